@@ -1,0 +1,52 @@
+"""What the user is told when something is wrong: what, where, and how to mend it.
+
+    Fault                 one finding about a file, a setting or a machine; data, not an exception
+    UserError             stops a command; carries one or more faults, shown without a traceback
+    ├── AuthorError       the author of a flow, text, settings or contacts file has to mend it
+    ├── MachineError      the machine lacks something: a port, a package, disk, a network
+    └── PeerError         Asterisk, a trunk or a database answered what it must not
+
+A module may define its own subclass; it imports nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    #: What is wrong, one sentence, in the words of the file's author.
+    what: str
+    #: How to mend it, one sentence in the imperative.
+    mend: str
+    #: The file it is in, or a setting's name; None when it has no place.
+    where: Path | str | None = None
+    #: 1-based line in `where`; None for the file as a whole.
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = "" if self.where is None else f"{self.where}:{self.line}: " if self.line else f"{self.where}: "
+        return f"{place}{self.what} {self.mend}"
+
+
+class UserError(Exception):
+    """The command can't go on; the user can mend it."""
+
+    def __init__(self, faults: Fault | Sequence[Fault]) -> None:
+        self.faults: tuple[Fault, ...] = (faults,) if isinstance(faults, Fault) else tuple(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+class AuthorError(UserError):
+    """A file that people write has faults."""
+
+
+class MachineError(UserError):
+    """The machine lacks something the work needs."""
+
+
+class PeerError(UserError):
+    """Asterisk, the trunk or the database answered what it must not."""

@@ -1,0 +1,1 @@
+"""The FastAGI edge: bytes, one session per call, the server."""

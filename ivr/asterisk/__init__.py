@@ -1,0 +1,1 @@
+"""Find or fetch an Asterisk, render its configuration, start it, watch it, stop it."""

@@ -1,0 +1,219 @@
+"""The site's settings: ivr.toml and secrets.toml of a site folder, checked as a whole, every fault with its place.
+
+A site is a folder that `ivr init` makes:
+
+    ivr.toml  secrets.toml (mode 0600)  dialplans/*.yaml  prompts/texts/*.yaml  prompts/recordings/
+    var/      ivr.sqlite3, audio/ (cache), spool/, asterisk/ (etc, run, log), lab/
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from faults import AuthorError, Fault
+from ivr.flow.model import Language
+
+Codec = Literal["alaw", "ulaw", "g722"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Trunk(_Section):
+    """The SIP peer that carries the calls. Its password is `trunk_secret` in secrets.toml."""
+
+    host: str
+    port: int = Field(5060, ge=1, le=65535)
+    #: Name to authenticate with; empty: the operator knows us by address.
+    user: str = ""
+    #: Send REGISTER to the operator.
+    register_with_operator: bool = Field(False, alias="register")
+    codec: Codec = "alaw"
+    #: Number shown to subscribers, E.164 or as the operator wants it.
+    caller_id: str = ""
+    #: How a number is dialled: {e164} +79161234567, {digits} 79161234567, {national} 9161234567.
+    dial_format: str = "{digits}"
+
+    @field_validator("dial_format")
+    @classmethod
+    def _known_fields(cls, value: str) -> str:
+        try:
+            value.format(e164="", digits="", national="")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError("use {e164}, {digits} or {national}") from error
+        if "{" not in value:
+            raise ValueError("the number itself is missing; use {e164}, {digits} or {national}")
+        return value
+
+
+class Hotline(_Section):
+    #: Which flow answers which dialled number; "*" answers every other number.
+    numbers: dict[str, str] = {"*": "hotline"}
+
+
+class Agi(_Section):
+    """The FastAGI server that the dialplan connects to."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(4573, ge=1, le=65535)
+    #: A second engine ("host:port") that the dialplan tries when this one is away; empty: none.
+    second: str = ""
+    #: A call longer than this is ended.
+    max_call_s: int = Field(900, ge=10)
+    #: Headers must be complete by then.
+    header_timeout_s: float = Field(5.0, gt=0)
+    #: On stop, calls in progress may finish for so long; then they are told goodbye.
+    drain_s: float = Field(30.0, ge=0)
+
+
+class AsteriskSettings(_Section):
+    """The Asterisk beside the engine."""
+
+    #: embedded: fetched and started by us; system: the machine's own binary, started by us with our configuration;
+    #: external: somebody else starts it and we only connect; auto: system if there is one, else embedded.
+    mode: Literal["auto", "embedded", "system", "external"] = "auto"
+    #: Where SIP is bound.
+    sip_host: str = "0.0.0.0"  # noqa: S104 - the operator calls from outside
+    sip_port: int = Field(5060, ge=1, le=65535)
+    rtp_start: int = Field(10000, ge=1024, le=65535)
+    rtp_end: int = Field(12000, ge=1024, le=65535)
+    ami_host: str = "127.0.0.1"
+    ami_port: int = Field(5038, ge=1, le=65535)
+    ami_user: str = "ivr"
+
+
+class Outbound(_Section):
+    """Defaults of a campaign; each campaign may set its own."""
+
+    #: Calls at one time.
+    channels: int = Field(10, ge=1, le=2000)
+    calls_per_second: float = Field(2.0, gt=0, le=200)
+    #: How long a phone rings.
+    ring_s: int = Field(30, ge=5, le=120)
+    #: Attempts per lead, the first one included, when busy or not answered.
+    max_attempts: int = Field(3, ge=1, le=20)
+    retry_after_s: int = Field(1800, ge=1)
+    #: detect: answering machines are told from people before the message starts; off: whoever answers hears it.
+    machines: Literal["detect", "off"] = "detect"
+
+
+class Prompts(_Section):
+    """Speech. `auto` takes the first engine that works here and says which."""
+
+    engine: dict[Language, str] = {}
+    voice: dict[Language, str] = {}
+    #: 1.0 is the voice's own speed.
+    speed: float = Field(1.0, ge=0.5, le=2.0)
+    #: Speech level of every prompt, LUFS.
+    level_lufs: float = Field(-21.0, ge=-40, le=-10)
+    cache_max_mb: int = Field(2000, ge=10)
+
+
+class Secrets(_Section):
+    ami_secret: SecretStr = SecretStr("")
+    trunk_secret: SecretStr = SecretStr("")
+
+
+class Settings(_Section):
+    #: Short name of the retailer, stored with every row: letters, digits, dash.
+    tenant: str = Field("shop", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    #: The retailer's name as people read it in reports.
+    title: str = ""
+    #: Language of reports, and of callers whose language is not known.
+    language: Language = "ru"
+    #: Time zone of reports, such as Europe/Moscow.
+    timezone: str = "Europe/Moscow"
+    #: ISO country whose national numbers the contacts file may hold.
+    region: str = Field("RU", pattern=r"^[A-Z]{2}$")
+    #: SQLAlchemy URL; empty: var/ivr.sqlite3 of the site.
+    database: str = ""
+    trunk: Trunk
+    hotline: Hotline = Hotline()
+    #: Where a flow may transfer to: name -> number, dialled through the trunk by its dial_format.
+    destinations: dict[str, str] = {}
+    agi: Agi = Agi()
+    asterisk: AsteriskSettings = AsteriskSettings()
+    outbound: Outbound = Outbound()
+    prompts: Prompts = Prompts()
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError("is no IANA time zone, such as Europe/Moscow") from error
+        return value
+
+
+class Site(BaseModel):
+    """A site folder with its settings and secrets."""
+
+    model_config = ConfigDict(frozen=True)
+
+    folder: Path
+    settings: Settings
+    secrets: Secrets
+
+    @property
+    def var(self) -> Path:
+        return self.folder / "var"
+
+    @property
+    def database_url(self) -> str:
+        return self.settings.database or f"sqlite+aiosqlite:///{self.var / 'ivr.sqlite3'}"
+
+    @property
+    def audio(self) -> Path:
+        """The cache of rendered audio."""
+        return self.var / "audio"
+
+    @property
+    def spool(self) -> Path:
+        """Call-back requests noted by the local fallback while the engine was away."""
+        return self.var / "spool"
+
+    @property
+    def asterisk(self) -> Path:
+        """etc/, run/, log/ of the site's Asterisk."""
+        return self.var / "asterisk"
+
+
+def _read(path: Path, model: type[_Section]) -> tuple[_Section | None, list[Fault]]:
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None, [Fault(what="The file is missing.", where=path, mend="Make a site with: ivr init DIR.")]
+    except (OSError, UnicodeDecodeError) as error:
+        return None, [Fault(what=f"The file can't be read: {error}.", where=path, mend="Save it as UTF-8 text.")]
+    except tomllib.TOMLDecodeError as error:
+        return None, [Fault(what=f"This is no TOML: {error}.", where=path, mend="Mend the line it names.")]
+    try:
+        return model.model_validate(data), []
+    except ValidationError as error:
+        return None, [
+            Fault(
+                what=f"{'.'.join(map(str, item['loc'])) or 'The file'}: {item['msg']}.",
+                where=path,
+                mend="Remove it or spell it as in the shipped ivr.toml."
+                if item["type"] == "extra_forbidden"
+                else "Set it as the comments in the shipped ivr.toml say.",
+            )
+            for item in error.errors(include_url=False, include_input=False)
+        ]
+
+
+def load_site(folder: Path) -> Site:
+    """The site in `folder`. Raises AuthorError with every fault of both files."""
+    folder = folder.resolve()
+    settings, faults = _read(folder / "ivr.toml", Settings)
+    secrets, more = _read(folder / "secrets.toml", Secrets)
+    if faults + more or not isinstance(settings, Settings) or not isinstance(secrets, Secrets):
+        raise AuthorError(faults + more)
+    return Site(folder=folder, settings=settings, secrets=secrets)

@@ -1,0 +1,57 @@
+"""Open the database and bring its tables up to date: SQLite in WAL mode, or what SQLAlchemy's asyncio speaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from faults import Fault, MachineError
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
+    cursor = dbapi_connection.cursor()
+    # WAL lets reports read while calls are journalled; NORMAL syncs at checkpoints, so a power cut may cost the last
+    # group commit but never corrupts; busy_timeout rides out a writer in another process (ivr campaign pause).
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+async def open_database(url: str) -> AsyncEngine:
+    """An engine on the database at `url` (`sqlite+aiosqlite:////path/ivr.sqlite3`) with the newest tables.
+
+    Raises MachineError when it can't be opened or written: full disk, rights, a file that is no database.
+    """
+    engine = create_async_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_upgrade)
+    except (DBAPIError, OSError) as error:
+        await engine.dispose()
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise MachineError(
+            Fault(
+                what=f"The database can't be opened: {reason}.",
+                where=make_url(url).render_as_string(hide_password=True),
+                mend="Check that the folder exists, can be written and has free space (ivr doctor).",
+            )
+        ) from error
+    return engine

@@ -1,0 +1,202 @@
+"""The tables. Every time is UTC in whole milliseconds since 1970 (`*_ms`); every phone is E.164 ("+79161234567").
+
+contact ─< lead >─ campaign          who is to be called, and why
+            │
+            └─< attempt ─< call ─< journal     what was dialled, answered, heard and pressed
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+contact = Table(
+    "contact",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("phone", String(16), nullable=False),
+    Column("name", String(200), nullable=False, default=""),
+    Column("language", String(2), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    UniqueConstraint("tenant", "phone"),
+)
+
+campaign = Table(
+    "campaign",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    #: What people call it on the command line; unique for the tenant.
+    Column("name", String(64), nullable=False),
+    Column("flow", String(64), nullable=False),
+    #: Text key of the main message, as the flow named it when the campaign was made.
+    Column("main_message", String(100), nullable=False),
+    #: ready, running, paused, stopped, finished
+    Column("state", String(16), nullable=False),
+    #: Caps, ring time and the retry rule: outbound.campaigns.Rules as JSON.
+    Column("rules", JSON, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("started_at_ms", BigInteger),
+    Column("ended_at_ms", BigInteger),
+    UniqueConstraint("tenant", "name"),
+)
+
+#: Rows of the contacts file that never became a lead. Kept, because the report counts them.
+refused_row = Table(
+    "refused_row",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("campaign_id", ForeignKey("campaign.id"), nullable=False, index=True),
+    #: 1-based line of the contacts file.
+    Column("line", Integer, nullable=False),
+    #: invalid_number, duplicate, unreadable
+    Column("reason", String(32), nullable=False),
+    #: What was wrong with it, without the number itself.
+    Column("detail", String(200), nullable=False, default=""),
+)
+
+lead = Table(
+    "lead",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("campaign_id", ForeignKey("campaign.id"), nullable=False),
+    Column("contact_id", ForeignKey("contact.id"), nullable=False),
+    #: Further columns of the contacts file: the variables of the prompts.
+    Column("variables", JSON, nullable=False),
+    #: waiting, dialling, done, excluded
+    Column("state", String(16), nullable=False),
+    #: state excluded: do_not_call, no_consent, frequency_cap
+    Column("excluded_reason", String(32)),
+    #: state waiting: not before this moment.
+    Column("due_at_ms", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    #: Outcome of the last settled attempt.
+    Column("outcome", String(16)),
+    UniqueConstraint("campaign_id", "contact_id"),
+    Index("ix_lead_due", "campaign_id", "state", "due_at_ms"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    #: Also the channel's id (Uniqueid) and the AMI action's id.
+    Column("id", String(40), primary_key=True),
+    Column("campaign_id", ForeignKey("campaign.id"), nullable=False),
+    Column("lead_id", ForeignKey("lead.id"), nullable=False, index=True),
+    #: 1 for the first attempt of this lead.
+    Column("number", Integer, nullable=False),
+    #: Committed before anything is sent to Asterisk.
+    Column("planned_at_ms", BigInteger, nullable=False),
+    #: Asterisk accepted the Originate, or reported on the channel; None: it never reached the network.
+    Column("dialled_at_ms", BigInteger),
+    Column("answered_at_ms", BigInteger),
+    Column("ended_at_ms", BigInteger),
+    #: One of outbound.plan.outcome.Outcome; None: in flight.
+    Column("outcome", String(16)),
+    #: As Asterisk reported them: OriginateResponse Reason, Hangup Cause, SIP status.
+    Column("reason", Integer),
+    Column("cause", Integer),
+    Column("sip_status", Integer),
+    #: events, cdr, live: where the outcome was learned.
+    Column("settled_by", String(16)),
+    Index("ix_attempt_campaign_outcome", "campaign_id", "outcome"),
+)
+
+call = Table(
+    "call",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    #: inbound or outbound
+    Column("direction", String(8), nullable=False),
+    #: outbound only; no foreign key, so that the journal never waits for the dialler.
+    Column("attempt_id", String(40), index=True),
+    #: Asterisk's Uniqueid of the channel.
+    Column("uniqueid", String(64), nullable=False),
+    #: The other party; "" when withheld.
+    Column("phone", String(32), nullable=False),
+    #: inbound: the number that was dialled.
+    Column("dialled", String(32), nullable=False, default=""),
+    Column("flow", String(64), nullable=False),
+    #: Language at the end of the call.
+    Column("language", String(2), nullable=False),
+    #: AMD's verdict as Asterisk gave it ("MACHINE-LONGGREETING-…"); "" when not asked.
+    Column("amd", String(64), nullable=False, default=""),
+    Column("started_at_ms", BigInteger, nullable=False),
+    Column("answered_at_ms", BigInteger),
+    Column("ended_at_ms", BigInteger),
+    #: hang_up (caller), flow, steps, fault, drain, limit; None: in progress, or the engine died.
+    Column("ended_by", String(16)),
+    Index("ix_call_started", "tenant", "started_at_ms"),
+)
+
+#: One row per Note (ivr.flow.steps.Note) and per text heard.
+journal = Table(
+    "journal",
+    metadata,
+    Column("call_id", String(40), primary_key=True),
+    #: Order within the call, from 0.
+    Column("seq", Integer, primary_key=True),
+    #: Since the call was answered.
+    Column("at_ms", Integer, nullable=False),
+    #: ivr.flow.steps.NoteKind
+    Column("kind", String(16), nullable=False, index=True),
+    Column("node", String(100), nullable=False),
+    #: heard: the text's key. Others: Note.value.
+    Column("value", String(200), nullable=False, default=""),
+    Column("follow_up", Boolean, nullable=False, default=False),
+    Column("depth", Integer, nullable=False, default=0),
+    #: heard only
+    Column("main", Boolean, nullable=False, default=False),
+    Column("heard_ms", Integer),
+    Column("length_ms", Integer),
+    #: heard only: ivr.flow.steps.Ended
+    Column("ended", String(16)),
+)
+
+do_not_call = Table(
+    "do_not_call",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("phone", String(16), primary_key=True),
+    Column("since_ms", BigInteger, nullable=False),
+    #: call (the opt-out key), import, command
+    Column("source", String(16), nullable=False),
+    Column("call_id", String(40)),
+)
+
+#: What callers asked for: send_address, call_back.
+request = Table(
+    "request",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("phone", String(32), nullable=False),
+    #: None when the local fallback noted it.
+    Column("call_id", String(40)),
+    Column("variables", JSON, nullable=False),
+    Column("asked_at_ms", BigInteger, nullable=False),
+    Index("ix_request_asked", "tenant", "asked_at_ms"),
+)

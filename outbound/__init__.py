@@ -1,0 +1,1 @@
+"""Runs promo campaigns: contacts, pacing, dialling, outcomes."""

@@ -1,0 +1,1 @@
+"""Decisions of a campaign, pure: outcome, retry, pacing. Time is always an argument."""

@@ -1,0 +1,1 @@
+"""Typed variables in a sentence -> words a synthesiser can speak. Pure."""

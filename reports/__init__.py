@@ -1,0 +1,1 @@
+"""What marketing is told: metrics, charts, exports."""
