@@ -1,0 +1,33 @@
+"""The `ivr` command: every sub-command is registered here, and user errors are shown here."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from faults import UserError
+from ivr.cli import asterisk, campaign, flow, lab, prompt
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Voice self-service for retail: a hotline that shoppers call, promo calls that they welcome, true reports.",
+)
+app.add_typer(flow.app, name="flow", help="Call flows: check them, draw them, walk them in the terminal.")
+app.add_typer(prompt.app, name="prompt", help="What callers hear: read, say, render and check texts.")
+app.add_typer(campaign.app, name="campaign", help="Promo campaigns: make, start, pause, resume, stop.")
+app.add_typer(asterisk.app, name="asterisk", help="The Asterisk beside the engine: install, show, log.")
+app.add_typer(lab.app, name="lab", help="A second Asterisk that plays the mobile operator.")
+
+
+def main() -> None:
+    """Run the command line. A user's error is shown as what, where and how to mend it, with exit status 1."""
+    try:
+        app()
+    except UserError as error:
+        console = Console(stderr=True)
+        for fault in error.faults:
+            console.print(f"[red]error:[/red] {fault}", markup=True, highlight=False, soft_wrap=True)
+        sys.exit(1)
