@@ -43,7 +43,7 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", list(sources()), ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_one_way(path: Path) -> None:
     relative = path.relative_to(ROOT)
     if relative.parts[:2] == ("ivr", "cli") or relative == Path("ivr/__main__.py"):
