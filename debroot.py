@@ -1,0 +1,433 @@
+"""Unpack Debian packages into a folder, without root and without touching the system.
+
+APT itself resolves, downloads and verifies them, with a private state beside the target folder; the mirror and its
+keyring are read from the machine's own sources. Standard library only, for it also runs before a virtual environment exists:
+
+    python3 debroot.py ROOT asterisk
+    python3 debroot.py --suite own ROOT python3-pip
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Literal
+
+from faults import Fault, MachineError
+
+#: Debian's rolling suite: it has packages that a stable release lacks.
+SID = "sid"
+#: The suites that the machine itself uses.
+OWN = "own"
+
+_MANIFEST = ".debroot.json"
+_NEEDLESS = ("doc", "man", "info", "locale", "lintian", "bug", "doc-base", "i18n", "zoneinfo", "icons", "menu")
+_TRIPLETS = {
+    "amd64": ("x86_64-linux-gnu", "ld-linux-x86-64.so.2"),
+    "arm64": ("aarch64-linux-gnu", "ld-linux-aarch64.so.1"),
+    "armhf": ("arm-linux-gnueabihf", "ld-linux-armhf.so.3"),
+    "i386": ("i386-linux-gnu", "ld-linux.so.2"),
+    "ppc64el": ("powerpc64le-linux-gnu", "ld64.so.2"),
+    "riscv64": ("riscv64-linux-gnu", "ld-linux-riscv64-lp64d.so.1"),
+    "s390x": ("s390x-linux-gnu", "ld64.so.1"),
+}
+
+
+@dataclass(frozen=True)
+class Progress:
+    stage: Literal["index", "download", "unpack"]
+    #: 0 to 100.
+    percent: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One entry of the machine's APT sources."""
+
+    uris: tuple[str, ...]
+    suites: tuple[str, ...]
+    components: tuple[str, ...]
+    #: Value of Signed-By, perhaps with continuation lines of a key; "": APT's own trusted keys.
+    signed_by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Root:
+    """A folder with unpacked packages."""
+
+    folder: Path
+    architecture: str
+    #: Of every unpacked package.
+    versions: Mapping[str, str]
+
+    @property
+    def libraries(self) -> Path:
+        return self.folder / "usr" / "lib" / _TRIPLETS[self.architecture][0]
+
+    def command(self, program: str) -> tuple[str, ...]:
+        """The argument list that runs `program` (such as usr/sbin/asterisk) with the root's loader and libraries."""
+        loader = self.libraries / _TRIPLETS[self.architecture][1]
+        return (str(loader), "--library-path", str(self.libraries), str(self.folder / program))
+
+
+def cache_dir() -> Path:
+    """Where downloads that sites share are kept: $IVR_CACHE, $XDG_CACHE_HOME/ivr or ~/.cache/ivr."""
+    if own := os.environ.get("IVR_CACHE"):
+        return Path(own).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "ivr"
+
+
+def opened(folder: Path) -> Root | None:
+    """The finished root in `folder`; None when there is none."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
+        return Root(folder=folder, architecture=manifest["architecture"], versions=manifest["versions"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def fetch(
+    packages: Sequence[str],
+    into: Path,
+    *,
+    suite: str = SID,
+    components: Sequence[str] = ("main",),
+    trim: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+    instead: str = "Install the packages with your system's own package manager.",
+) -> Root:
+    """The packages and all they depend on, unpacked in `into`; at once when they are there already.
+
+    `suite` is a Debian suite or OWN; off Debian (Ubuntu) it is always OWN. `trim` leaves out manuals and translations.
+    An interrupted download goes on where it stopped; a folder appears only when it is complete; several processes may
+    ask for the same one. Raises MachineError; `instead` is its advice when this can't work here.
+    """
+    into = into.absolute()
+    report = progress or (lambda _: None)
+    try:
+        into.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(into.with_name(f".{into.name}.lock")):
+            root = opened(into)
+            if root is not None and set(packages) <= root.versions.keys():
+                return root
+            return _Fetch(packages, into, suite, components, trim, report, instead).run()
+    except OSError as error:
+        raise MachineError(
+            Fault(
+                what=f"Packages can't be unpacked: {error.strerror or error}.",
+                where=into,
+                mend="Free some disk space (500 MB), or choose another folder with IVR_CACHE.",
+            )
+        ) from error
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+class _Fetch:
+    def __init__(
+        self,
+        packages: Sequence[str],
+        into: Path,
+        suite: str,
+        components: Sequence[str],
+        trim: bool,
+        report: Callable[[Progress], None],
+        instead: str,
+    ) -> None:
+        self.packages, self.into, self.trim, self.report, self.instead = packages, into, trim, report, instead
+        for program in ("apt-get", "dpkg", "dpkg-deb"):
+            if shutil.which(program) is None:
+                raise self._fault(f"{program} is missing: this machine is no Debian or Ubuntu.", instead)
+        self.architecture = _output("dpkg", "--print-architecture").strip()
+        if self.architecture not in _TRIPLETS:
+            raise self._fault(f"The architecture {self.architecture} is not supported.", instead)
+        chosen = distribution_source(machine_sources(), os_release())
+        if chosen is None:
+            raise self._fault("The APT sources of this machine name no Debian or Ubuntu mirror.", instead)
+        self.source = chosen_source(chosen, os_release(), suite, components)
+        # Kept when a download is interrupted, so that the next run goes on.
+        self.state = into.with_name(f".{into.name}.apt")
+
+    def run(self) -> Root:
+        config = self._private_apt()
+        self._apt(config, "index", "update")
+        install = ("install", "--yes", "--download-only", "--no-install-recommends", *self.packages)
+        need = sum(
+            map(int, re.findall(r"^'\S+' \S+ (\d+)", self._apt(config, "index", *install, "--print-uris"), re.M))
+        )
+        free = shutil.disk_usage(self.state).free
+        if free < need * 5:
+            mend = f"Free {need * 5 // 1_000_000} MB, or choose another folder with IVR_CACHE."
+            raise self._fault(f"The disk is full: {free // 1_000_000} MB free.", mend)
+        self._apt(config, "download", *install)
+        return self._unpack(sorted((self.state / "archives").glob("*.deb")))
+
+    def _private_apt(self) -> Path:
+        for folder in ("lists/partial", "archives/partial", "empty"):
+            (self.state / folder).mkdir(parents=True, exist_ok=True)
+        (self.state / "status").touch()
+        (self.state / "debroot.sources").write_text(deb822(self.source), "utf-8")
+        config = self.state / "apt.conf"
+        # Read after the machine's own configuration, whose proxies and credentials stay in force.
+        config.write_text(
+            f"""\
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear APT::Architectures;
+#clear APT::Default-Release;
+APT::Architecture "{self.architecture}";
+APT::Architectures {{ "{self.architecture}"; }};
+APT::Install-Recommends "false";
+APT::Sandbox::User "";
+APT::Update::Error-Mode "any";
+Acquire::Languages "none";
+Acquire::Retries "3";
+Acquire::http::Timeout "30";
+Acquire::https::Timeout "30";
+Dir::State "{self.state}";
+Dir::State::Lists "{self.state}/lists";
+Dir::State::status "{self.state}/status";
+Dir::Cache "{self.state}";
+Dir::Cache::archives "{self.state}/archives";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+Dir::Etc::sourcelist "{self.state}/debroot.sources";
+Dir::Etc::sourceparts "{self.state}/empty";
+Dir::Etc::preferences "{self.state}/empty/none";
+Dir::Etc::preferencesparts "{self.state}/empty";
+""",
+            "utf-8",
+        )
+        return config
+
+    def _apt(self, config: Path, stage: Literal["index", "download"], *arguments: str) -> str:
+        """apt-get's output. APT tells how far it is on the descriptor named by APT::Status-Fd."""
+        self.report(Progress(stage, 0))
+        read_fd, write_fd = os.pipe()
+        try:
+            process = subprocess.Popen(
+                ["apt-get", "-q", "-c", str(config), "-o", f"APT::Status-Fd={write_fd}", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                pass_fds=(write_fd,),
+                env={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+            )
+        finally:
+            os.close(write_fd)
+        watcher = threading.Thread(target=self._watch, args=(os.fdopen(read_fd), stage))
+        watcher.start()
+        try:
+            out, complaint = process.communicate()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+            watcher.join()
+        if process.returncode:
+            raise self._explain(complaint or out)
+        self.report(Progress(stage, 100))
+        return out
+
+    def _watch(self, status: IO[str], stage: Literal["index", "download"]) -> None:
+        with status:
+            for line in status:
+                if line.startswith("dlstatus:"):
+                    with suppress(IndexError, ValueError):
+                        self.report(Progress(stage, float(line.split(":")[2])))
+
+    def _unpack(self, debs: Sequence[Path]) -> Root:
+        partial = self.into.with_name(f".{self.into.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        # Packages of releases before the merge of /usr still unpack into /lib; dpkg-deb keeps links to folders.
+        for name in ("bin", "sbin", "lib", "lib64"):
+            (partial / "usr" / name).mkdir(parents=True, exist_ok=True)
+            (partial / name).symlink_to(f"usr/{name}")
+        versions = {}
+        for done, deb in enumerate(debs):
+            self.report(Progress("unpack", 100 * done / len(debs)))
+            name, version = _output("dpkg-deb", "--show", "--showformat=${Package} ${Version}", str(deb)).split()
+            extract = ["dpkg-deb", "--extract", str(deb), str(partial)]
+            unpacking = subprocess.run(extract, check=False, capture_output=True, text=True, errors="replace")
+            if unpacking.returncode:
+                raise self._explain(unpacking.stderr)
+            versions[name] = version
+        for needless in _NEEDLESS if self.trim else ():
+            shutil.rmtree(partial / "usr" / "share" / needless, ignore_errors=True)
+        manifest = {"requested": list(self.packages), "architecture": self.architecture, "versions": versions}
+        (partial / _MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
+        if self.into.exists():
+            old = self.into.with_name(f".{self.into.name}.old")
+            shutil.rmtree(old, ignore_errors=True)
+            self.into.rename(old)
+            partial.rename(self.into)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            partial.rename(self.into)
+        shutil.rmtree(self.state, ignore_errors=True)
+        self.report(Progress("unpack", 100))
+        return Root(folder=self.into, architecture=self.architecture, versions=versions)
+
+    def _explain(self, complaint: str) -> MachineError:
+        """What APT's complaint means for the user."""
+        errors = [line[2:].strip() for line in complaint.splitlines() if line.startswith("E:")]
+        text = " ".join(errors)[:500] or complaint.strip()[-500:]
+        if re.search(r"No space left|enough free space", complaint):
+            return self._fault("The disk is full.", "Free 500 MB, or choose another folder with IVR_CACHE.")
+        if re.search(r"NO_PUBKEY|not signed|signatures? (couldn't|could not|were invalid)|EXPKEYSIG", complaint):
+            mend = "Update the machine's archive keyring package (debian-archive-keyring, ubuntu-keyring)."
+            return self._fault(f"The mirror's signature can't be verified: {text}.", mend)
+        if re.search(r"Could not (connect|resolve)|Temporary failure|Unable to connect|Failed to fetch", complaint):
+            mend = f"Check the network and the proxy, then run it again: it goes on where it stopped. {self.instead}"
+            return self._fault(f"The mirror {self.source.uris[0]} can't be reached: {text}.", mend)
+        return self._fault(f"APT can't fetch {' '.join(self.packages)}: {text}.", self.instead)
+
+    def _fault(self, what: str, mend: str) -> MachineError:
+        return MachineError(Fault(what=what, where=self.into, mend=mend))
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def os_release() -> Mapping[str, str]:
+    """ID and VERSION_CODENAME of the machine; empty where there is no os-release."""
+    try:
+        return platform.freedesktop_os_release()
+    except OSError:
+        return {}
+
+
+def machine_sources(etc: Path = Path("/etc/apt")) -> tuple[Source, ...]:
+    """The enabled binary sources of the machine, in APT's order."""
+    parts = sorted((etc / "sources.list.d").glob("*")) if (etc / "sources.list.d").is_dir() else []
+    found: list[Source] = []
+    for path in (etc / "sources.list", *parts):
+        with suppress(OSError):
+            if path.suffix == ".list":
+                found += read_one_line(path.read_text("utf-8", "replace"))
+            elif path.suffix == ".sources":
+                found += read_deb822(path.read_text("utf-8", "replace"))
+    return tuple(found)
+
+
+def read_one_line(text: str) -> list[Source]:
+    """Sources of the classic format: `deb [signed-by=/path] URI SUITE COMPONENT…`."""
+    found = []
+    for line in text.splitlines():
+        match = re.match(r"\s*deb\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s*([^#]*)", line)
+        if match:
+            options = dict(option.split("=", 1) for option in (match[1] or "").split() if "=" in option)
+            found.append(
+                Source(
+                    uris=(match[2],),
+                    suites=(match[3],),
+                    components=tuple(match[4].split()),
+                    signed_by=options.get("signed-by", "").replace(",", " "),
+                )
+            )
+    return found
+
+
+def read_deb822(text: str) -> list[Source]:
+    """Sources of the format with fields (`URIs:`, `Suites:`), one stanza each."""
+    found = []
+    for stanza in re.split(r"\n[ \t]*\n", "\n".join(line for line in text.splitlines() if not line.startswith("#"))):
+        fields: dict[str, str] = {}
+        name = ""
+        for line in stanza.splitlines():
+            if line[:1] in " \t" and name:
+                fields[name] += "\n" + line
+            elif ":" in line:
+                name, value = line.split(":", 1)
+                name = name.strip().lower()
+                fields[name] = value.strip()
+        if fields.get("enabled", "yes").lower() in ("no", "false", "0") or "deb" not in fields.get("types", "").split():
+            continue
+        found.append(
+            Source(
+                uris=tuple(fields.get("uris", "").split()),
+                suites=tuple(fields.get("suites", "").split()),
+                components=tuple(fields.get("components", "").split()),
+                signed_by=fields.get("signed-by", ""),
+            )
+        )
+    return found
+
+
+def distribution_source(sources: Sequence[Source], release: Mapping[str, str]) -> Source | None:
+    """The source that holds the distribution itself, not a vendor's; None when there is none."""
+    own = {release.get("VERSION_CODENAME", ""), "stable", "oldstable", "testing", "unstable", "sid"} - {""}
+    fits = [
+        source
+        for source in sources
+        if "main" in source.components and own & set(source.suites) and not source.uris[0].startswith("cdrom:")
+    ]
+    marks = ("debian-archive", "ubuntu-archive", "/debian", "/ubuntu")
+    return next((s for s in fits if any(mark in s.signed_by + s.uris[0] for mark in marks)), fits[0] if fits else None)
+
+
+def chosen_source(source: Source, release: Mapping[str, str], suite: str, components: Sequence[str]) -> Source:
+    """The machine's `source` turned to `suite`; on Ubuntu, which has no sid, its own suites with universe."""
+    if release.get("ID") != "debian":
+        return replace(source, components=tuple(dict.fromkeys((*source.components, "universe", "multiverse"))))
+    return replace(source, suites=source.suites if suite == OWN else (suite,), components=tuple(components))
+
+
+def deb822(source: Source) -> str:
+    """The text of a sources file with only the package index as target."""
+    signed = f"Signed-By: {source.signed_by}\n" if source.signed_by else ""
+    return (
+        f"Types: deb\nURIs: {' '.join(source.uris)}\nSuites: {' '.join(source.suites)}\n"
+        f"Components: {' '.join(source.components)}\nTargets: Packages\n{signed}"
+    )
+
+
+def main() -> int:
+    """Fetch packages from the command line; the exit status is 1 with the reason when that is not possible."""
+    parser = argparse.ArgumentParser(description="Unpack Debian packages into a folder, without root.")
+    parser.add_argument(
+        "--suite", default=SID, help=f"a Debian suite, or {OWN!r} for the machine's own (default: {SID})"
+    )
+    parser.add_argument("--component", action="append", help="such as main or non-free (default: main)")
+    parser.add_argument("into", type=Path)
+    parser.add_argument("packages", nargs="+")
+    given = parser.parse_args()
+    last = ""
+
+    def show(progress: Progress) -> None:
+        nonlocal last
+        if progress.stage != last:
+            last = progress.stage
+            sys.stderr.write(f"{last} ...\n")
+
+    try:
+        fetch(given.packages, given.into, suite=given.suite, components=given.component or ("main",), progress=show)
+    except MachineError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
