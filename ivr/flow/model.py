@@ -22,6 +22,11 @@ class Say:
     #: Constants of the flow for the text's variables, per language: {"address": {"ru": "ул. Мира, д. 5", ...}}.
     values: Mapping[str, Mapping[Language, str]] = field(default_factory=dict)
 
+    def values_in(self, language: Language, variables: Mapping[str, str]) -> dict[str, str]:
+        """What the text is filled with on a call: the flow's constants, which win over the call's variables."""
+        own = {name: texts[language] for name, texts in self.values.items() if language in texts}
+        return {**variables, **own}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
@@ -66,6 +71,8 @@ class Menu:
     keys: Mapping[str, Choice]
     no_input: Policy
     invalid: Policy
+    #: Said in place of `say` when the question is asked again; None: `say` itself.
+    again: tuple[Say, ...] | None = None
     #: Keys interrupt the speech.
     barge_in: bool = True
     #: Seconds of silence after the speech before `no_input`.
@@ -85,6 +92,8 @@ class Gather:
     then: str
     no_input: Policy
     invalid: Policy
+    #: Said in place of `say` when the question is asked again; None: `say` itself.
+    again: tuple[Say, ...] | None = None
     min_digits: int = 1
     max_digits: int = 20
     #: Ends the input early; not part of it. None: only length or the time-out ends it.
@@ -115,7 +124,7 @@ class Goto:
 
 @dataclass(frozen=True, kw_only=True)
 class Branch:
-    """Go on by the value of a variable; a missing variable is ""."""
+    """Go on by the value of a variable; a missing variable is "", and `language` is the caller's language."""
 
     name: str
     line: int
