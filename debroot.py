@@ -1,7 +1,8 @@
 """Unpack Debian packages into a folder, without root and without touching the system.
 
 APT itself resolves, downloads and verifies them, with a private state beside the target folder; the mirror and its
-keyring are read from the machine's own sources. Standard library only, for it also runs before a virtual environment exists:
+keyring are read from the machine's own sources. Standard library only, for it also runs before a virtual environment
+exists:
 
     python3 debroot.py ROOT asterisk
     python3 debroot.py --suite own ROOT python3-pip

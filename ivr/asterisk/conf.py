@@ -1,0 +1,128 @@
+"""Asterisk's configuration from the templates in asterisk-conf/. Writes no file; no setting can add a line to one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jinja2
+
+from faults import AuthorError, Fault
+from ivr.asterisk.program import Program
+from ivr.asterisk.running import Home, Ports
+from ivr.resources import resource_dir
+from ivr.settings import Site
+
+#: Asterisk complains in its log when they are missing; nothing need be in them.
+_EMPTY = (
+    "acl.conf",
+    "ccss.conf",
+    "cli.conf",
+    "cli_aliases.conf",
+    "cli_permissions.conf",
+    "features.conf",
+    "udptl.conf",
+)
+
+
+class Unfit(ValueError):
+    """A value would break out of its place in a configuration file."""
+
+
+def _fit(value: object) -> object:
+    """`value` as it is; raises Unfit when it would end its line or begin a comment."""
+    if isinstance(value, str) and re.search(r"[\x00-\x1f\x7f;]", value):
+        raise Unfit(value)
+    return value
+
+
+def render(folders: Sequence[Path], values: Mapping[str, object]) -> dict[str, str]:
+    """File name -> text, of every *.j2 template in `folders`; a later folder's template wins over the same name.
+
+    Raises Unfit for a value with a control character or semicolon, jinja2.UndefinedError for a missing one.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([str(folder) for folder in reversed(folders)]),
+        undefined=jinja2.StrictUndefined,
+        finalize=_fit,
+        autoescape=False,  # noqa: S701 - these are no HTML files; _fit guards them
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    names = {path.name for folder in folders for path in folder.glob("*.j2")}
+    files = {name: "; Nothing is needed here.\n" for name in _EMPTY}
+    files |= {name.removesuffix(".j2"): environment.get_template(name).render(values) for name in sorted(names)}
+    return files
+
+
+def common_values(home: Home, program: Program) -> dict[str, object]:
+    """What the templates in asterisk-conf/common need."""
+    return {"home": home, "program": program}
+
+
+def site_home(site: Site) -> Home:
+    return Home(folder=site.asterisk)
+
+
+def site_ports(site: Site) -> Ports:
+    """What the site's Asterisk listens on."""
+    asterisk = site.settings.asterisk
+    return Ports(
+        tcp=(("asterisk.ami_port", asterisk.ami_host, asterisk.ami_port),),
+        udp=(("asterisk.sip_port", asterisk.sip_host, asterisk.sip_port),),
+    )
+
+
+def site_files(site: Site, program: Program) -> dict[str, str]:
+    """The configuration of the site's Asterisk. Raises AuthorError with every setting that it can't carry."""
+    if faults := setting_faults(site):
+        raise AuthorError(faults)
+    home = site_home(site)
+    values = common_values(home, program) | {
+        "site": site,
+        "settings": site.settings,
+        "trunk": site.settings.trunk,
+        "asterisk": site.settings.asterisk,
+        "agi": site.settings.agi,
+        "ami_secret": site.secrets.ami_secret.get_secret_value(),
+        "trunk_secret": site.secrets.trunk_secret.get_secret_value(),
+    }
+    conf = resource_dir("asterisk-conf")
+    return render((conf / "common", conf / "site"), values)
+
+
+_HOST = r"[A-Za-z0-9._:-]+|\[[0-9A-Fa-f:]+\]"
+_FORMS = {
+    "trunk.host": (_HOST, "a host name or address"),
+    "trunk.user": (r"[^\s;,@:<>\"]*", "a name without spaces and punctuation"),
+    "trunk.caller_id": (r"[0-9A-Za-z+._-]*", "a number such as +74951234567"),
+    "agi.host": (_HOST, "a host name or address"),
+    "agi.second": (r"([A-Za-z0-9._-]+:\d{1,5})?", "host:port"),
+    "asterisk.sip_host": (_HOST, "an address of this machine"),
+    "asterisk.ami_host": (_HOST, "an address of this machine"),
+    "asterisk.ami_user": (r"[A-Za-z0-9_-]+", "letters, digits, dash"),
+}
+
+
+def setting_faults(site: Site) -> list[Fault]:
+    """A fault for every setting and secret that Asterisk's configuration can't carry."""
+    faults = []
+    for name, (form, words) in _FORMS.items():
+        section, key = name.split(".")
+        if not re.fullmatch(form, str(getattr(getattr(site.settings, section), key))):
+            where = site.folder / "ivr.toml"
+            faults.append(Fault(what=f"{name} is not {words}.", where=where, mend=f"Write {words} there."))
+    for name in ("ami_secret", "trunk_secret"):
+        secret = getattr(site.secrets, name).get_secret_value()
+        if re.search(r"[\x00-\x1f\x7f;\\]", secret):
+            what = f"{name} has a control character, semicolon or backslash, which Asterisk's files can't carry."
+            faults.append(Fault(what=what, where=site.folder / "secrets.toml", mend="Choose a secret without it."))
+    if not site.secrets.ami_secret.get_secret_value():
+        mend = 'Write a long random one: ami_secret = "…".'
+        faults.append(Fault(what="ami_secret is empty.", where=site.folder / "secrets.toml", mend=mend))
+    if site.settings.asterisk.rtp_end - site.settings.asterisk.rtp_start < 3:
+        mend = "Leave four ports or more for each call between rtp_start and rtp_end."
+        faults.append(Fault(what="The RTP range has no room for a call.", where=site.folder / "ivr.toml", mend=mend))
+    return faults
