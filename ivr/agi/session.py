@@ -1,0 +1,305 @@
+"""One call over FastAGI: what Asterisk was asked last, what it answered, whether the caller is still there.
+
+One command is outstanding at a time: a further one stops the playback of the first, which then has no result at all.
+Asterisk writes `HANGUP` before it reads the next command, so once that one is answered we know whether it came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import structlog
+
+from ivr.agi.wire import (
+    GONE,
+    HEADERS_MAX,
+    BadHeaders,
+    BadReply,
+    Hangup,
+    Opening,
+    Reply,
+    ReplyReader,
+    command,
+    parse_opening,
+)
+from ivr.flow.model import KEYPAD
+from ivr.flow.steps import Ended, HungUp, KeyPressed, Silence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = structlog.get_logger()
+
+#: Samples of a millisecond: prompts are alaw, ulaw or sln at 8 kHz.
+SAMPLES_PER_MS = 8
+#: After a clean end Asterisk closes the link; a peer that doesn't is cut off after so many seconds.
+LINGER_S = 10.0
+
+_ANSWER = command("ANSWER")
+_NOOP = command("NOOP")
+_DONE = command("SET VARIABLE", "IVR_DONE", "1")
+_FENCE_WORD = "ivr-fence"
+_FENCE = command("GET FULL VARIABLE", _FENCE_WORD)
+
+
+class CommandRefused(Exception):
+    """Asterisk does not know the command or its usage: a fault of ours."""
+
+
+class CallStopped(Exception):
+    """The engine ends the call: it has lasted too long, or the engine stops."""
+
+    def __init__(self, reason: Literal["limit", "drain"]) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Played(NamedTuple):
+    """How the playing of one file ended."""
+
+    #: FAULT: the file could not be opened; nothing was played and the caller is still there.
+    ended: Ended
+    #: From the start of the file; the offset itself when Asterisk could not tell.
+    position_ms: int
+    #: With Ended.KEY, the key.
+    key: str = ""
+
+
+class Session(asyncio.Protocol):
+    """The server makes one per connection and gives it to the call when the opening is complete."""
+
+    __slots__ = (
+        "_fenced",
+        "_head",
+        "_loop",
+        "_on_lost",
+        "_on_open",
+        "_reader",
+        "_stopping",
+        "_timer",
+        "_transport",
+        "_waiting",
+        "hung_up",
+        "lost",
+        "opening",
+    )
+
+    #: What Asterisk told when it connected.
+    opening: Opening
+
+    def __init__(
+        self,
+        on_open: Callable[[Session], None],
+        on_lost: Callable[[Session], None],
+        *,
+        header_timeout_s: float,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_open = on_open
+        self._on_lost = on_lost
+        self._transport: asyncio.Transport | None = None
+        self._head = b""
+        self._reader: ReplyReader | None = None
+        self._waiting: asyncio.Future[Reply] | None = None
+        self._stopping: CallStopped | None = None
+        self._fenced = False
+        self._timer = self._loop.call_later(header_timeout_s, self._refuse, "headers took too long")
+        #: The caller is gone. What was heard until then is known.
+        self.hung_up = False
+        #: The link to Asterisk is gone; what the outstanding command did is not known.
+        self.lost = False
+
+    # ------------------------------------------------------------ asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server makes no other
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._reader is None:
+            self._take_headers(data)
+        else:
+            self._take_replies(self._reader, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        self._transport = None
+        self.lost = True
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(GONE)
+        self._on_lost(self)
+
+    def _take_headers(self, data: bytes) -> None:
+        head = self._head = self._head + data
+        if not head.startswith(b"agi_"[: len(head)]):
+            return self._refuse("no AGI headers")
+        end = head.find(b"\n\n")
+        if end > HEADERS_MAX or (end < 0 and len(head) > HEADERS_MAX):
+            return self._refuse("headers too large")
+        if end < 0:
+            return None
+        try:
+            self.opening = parse_opening(head[:end])
+        except BadHeaders as error:
+            return self._refuse(str(error))
+        self._timer.cancel()
+        self._head = b""
+        self._reader = ReplyReader()
+        self._on_open(self)
+        if rest := head[end + 2 :]:
+            self._take_replies(self._reader, rest)
+        return None
+
+    def _take_replies(self, reader: ReplyReader, data: bytes) -> None:
+        try:
+            replies = reader.feed(data)
+        except BadReply as error:
+            log.error("agi.bad_reply", uniqueid=self.opening.uniqueid, what=str(error))
+            self.abort()
+            return
+        for reply in replies:
+            if isinstance(reply, Hangup):
+                self.hung_up = True
+                continue
+            if self._fenced and reply.value != _FENCE_WORD:
+                continue
+            waiting, self._waiting = self._waiting, None
+            if waiting is None:
+                log.warning("agi.unasked_reply", uniqueid=self.opening.uniqueid, code=reply.code)
+            elif not waiting.done():
+                waiting.set_result(reply)
+
+    def _refuse(self, why: str) -> None:
+        log.warning("agi.refused", why=why, bytes=len(self._head))
+        self.abort()
+
+    # ------------------------------------------------------------ the call's side
+
+    def ask(self, line: bytes) -> asyncio.Future[Reply]:
+        """The reply to the command `line`; GONE when the link is or gets lost. Raises CallStopped after `stop`."""
+        if self._stopping is not None:
+            raise self._stopping
+        if self._waiting is not None:
+            raise RuntimeError("one AGI command is outstanding already")
+        waiting: asyncio.Future[Reply] = self._loop.create_future()
+        if self._transport is None or self._transport.is_closing():
+            waiting.set_result(GONE)
+        else:
+            self._waiting = waiting
+            self._transport.write(line)
+        return waiting
+
+    def _alive(self, reply: Reply) -> bool:
+        """Whether the command was carried out on a live channel. Raises CommandRefused for a command of no use."""
+        if reply.code == 200:
+            return True
+        if reply.code not in (0, 511):
+            raise CommandRefused(f"AGI answered {reply.code}")
+        self.hung_up = True
+        return False
+
+    async def answer(self) -> bool:
+        """Answer the call; False when the caller is gone. Asterisk waits up to 0.5 s for media."""
+        reply = await self.ask(_ANSWER)
+        if self._alive(reply) and reply.result == -1:
+            self.hung_up = True
+        return not self.hung_up
+
+    async def stream_file(self, path: str, stop_keys: str = "", offset_ms: int = 0) -> Played:
+        """Play `path` (no extension) from `offset_ms` until its end or one of `stop_keys`."""
+        if self.hung_up:
+            return Played(Ended.HANG_UP, offset_ms)
+        offset = offset_ms * SAMPLES_PER_MS
+        reply = await self.ask(command("STREAM FILE", path, stop_keys, offset))
+        if not self._alive(reply):
+            return Played(Ended.HANG_UP, offset_ms)
+        endpos = offset if reply.endpos is None else reply.endpos
+        if reply.result == 0:
+            return Played(Ended.PLAYED, endpos // SAMPLES_PER_MS)
+        if reply.result is not None and reply.result > 0:
+            # The key comes as its ASCII code: 49 is "1".
+            return Played(Ended.KEY, endpos // SAMPLES_PER_MS, chr(reply.result))
+        # -1 at the offset is a file that is not there, or a hang-up before the first packet: the next reply tells.
+        if endpos == offset and not self.hung_up:
+            self._alive(await self.ask(_NOOP))
+            if not self.hung_up:
+                return Played(Ended.FAULT, offset_ms)
+        self.hung_up = True
+        return Played(Ended.HANG_UP, endpos // SAMPLES_PER_MS)
+
+    async def wait_for_digit(self, seconds: float) -> KeyPressed | Silence | HungUp:
+        """The next key within `seconds`. Keys count when they are released."""
+        if self.hung_up:
+            return HungUp()
+        reply = await self.ask(b"WAIT FOR DIGIT %d\n" % round(seconds * 1000))
+        if not self._alive(reply):
+            return HungUp()
+        if reply.result is not None and reply.result > 0 and (key := chr(reply.result)) in KEYPAD:
+            return KeyPressed(key=key)
+        if reply.result == -1:
+            self.hung_up = True
+            return HungUp()
+        return Silence()
+
+    async def execute(self, application: str, arguments: str) -> Reply:
+        """Run a dialplan application. -1 may be its own failure: `hung_up` says whether the caller is gone."""
+        reply = await self.ask(command("EXEC", application, arguments))
+        if self._alive(reply) and reply.result == -1 and not self.hung_up:
+            self._alive(await self.ask(_NOOP))
+        return reply
+
+    async def set_variable(self, name: str, value: str) -> None:
+        """Set a channel variable, as far as the channel lives."""
+        self._alive(await self.ask(command("SET VARIABLE", name, value)))
+
+    async def get_variable(self, name: str) -> str | None:
+        """A channel variable; None when it is not set or the channel is gone."""
+        return (await self.ask(command("GET VARIABLE", name))).value
+
+    # ------------------------------------------------------------ ends
+
+    def stop(self, reason: Literal["limit", "drain"]) -> None:
+        """Raise CallStopped in the call, at what it awaits from us or at its next command."""
+        self._stopping = CallStopped(reason)
+        waiting = self._waiting
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(self._stopping)
+
+    async def resume(self, timeout_s: float) -> bool:
+        """After CallStopped: end what the last command does, so that commands may be given again.
+
+        False when Asterisk does not come back within `timeout_s`, as in a transfer, where commands wait for its end.
+        """
+        self._stopping = None
+        self._waiting = None
+        # Asterisk drops the stopped command's reply, or sends it late; the fence's own reply can't be mistaken.
+        self._fenced = True
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.ask(_FENCE)
+        except TimeoutError:
+            return False
+        self._fenced = False
+        return not self.hung_up and not self.lost
+
+    def finish(self) -> None:
+        """A clean end: IVR_DONE tells the dialplan that the caller was served; the dialplan hangs up.
+
+        Works in mid-command too: Asterisk reads it when a transfer is over.
+        """
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        # Half-closed, so that Asterisk takes the command before it sees the end; its reply is not awaited.
+        self._fenced = True
+        if not self.hung_up:
+            transport.write(_DONE)
+        transport.write_eof()
+        self._timer = self._loop.call_later(LINGER_S, self.abort)
+
+    def abort(self) -> None:
+        """Close the link at once, without IVR_DONE: the dialplan looks after the caller."""
+        if self._transport is not None:
+            self._transport.abort()

@@ -1,0 +1,197 @@
+"""FastAGI as bytes: the header block, one command, the replies. Pure: no sockets, no clock.
+
+Facts are from Asterisk's res_agi.c (22) and from runs against 22.10.1:
+
+- The peer opens with lines `agi_name: value`, ended by an empty line; caller names come as the network sent them.
+- A command is one line of at most 2047 bytes. Words are split at blanks; double quotes group, a backslash escapes.
+- A reply is `200 result=…`, `510 …`, `511 …`, or `520-…` lines closed by a `520 …` line; `100 …` announces one.
+- `HANGUP` is a line of its own, between replies, never a reply. It is sent before the next command is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+#: Asterisk reads a command with fgets() into 2048 bytes: one is the terminator.
+COMMAND_MAX = 2047
+#: A header block larger than this is no Asterisk's: its own have about 700 bytes.
+HEADERS_MAX = 16384
+#: A reply line longer than this is no Asterisk's.
+LINE_MAX = 8192
+
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"'})
+_BREAKS_THE_LINE = re.compile("[\x00\r\n]")
+
+
+class BadHeaders(ValueError):
+    """The peer's opening is not that of an Asterisk."""
+
+
+class BadCommand(ValueError):
+    """The command can't be sent as one AGI line."""
+
+
+class BadReply(ValueError):
+    """The peer answers what no Asterisk would."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opening:
+    """What Asterisk tells of the channel when it connects."""
+
+    #: `agi_network_script` without its `?query`: which service is asked for (`inbound`, `outbound`).
+    script: str
+    #: Arguments of the dialplan's AGI(), in order.
+    args: tuple[str, ...]
+    uniqueid: str
+    channel: str
+    #: The caller's number as the network gave it; "" when withheld.
+    caller: str
+    #: Every header, by name without `agi_`.
+    headers: Mapping[str, str]
+
+
+def decode(raw: bytes) -> str:
+    """The text of `raw`: UTF-8, or else every byte as its own letter (Latin-1), so that no caller name is refused."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def parse_opening(block: bytes) -> Opening:
+    """The opening in `block`, the header lines without the closing empty line.
+
+    A name that comes twice keeps its first value, so that a line break smuggled into a caller name can't replace
+    what Asterisk wrote before it. Raises BadHeaders when it is no AGI header block.
+    """
+    headers: dict[str, str] = {}
+    for line in block.split(b"\n"):
+        name, colon, value = line.partition(b":")
+        if not colon or not name.startswith(b"agi_"):
+            if line.strip():
+                raise BadHeaders(f"not an AGI header: {line[:40]!r}")
+            continue
+        headers.setdefault(decode(name[4:]), decode(value.strip()))
+    if "uniqueid" not in headers:
+        raise BadHeaders("agi_uniqueid is missing")
+    args: list[str] = []
+    while (arg := headers.get(f"arg_{len(args) + 1}")) is not None:
+        args.append(arg)
+    caller = headers.get("callerid", "")
+    return Opening(
+        script=headers.get("network_script", "").partition("?")[0],
+        args=tuple(args),
+        uniqueid=headers["uniqueid"],
+        channel=headers.get("channel", ""),
+        caller="" if caller == "unknown" else caller,
+        headers=MappingProxyType(headers),
+    )
+
+
+def quote(argument: str) -> str:
+    """`argument` as one word of an AGI command. Raises BadCommand for a line break or NUL: it would end the command."""
+    if found := _BREAKS_THE_LINE.search(argument):
+        raise BadCommand(f"an AGI argument can't hold {found.group()!r}")
+    return f'"{argument.translate(_ESCAPES)}"'
+
+
+def command(verb: str, *arguments: str | int) -> bytes:
+    """One command line. `verb` is trusted (`STREAM FILE`); every text argument is quoted.
+
+    Raises BadCommand when it can't be said in one line of COMMAND_MAX bytes.
+    """
+    words = [verb, *(str(word) if isinstance(word, int) else quote(word) for word in arguments)]
+    line = f"{' '.join(words)}\n".encode()
+    if len(line) > COMMAND_MAX:
+        raise BadCommand(f"{verb}: {len(line)} bytes are more than an AGI command may have ({COMMAND_MAX})")
+    return line
+
+
+class Reply(NamedTuple):
+    """What Asterisk answered to one command."""
+
+    #: 200; 510 unknown command; 511 not permitted on a dead channel; 520 wrong usage; 0: the peer went away instead.
+    code: int
+    #: `result=`: a number for most commands; -1 is a failure or a hang-up; None when there is no number.
+    result: int | None = None
+    #: `endpos=`: samples; None when the command has none.
+    endpos: int | None = None
+    #: What stands in brackets: a variable's value, `timeout`, `hangup`; None when nothing does.
+    value: str | None = None
+
+
+class Hangup:
+    """The `HANGUP` line: the caller is gone."""
+
+
+HANGUP: Final = Hangup()
+#: The answer to whatever was asked when the link ended.
+GONE: Final = Reply(0)
+
+_RESULT = re.compile(rb"200 result=(-?\d+)(?: endpos=(-?\d+))?\Z")
+
+
+def parse_reply(line: bytes) -> Reply:
+    """The reply in `line`, without its line end. Raises BadReply when it is none."""
+    if found := _RESULT.match(line):
+        endpos = found[2]
+        return Reply(200, int(found[1]), None if endpos is None else int(endpos))
+    code, _, rest = line.partition(b" ")
+    if len(code) != 3 or not code.isdigit():
+        raise BadReply(f"not an AGI reply: {line[:40]!r}")
+    # A value may hold blanks, brackets and "endpos=": it ends at the last bracket of the line.
+    before, opened, inside = rest.partition(b"(")
+    value, closed, after = inside.rpartition(b")")
+    words = before + b" " + after if opened and closed else rest
+    return Reply(
+        int(code),
+        _number(words, b"result="),
+        _number(words, b"endpos="),
+        decode(value) if opened and closed else None,
+    )
+
+
+def _number(words: bytes, name: bytes) -> int | None:
+    for word in words.split():
+        if word.startswith(name):
+            digits = word[len(name) :]
+            return int(digits) if digits.removeprefix(b"-").isdigit() else None
+    return None
+
+
+class ReplyReader:
+    """Bytes in, replies and HANGUP out, however the network cut them."""
+
+    __slots__ = ("_in_usage", "_rest")
+
+    def __init__(self, rest: bytes = b"") -> None:
+        self._rest = rest
+        self._in_usage = False
+
+    def feed(self, data: bytes) -> list[Reply | Hangup]:
+        """What is complete with `data`. Raises BadReply for a line that no Asterisk sends; the reader is then spent."""
+        if self._rest:
+            data = self._rest + data
+        *lines, self._rest = data.split(b"\n")
+        if len(self._rest) > LINE_MAX:
+            raise BadReply(f"a reply line of more than {LINE_MAX} bytes")
+        found: list[Reply | Hangup] = []
+        for line in lines:
+            if line.endswith(b"\r"):
+                line = line[:-1]
+            if self._in_usage:
+                if line.startswith(b"520 "):
+                    self._in_usage = False
+                    found.append(Reply(520))
+            elif line == b"HANGUP":
+                found.append(HANGUP)
+            elif line.startswith(b"520-"):
+                self._in_usage = True
+            elif line and not line.startswith(b"100 "):
+                found.append(parse_reply(line))
+        return found
