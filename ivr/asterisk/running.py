@@ -27,6 +27,9 @@ _log = structlog.get_logger(__name__)
 #: A Unix socket's name is limited to this many bytes by Linux.
 _SOCKET_NAME_MAX = 107
 
+#: How long a process may take to end when asked to.
+TERM_PATIENCE_S = 10.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
@@ -124,7 +127,7 @@ class Running:
             with contextlib.suppress(PeerError):
                 await self.command("core stop gracefully")
             await self._gone_within(grace_s)
-        for number, patience_s in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+        for number, patience_s in ((signal.SIGTERM, TERM_PATIENCE_S), (signal.SIGKILL, 5.0)):
             if self.alive:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, number)

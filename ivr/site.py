@@ -1,0 +1,171 @@
+"""Make a site: the folder with a retailer's settings, secrets, flows and texts. Never touches what is there already."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import secrets
+import shutil
+import socket
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from pydantic import BaseModel, ValidationError
+
+from faults import AuthorError, Fault, MachineError
+from ivr.resources import resource_dir
+from ivr.settings import Settings, Site, load_site
+
+_RTP_PORTS = 800
+
+_TEXTS_README = """\
+Sentences of your own, one file for each language: ru.yaml, uk.yaml, en.yaml. They win over the shipped ones, which
+
+    ivr prompt list
+
+shows with their keys. After a change: ivr flow check, then start `ivr up` again.
+"""
+_RECORDINGS_README = """\
+Studio recordings (WAV): one with the key of a sentence for its name replaces the synthesis: ru/hotline.greeting.wav.
+"""
+_GITIGNORE = "secrets.toml\nvar/\n"
+
+
+def init_site(folder: Path, chosen: Mapping[str, object], *, trunk_secret: str = "") -> Site:
+    """A new site in `folder`, with the settings `chosen` by dotted name ({"trunk.host": "10.0.0.1"}).
+
+    Raises AuthorError for a folder that is not empty or a setting that does not fit,
+    MachineError when it can't be written.
+    """
+    folder = folder.absolute()
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            what = "There is a site already." if (folder / "ivr.toml").exists() else "The folder is not empty."
+            raise AuthorError(Fault(what=what, where=folder, mend="Choose a new folder: ivr init DIR."))
+        text = settings_text(chosen)
+        for name in ("dialplans", "prompts/texts", "prompts/recordings", "var"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for flow in sorted(resource_dir("dialplans").glob("*.yaml")):
+            shutil.copyfile(flow, folder / "dialplans" / flow.name)
+        (folder / "prompts/texts/README").write_text(_TEXTS_README, "utf-8")
+        (folder / "prompts/recordings/README").write_text(_RECORDINGS_README, "utf-8")
+        (folder / ".gitignore").write_text(_GITIGNORE, "utf-8")
+        private = folder / "secrets.toml"
+        private.touch(0o600)
+        private.write_text(
+            "# Readable by its owner alone. ami_secret is between the engine and its Asterisk.\n"
+            f"ami_secret = {toml(secrets.token_urlsafe(24))}\n# The operator's password for trunk.user.\n"
+            f"trunk_secret = {toml(trunk_secret)}\n",
+            "utf-8",
+        )
+        (folder / "ivr.toml").write_text(text, "utf-8")
+    except OSError as error:
+        what = f"The site can't be written: {error.strerror or error}."
+        raise MachineError(Fault(what=what, where=folder, mend="Check the folder's rights and free space.")) from error
+    return load_site(folder)
+
+
+def settings_text(chosen: Mapping[str, object]) -> str:
+    """The text of ivr.toml: chosen settings as lines, the others as comments with their default. Raises AuthorError."""
+    given = dict(chosen)
+    defaults = setting_defaults()
+    required = {"trunk.host"} - given.keys()
+    faults = [
+        Fault(
+            what=f"There is no setting {name!r}.",
+            where=name,
+            mend="See the comments of a site's ivr.toml for the names.",
+        )
+        for name in given
+        if name not in defaults and not name.startswith("destinations.")
+    ]
+    faults += [Fault(what=f"{name} is needed.", where=name, mend="Name the operator's address.") for name in required]
+    if faults:
+        raise AuthorError(faults)
+
+    def setting(name: str) -> str:
+        key = name.rpartition(".")[2]
+        if name in given:
+            return f"{key} = {toml(given[name])}"
+        return f"# {key} = {toml(defaults[name])}"
+
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - TOML, every value passes toml()
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["toml"] = toml
+    template = environment.from_string((Path(__file__).parent / "ivr.toml.j2").read_text("utf-8"))
+    destinations = {name.partition(".")[2]: n for name, n in given.items() if name.startswith("destinations.")}
+    text = template.render(setting=setting, destinations=destinations)
+    try:
+        Settings.model_validate(tomllib.loads(text))
+    except ValidationError as error:
+        raise AuthorError(
+            [
+                Fault(what=f"{item['msg']}.", where=".".join(map(str, item["loc"])), mend="Give another value.")
+                for item in error.errors(include_url=False, include_input=False)
+            ]
+        ) from error
+    return text
+
+
+def setting_defaults() -> dict[str, Any]:
+    """Dotted name of each setting, as the file spells it -> its default; None for one without."""
+    found: dict[str, Any] = {}
+    for name, field in Settings.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            for key, inner in annotation.model_fields.items():
+                found[f"{name}.{inner.alias or key}"] = None if inner.is_required() else inner.get_default()
+        elif name != "destinations":
+            found[name] = field.get_default()
+    return found
+
+
+def toml(value: object) -> str:
+    """`value` as TOML writes it. JSON's strings are TOML's, but for DEL."""
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{json.dumps(str(key), ensure_ascii=False)} = {toml(item)}" for key, item in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def free_ports() -> dict[str, object]:
+    """Settings with ports that are free at this moment, for a trial on a busy machine."""
+    start = next(_free_rows(_RTP_PORTS, range(10000, 32000)))
+    sip, ami, agi = itertools.islice(_free_rows(1, range(5200, 10000)), 3)
+    return {
+        "asterisk.sip_port": sip,
+        "asterisk.ami_port": ami,
+        "agi.port": agi,
+        "asterisk.rtp_start": start,
+        "asterisk.rtp_end": start + _RTP_PORTS - 1,
+    }
+
+
+def _free_rows(length: int, ports: range) -> Iterator[int]:
+    """First ports of rows that nobody uses, in random order. `ports` lies below those that the kernel gives away."""
+    starts = list(ports[::length])
+    random.shuffle(starts)
+    for start in starts:
+        if all(_is_free(kind, start + n) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM) for n in range(length)):
+            yield start
+    raise MachineError(Fault(what="This machine has too few free ports.", mend="Choose the ports yourself."))
+
+
+def _is_free(kind: socket.SocketKind, port: int) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        try:
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - free on every address
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,69 @@
+"""What live tests share: a real Asterisk, free ports, sites as `ivr init` makes them. All are marked `live`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from ivr.asterisk import conf, program, running
+from ivr.settings import Site
+from ivr.site import free_ports, init_site
+
+_HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _HERE in item.path.parents:
+            item.add_marker(pytest.mark.live)
+
+
+class MakeSite(Protocol):
+    def __call__(self, *, trunk_port: int, trunk_host: str = "127.0.0.1", **settings: object) -> Site: ...
+
+
+@pytest.fixture(scope="session")
+def asterisk_root() -> program.Program:
+    """The Asterisk that live tests start: fetched into the cache once."""
+    return program.install()
+
+
+@pytest.fixture
+def make_site(tmp_path: Path) -> MakeSite:
+    """Makes a site on free loopback ports; settings by name with __ for the dot: outbound__channels=3."""
+    made = 0
+
+    def make(*, trunk_port: int, trunk_host: str = "127.0.0.1", **settings: object) -> Site:
+        nonlocal made
+        made += 1
+        chosen = free_ports() | {
+            "trunk.host": trunk_host,
+            "trunk.port": trunk_port,
+            "asterisk.mode": "embedded",
+            "asterisk.sip_host": "127.0.0.1",
+        }
+        chosen |= {name.replace("__", "."): value for name, value in settings.items()}
+        return init_site(tmp_path / f"s{made}", chosen)
+
+    return make
+
+
+@pytest.fixture
+async def start_asterisk(
+    asterisk_root: program.Program,
+) -> AsyncIterator[Callable[[Site], Awaitable[running.Running]]]:
+    """Starts a site's Asterisk and returns it ready; the test's end stops it."""
+    started: list[running.Running] = []
+
+    async def start(site: Site) -> running.Running:
+        files = conf.site_files(site, asterisk_root)
+        one = await running.ensure(conf.site_home(site), asterisk_root, files, conf.site_ports(site))
+        started.append(one)
+        return one
+
+    yield start
+    for one in started:
+        await one.stop()
