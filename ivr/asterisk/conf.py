@@ -122,6 +122,10 @@ def setting_faults(site: Site) -> list[Fault]:
     if not site.secrets.ami_secret.get_secret_value():
         mend = 'Write a long random one: ami_secret = "…".'
         faults.append(Fault(what="ami_secret is empty.", where=site.folder / "secrets.toml", mend=mend))
+    if site.settings.trunk.user and not site.secrets.trunk_secret.get_secret_value():
+        mend = "Write the operator's password there, or leave trunk.user empty."
+        what = "trunk.user is set, but trunk_secret is empty."
+        faults.append(Fault(what=what, where=site.folder / "secrets.toml", mend=mend))
     if site.settings.asterisk.rtp_end - site.settings.asterisk.rtp_start < 3:
         mend = "Leave four ports or more for each call between rtp_start and rtp_end."
         faults.append(Fault(what="The RTP range has no room for a call.", where=site.folder / "ivr.toml", mend=mend))

@@ -22,7 +22,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class MakeSite(Protocol):
-    def __call__(self, *, trunk_port: int, trunk_host: str = "127.0.0.1", **settings: object) -> Site: ...
+    def __call__(
+        self, *, trunk_port: int, trunk_host: str = "127.0.0.1", trunk_secret: str = "", **settings: object
+    ) -> Site: ...
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +38,7 @@ def make_site(tmp_path: Path) -> MakeSite:
     """Makes a site on free loopback ports; settings by name with __ for the dot: outbound__channels=3."""
     made = 0
 
-    def make(*, trunk_port: int, trunk_host: str = "127.0.0.1", **settings: object) -> Site:
+    def make(*, trunk_port: int, trunk_host: str = "127.0.0.1", trunk_secret: str = "", **settings: object) -> Site:
         nonlocal made
         made += 1
         chosen = free_ports() | {
@@ -46,7 +48,7 @@ def make_site(tmp_path: Path) -> MakeSite:
             "asterisk.sip_host": "127.0.0.1",
         }
         chosen |= {name.replace("__", "."): value for name, value in settings.items()}
-        return init_site(tmp_path / f"s{made}", chosen)
+        return init_site(tmp_path / f"s{made}", chosen, trunk_secret=trunk_secret)
 
     return make
 
