@@ -1,0 +1,255 @@
+"""What is wrong with a flow that its grammar allows: where it leads, what it says, and what a promo call must have.
+
+Pure: the sentences and the destinations are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from faults import Fault
+from ivr.flow.fields import Use, did_you_mean, suggestion
+from ivr.flow.graph import links, reached, rings, says, waits
+from ivr.flow.model import Gather, HangUp, LanguageChoice, Menu, Node, OptOut, Transfer
+from ivr.flow.parse import Parsed
+from prompts.reading.errors import TemplateError
+from prompts.reading.template import variables
+from prompts.sentences import Sentence, Sentences
+
+#: Variables that every call has.
+CALL_VARIABLES = ("caller", "language")
+
+
+def check_flow(parsed: Parsed, sentences: Sentences, destinations: Collection[str] | None = None) -> list[Fault]:
+    """Every fault of the flow, in the order of its file. Without `destinations`, transfers are not looked at."""
+    check = _Check(parsed)
+    found = [*check.paths(), *check.promo(), *check.languages(), *_texts(parsed, sentences)]
+    if destinations is not None:
+        found += check.destinations(destinations)
+    return found
+
+
+@dataclass
+class _Check:
+    parsed: Parsed
+
+    def __post_init__(self) -> None:
+        self.flow = self.parsed.flow
+        self.nodes = self.flow.nodes
+
+    def fault(self, line: int | None, what: str, mend: str) -> Fault:
+        return Fault(what=what, mend=mend, where=self.parsed.path, line=line)
+
+    def at(self, name: str) -> int:
+        return self.nodes[name].line
+
+    def meant(self, name: str) -> str:
+        """The node that a target means; a misspelt one stands for the one it most likely was."""
+        return name if name in self.nodes else suggestion(name, self.nodes) or name
+
+    def next_of(self, name: str) -> list[str]:
+        return [self.meant(link.to) for link in links(self.nodes[name])]
+
+    def silent_next_of(self, name: str) -> list[str]:
+        return [self.meant(link.to) for link in links(self.nodes[name]) if link.silent]
+
+    # ------------------------------------------------------------ where it leads
+
+    def paths(self) -> Iterator[Fault]:
+        for target in self.parsed.targets:
+            if target.to not in self.nodes and not (self.parsed.opaque and target.to in self.parsed.node_names):
+                place = f"In {target.node}: " if target.node else ""
+                mend = did_you_mean(target.to, self.nodes, "Name a node of this flow, or add this one.")
+                yield self.fault(target.line, f"{place}there is no node {target.to}.", mend)
+        if self.parsed.opaque:
+            return
+        from_start = reached(self.nodes, [self.meant(self.flow.start)], self.next_of)
+        for name in self.nodes:
+            if self.flow.start and name not in from_start and self.parsed.is_written(name):
+                yield self.fault(self.at(name), f"No way leads to {name}.", "Lead a key to it, or remove it.")
+        yield from self.endless(from_start)
+
+    def endless(self, from_start: set[str]) -> Iterator[Fault]:
+        """Dead ends, loops that never wait, and loops in which a silent caller goes round for ever."""
+        ends = [name for name, node in self.nodes.items() if isinstance(node, HangUp | Transfer)]
+        before: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for name in self.nodes:
+            for to in self.next_of(name):
+                before.setdefault(to, []).append(name)
+        ending = reached(self.nodes, ends, lambda name: before[name])
+        told: set[str] = set()
+
+        still = {name: node for name, node in self.nodes.items() if not waits(node)}
+        for ring in rings(still, self.next_of):
+            told.update(ring)
+            what = f"{_chain(ring)} goes round for ever without saying or asking anything."
+            yield self.fault(self.at(ring[0]), what, "Lead one of them elsewhere.")
+        for name in self.nodes:
+            if name in from_start and name not in ending and name not in told and self.known_ways(name):
+                group = reached(self.nodes, [name], self.next_of)
+                told.update(group)
+                mend = "Give it a way to a hang_up, such as goodbye."
+                yield self.fault(self.at(name), f"{name} is a dead end: no hang-up can be reached from it.", mend)
+        for ring in rings(self.nodes, self.silent_next_of):
+            if not told.intersection(ring):
+                what = f"{_chain(ring)} never lets go of a caller who presses nothing."
+                mend = "Let its no_input, then or failed lead to a hang-up in the end, such as goodbye."
+                yield self.fault(self.at(ring[0]), what, mend)
+
+    def known_ways(self, name: str) -> bool:
+        """Every node after `name` exists; else the missing one is the fault, and this may be no dead end."""
+        group = reached(self.nodes, [name], self.next_of)
+        return all(to in self.nodes for other in group for to in self.next_of(other))
+
+    # ------------------------------------------------------------ promo
+
+    def promo(self) -> Iterator[Fault]:
+        main = self.flow.main_message
+        line = self.parsed.lines.get("main_message") or self.parsed.lines.get("kind")
+        if self.flow.kind != "promo":
+            if main is not None:
+                mend = "Remove it, or write kind: promo."
+                yield self.fault(line, "main_message is for promo flows; this one is a hotline.", mend)
+            return
+        if main is None:
+            if "main_message" not in self.parsed.lines:
+                mend = "Add main_message: KEY, the text that the campaign is about."
+                yield self.fault(line, "The promo flow has no main_message.", mend)
+            return
+        if self.parsed.opaque:
+            return
+        from_start = reached(self.nodes, [self.meant(self.flow.start)], self.next_of)
+        tellers = [name for name in self.nodes if name in from_start and self.tells(name, main)]
+        if not tellers:
+            used = {say.text: say for node in self.nodes.values() for say in says(node)}
+            mend = did_you_mean(main, used, "Say it in the first menu.")
+            yield self.fault(line, f"The main message {main} is never said.", mend)
+        for name in tellers:
+            menus = self.menus_after(name)
+            if not menus:
+                mend = "Say the message in a menu with a key that leads to an opt_out node."
+                yield self.fault(self.at(name), f"No menu follows the main message in {name}.", mend)
+            for menu in menus:
+                if not self.offers_opt_out(menu):
+                    what = f"{menu} follows the main message and has no key to opt out of further calls."
+                    yield self.fault(self.at(menu), what, "Add a key that leads to an opt_out node.")
+
+    def tells(self, name: str, main: str) -> bool:
+        return any(say.text == main for say in says(self.nodes[name]))
+
+    def menus_after(self, name: str) -> list[str]:
+        """The menu that says the message itself, or the first ones that follow it."""
+
+        def on(name: str) -> list[str]:
+            return [] if isinstance(self.nodes[name], Menu) else self.next_of(name)
+
+        group = reached(self.nodes, [name], on)
+        return [other for other in self.nodes if other in group and isinstance(self.nodes[other], Menu)]
+
+    def offers_opt_out(self, menu: str) -> bool:
+        keys = [self.meant(link.to) for link in links(self.nodes[menu]) if link.pressed]
+        others = {name: node for name, node in self.nodes.items() if name != menu}
+        return any(isinstance(self.nodes[name], OptOut) for name in reached(others, keys, self.next_of))
+
+    # ------------------------------------------------------------ what it needs from outside
+
+    def languages(self) -> Iterator[Fault]:
+        for node in self.nodes.values():
+            if isinstance(node, LanguageChoice):
+                for key, language in node.keys.items():
+                    if language not in self.flow.languages:
+                        what = f"In {node.name}: key {key} chooses {language}, which the flow does not speak."
+                        yield self.fault(node.line, what, f"Add {language} to languages, or remove the key.")
+
+    def destinations(self, known: Collection[str]) -> Iterator[Fault]:
+        for node in self.nodes.values():
+            if isinstance(node, Transfer) and node.to and node.to not in known:
+                mend = did_you_mean(node.to, tuple(known), "Add it under [destinations] in ivr.toml.")
+                what = f"In {node.name}: the settings name no destination {node.to}."
+                yield self.fault(node.line, what, mend)
+
+
+def _chain(ring: tuple[str, ...]) -> str:
+    return " -> ".join((*ring, ring[0]))
+
+
+# ---------------------------------------------------------------- texts and their variables
+
+
+def _texts(parsed: Parsed, sentences: Sentences) -> Iterator[Fault]:
+    known = _known_variables(parsed)
+    malformed: set[tuple[object, int]] = set()
+    for use in parsed.uses:
+        place = f"In {use.node}: " if use.node else ""
+        found = {language: sentences.get(language, use.say.text) for language in parsed.flow.languages}
+        missing = [language for language, sentence in found.items() if sentence is None]
+        if missing:
+            mend = f"Write it in prompts/texts/{missing[0]}.yaml."
+            if len(missing) == len(found):
+                mend = did_you_mean(use.say.text, sentences.keys(), mend)
+            what = f"{place}the text {use.say.text} is missing in {_listed(missing)}."
+            yield Fault(what=what, mend=mend, where=parsed.path, line=use.line)
+        wanted: dict[str, list[str]] = {}
+        for language, sentence in found.items():
+            if sentence is None:
+                continue
+            try:
+                names = _variables_of(sentence)
+            except TemplateError as error:
+                if (sentence.where, sentence.line) not in malformed:
+                    malformed.add((sentence.where, sentence.line))
+                    problem = error.faults[0]
+                    yield Fault(what=problem.what, mend=problem.mend, where=sentence.where, line=sentence.line)
+                continue
+            for name in names:
+                wanted.setdefault(name, [])
+                if name not in known and language not in use.say.values.get(name, {}):
+                    wanted[name].append(language)
+        yield from _unmatched(parsed, use, wanted, complete=len(missing) < len(found))
+
+
+def _unmatched(parsed: Parsed, use: Use, wanted: dict[str, list[str]], *, complete: bool) -> Iterator[Fault]:
+    """Variables that the text wants and nobody gives, and values that are given and no language wants."""
+    place = f"In {use.node}: " if use.node else ""
+    for name, lacking in wanted.items():
+        if lacking:
+            what = f"{place}the text {use.say.text} wants {{{name}}}, which nothing gives in {_listed(lacking)}."
+            mend = did_you_mean(
+                name, tuple(parsed.flow.variables), "Give it under `with`, or name it with an example under variables."
+            )
+            if name in use.say.values:
+                mend = f"Give it under `with` in {_listed(lacking)} too."
+            yield Fault(what=what, mend=mend, where=parsed.path, line=use.line)
+    for name in use.say.values:
+        if complete and name not in wanted:
+            mend = did_you_mean(name, wanted, "Remove it.")
+            what = f"{place}the text {use.say.text} does not want {name}."
+            yield Fault(what=what, mend=mend, where=parsed.path, line=use.line)
+
+
+def _variables_of(sentence: Sentence) -> list[str]:
+    found = (*variables(sentence.text), *variables(sentence.fallback or ""))
+    return list(dict.fromkeys(variable.name for variable in found))
+
+
+def _known_variables(parsed: Parsed) -> set[str]:
+    """Variables of the call, and those that gathers and keys of the flow set."""
+    known = {*CALL_VARIABLES, *parsed.flow.variables}
+    for node in parsed.flow.nodes.values():
+        known |= _set_by(node)
+    return known
+
+
+def _set_by(node: Node) -> set[str]:
+    match node:
+        case Gather():
+            return {node.into}
+        case Menu():
+            return {name for choice in node.keys.values() for name in choice.set}
+        case _:
+            return set()
+
+
+def _listed(languages: Sequence[str]) -> str:
+    return languages[0] if len(languages) == 1 else f"{', '.join(languages[:-1])} and {languages[-1]}"
