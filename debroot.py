@@ -260,7 +260,7 @@ Dir::Etc::preferencesparts "{self.state}/empty";
     def _unpack(self, debs: Sequence[Path]) -> Root:
         partial = self.into.with_name(f".{self.into.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        # Packages of releases before the merge of /usr still unpack into /lib; dpkg-deb keeps links to folders.
+        # Packages from before the merge of /usr unpack into /lib; dpkg-deb --extract would put a folder over the link.
         for name in ("bin", "sbin", "lib", "lib64"):
             (partial / "usr" / name).mkdir(parents=True, exist_ok=True)
             (partial / name).symlink_to(f"usr/{name}")
@@ -268,9 +268,16 @@ Dir::Etc::preferencesparts "{self.state}/empty";
         for done, deb in enumerate(debs):
             self.report(Progress("unpack", 100 * done / len(debs)))
             name, version = _output("dpkg-deb", "--show", "--showformat=${Package} ${Version}", str(deb)).split()
-            extract = ["dpkg-deb", "--extract", str(deb), str(partial)]
-            unpacking = subprocess.run(extract, check=False, capture_output=True, text=True, errors="replace")
-            if unpacking.returncode:
+            with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as archive:
+                unpacking = subprocess.run(
+                    ["tar", "--extract", "--keep-directory-symlink", "--no-same-owner", "--directory", str(partial)],
+                    stdin=archive.stdout,
+                    check=False,
+                    capture_output=True,
+                    text=True,
+                    errors="replace",
+                )
+            if unpacking.returncode or archive.returncode:
                 raise self._explain(unpacking.stderr)
             versions[name] = version
         for needless in _NEEDLESS if self.trim else ():

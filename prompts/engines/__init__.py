@@ -1,1 +1,1 @@
-"""Speech synthesis engines behind one small interface."""
+"""Synthesisers behind one small interface (`engine.Engine`), and the choice between them."""

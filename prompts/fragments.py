@@ -1,0 +1,162 @@
+"""Cut a sentence with variables into the fewest fragments that still sound like one sentence. Pure.
+
+A fragment has at most one variable, so a campaign needs as many fragments as there are different names, prices and
+dates, not as many as there are combinations of them. Cuts are made where a speaker pauses: between sentences, at a comma
+or a dash; between two variables without a pause, before the preposition that leads to the second. Words that lead to a
+variable stay with it, for the synthesiser to join them.
+
+    Здравствуйте, {name:name}!  |  Телевизор Сони дешевле на {discount:percent}  |  до {until:date}.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from prompts.reading.template import Literal, Piece, Variable, parse
+
+_SENTENCE_END = re.compile(r"(?<=[.!?…])[»”\")]*\s+")
+_PAUSE = re.compile(r"(?<=[,;:])\s+|\s+[—–]\s+")
+_WORD = re.compile(r"[^\W\d_]+(?:[-'’ʼ][^\W\d_]+)*")
+#: Static words this long beside a variable are worth a fragment of their own, made once, when a pause allows it.
+_LONG = 60
+#: Words that begin a phrase: a cut before them is the least heard.
+_LEADING = {
+    "ru": frozenset(
+        "а без в во вместо для до за и из или к ко между на над но о об около от перед по под при про с со у".split()
+    ),
+    "uk": frozenset(
+        "а або без в від для до з за замість зі із й і к між на над о об під після по при про та у".split()
+    ),
+    "en": frozenset(
+        "a an and at before between but by for from in instead of on or over per since than the till to until with".split()
+    ),
+}
+
+#: Index of a piece, and of a character in it when it is a literal.
+_Place = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One fragment of a template: from one place up to another, and the variable between, if any."""
+
+    start: _Place
+    end: _Place
+    variable: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """What is spoken in one breath, as a clip of its own."""
+
+    #: All words; its last mark tells the synthesiser how the voice goes.
+    text: str
+    #: Name of the variable it speaks; None: always the same.
+    variable: str | None = None
+
+
+@lru_cache(maxsize=4096)
+def cuts(language: str, template: str) -> tuple[Cut, ...]:
+    """Where `template` is cut. Raises TemplateError when it is malformed."""
+    pieces = parse(template)
+    if not any(isinstance(piece, Variable) for piece in pieces):
+        return (Cut((0, 0), (len(pieces), 0), None),) if pieces else ()
+    borders: list[_Place] = [(0, 0)]
+    for sentence_start, sentence_end in _sentences(pieces):
+        borders += _inside(language, pieces, sentence_start, sentence_end)
+        borders.append(sentence_end)
+    found: list[Cut] = []
+    for start, end in zip(borders, borders[1:], strict=False):
+        if start == end:
+            continue
+        within = pieces[start[0] : end[0] + 1 if end[1] else end[0]]
+        names = [piece.name for piece in within if isinstance(piece, Variable)]
+        variable = names[0] if names else None
+        if found and variable is None and found[-1].variable is None:
+            # Static sentences side by side are one clip.
+            found[-1] = Cut(found[-1].start, end, None)
+        else:
+            found.append(Cut(start, end, variable))
+    return tuple(found)
+
+
+def _sentences(pieces: Sequence[Piece]) -> list[tuple[_Place, _Place]]:
+    found: list[tuple[_Place, _Place]] = []
+    start: _Place = (0, 0)
+    for at, piece in enumerate(pieces):
+        if isinstance(piece, Literal):
+            for end in _SENTENCE_END.finditer(piece.text):
+                place = (at, end.end()) if end.end() < len(piece.text) else (at + 1, 0)
+                found.append((start, place))
+                start = place
+    if start != (len(pieces), 0):
+        found.append((start, (len(pieces), 0)))
+    return found
+
+
+def _inside(language: str, pieces: Sequence[Piece], start: _Place, end: _Place) -> list[_Place]:
+    """Where one sentence is cut."""
+    last = end[0] if end[1] else end[0] - 1
+    variables = [at for at in range(start[0], last + 1) if isinstance(pieces[at], Variable)]
+    if not variables:
+        return []
+    found: list[_Place] = []
+    first = variables[0]
+    if first > start[0]:
+        before = _text(pieces[first - 1])
+        offset = start[1] if first - 1 == start[0] else 0
+        pauses = [pause.end() for pause in _PAUSE.finditer(before, offset)]
+        if pauses and pauses[-1] - offset >= _LONG:
+            found.append((first - 1, pauses[-1]))
+    for one, two in zip(variables, variables[1:], strict=False):
+        found.append((two, 0) if two == one + 1 else _between(language, one + 1, _text(pieces[one + 1])))
+    if last > variables[-1]:
+        after = _text(pieces[variables[-1] + 1])
+        limit = end[1] if end[0] == variables[-1] + 1 else len(after)
+        pause = _PAUSE.search(after, 0, limit)
+        if pause and limit - pause.end() >= _LONG:
+            found.append((variables[-1] + 1, pause.end()))
+    return found
+
+
+def _between(language: str, at: int, text: str) -> _Place:
+    """The best cut in the literal between two variables: a pause, a word that begins a phrase, or its beginning."""
+    if pauses := [(pause[0].strip() != "", pause.end()) for pause in _PAUSE.finditer(text)]:
+        # A comma before a dash: what a dash joins is one phrase ("washing machines - by 15 %").
+        end = min(pauses)[1]
+        return (at, end) if end < len(text) else (at + 1, 0)
+    leading = [word.start() for word in _WORD.finditer(text) if word[0].lower() in _LEADING[language]]
+    if not leading:
+        return (at, 0)
+    chosen = leading[-1]
+    # "а за", "и до": the conjunction goes with the phrase that it joins.
+    for earlier in reversed(leading[:-1]):
+        if text[earlier:chosen].strip().isalpha():
+            chosen = earlier
+    return (at, chosen)
+
+
+def _text(piece: Piece) -> str:
+    return piece.text if isinstance(piece, Literal) else ""
+
+
+def assembled(template: str, cut: Cut, parts: Sequence[str], *, last: bool) -> str:
+    """The words of one fragment. `parts` is the reading of each piece of `template`.
+
+    The reading of a literal may differ from it only in the preposition at its end, never before a cut.
+    """
+    text = ""
+    for at in range(cut.start[0], cut.end[0] + 1):
+        if at < len(parts):
+            begin = cut.start[1] if at == cut.start[0] else 0
+            text += parts[at][begin : cut.end[1]] if at == cut.end[0] else parts[at][begin:]
+    text = " ".join(text.split())
+    if not any(letter.isalnum() for letter in text):
+        return ""
+    if not last and text[-1] not in ".!?…,;:":
+        # The voice shall not fall in the middle of a sentence.
+        text = text.rstrip(" —–-") + ","
+    return text

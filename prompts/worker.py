@@ -1,0 +1,96 @@
+"""The process that makes clips: jobs as JSON lines on stdin, results on stdout. It ends when its stdin does.
+
+A process of its own, because speech engines are C++ libraries that may crash or hang, and because two cores make clips
+twice as fast. `prompts.workers` starts it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import soundfile
+
+from faults import MachineError
+from prompts.audio import SilentSpeechError, telephone
+from prompts.cache import AudioCache
+from prompts.engines.choice import Speaker, engines
+from prompts.engines.engine import EngineAwayError, UnspeakableError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One clip to make."""
+
+    #: Hash that the cache keeps it under.
+    clip: str
+    #: Folder of the cache.
+    folder: str
+    text: str
+    #: None: `recording` holds the sound.
+    speaker: Speaker | None
+    recording: str = ""
+    level_lufs: float
+    #: Silence after the last sound.
+    tail_ms: int
+
+
+#: away: the engine can't work now; text: it made nothing of this text; recording: the file is bad; disk: the cache
+#: can't be written; crash: the process died or hung.
+FailureKind = Literal["away", "text", "recording", "disk", "crash"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    clip: str
+    samples: int = 0
+    failure: FailureKind | None = None
+    why: str = ""
+
+
+def make(job: Job) -> Result:
+    """Make one clip and put it into the cache."""
+
+    def failed(failure: FailureKind, error: Exception) -> Result:
+        return Result(clip=job.clip, failure=failure, why=str(error))
+
+    try:
+        if job.speaker is None:
+            samples, rate = soundfile.read(job.recording, dtype="float64")
+        else:
+            who = job.speaker
+            speech = engines()[who.engine].synthesise(who.language, job.text, who.voice, who.speed)
+            samples, rate = speech.samples, speech.rate
+        pcm = telephone(samples, rate, level_lufs=job.level_lufs, tail_ms=job.tail_ms)
+        clip = AudioCache(Path(job.folder), 0).put(job.clip, pcm)
+    except EngineAwayError as error:
+        return failed("away", error)
+    except (soundfile.SoundFileError, OSError) as error:
+        return failed("recording", error)
+    except (UnspeakableError, SilentSpeechError) as error:
+        return failed("recording" if job.speaker is None else "text", error)
+    except MachineError as error:
+        return failed("disk", error)
+    return Result(clip=job.clip, samples=clip.samples)
+
+
+def main() -> None:
+    # What a library prints must not get between the results.
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(2, 1)
+        # Calls come first: making clips must not delay audio that is playing.
+        os.nice(5)
+        for line in sys.stdin:
+            fields = json.loads(line)
+            speaker = fields.pop("speaker")
+            result = make(Job(**fields, speaker=None if speaker is None else Speaker(**speaker)))
+            answers.write(json.dumps(asdict(result)) + "\n")
+            answers.flush()
+
+
+if __name__ == "__main__":
+    main()
