@@ -30,6 +30,7 @@ _HEADER = struct.Struct("!BBHII")
 _EVENT = struct.Struct("!BBH")
 _STAMP = struct.Struct("qq")
 _NEVER = 1 << 62
+_KEYS = "0123456789*#ABCD"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +45,12 @@ class Gap:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SentKey:
-    """A key that left as RFC 4733 events. Times are seconds since the epoch."""
+class Pressed:
+    """A key sent or received as RFC 4733 events. Times are seconds since the epoch."""
 
     key: str
     began_at: float
-    #: When the packets with the end bit left.
+    #: When the first packet with the end bit left or came.
     ended_at: float
 
 
@@ -100,7 +101,10 @@ class Media:
         #: Longest distance of two neighbours whose audio ran on.
         self.max_gap_ms = 0.0
         self.gaps: list[Gap] = []
-        self.keys: list[SentKey] = []
+        #: Keys sent and received.
+        self.keys: list[Pressed] = []
+        self.heard_keys: list[Pressed] = []
+        self._heard_key = (-1, 0.0, False)
         #: What was received, A-law, when `record` is set.
         self.recording: bytearray | None = bytearray() if record else None
         self._silent = silent
@@ -133,7 +137,7 @@ class Media:
 
     def press(self, key: str, hold_ms: int) -> None:
         """Press a key from the next tick on; a key that is still held is let go first."""
-        self._queue.append(("0123456789*#ABCD".index(key), key, hold_ms))
+        self._queue.append((_KEYS.index(key), key, hold_ms))
 
     def close(self) -> None:
         self._remote = None
@@ -146,17 +150,23 @@ class Media:
             packet, ancillary, _, _ = self._socket.recvmsg(512, 64)
         except OSError:  # nothing there after all
             return
-        if len(packet) < 12 or packet[1] & 0x7F != PCMA:
+        if len(packet) < 12:
             return
+        sequence, stamp = int.from_bytes(packet[2:4]), int.from_bytes(packet[4:8])
+        ahead = (sequence - self._peer_sequence) & 0xFFFF if self._peer_sequence >= 0 else 1
+        self._peer_sequence = sequence
+        self.lost += ahead - 1 if 0 < ahead < 1000 else 0
         if ancillary:
             seconds, nanoseconds = _STAMP.unpack_from(ancillary[0][2])
             at = seconds + nanoseconds / 1e9
         else:
             at = time.time()
-        sequence, stamp = int.from_bytes(packet[2:4]), int.from_bytes(packet[4:8])
+        payload_type = packet[1] & 0x7F
+        if payload_type == self._event_type and len(packet) >= 16:
+            self._key_arrived(packet, stamp, at)
+        if payload_type != PCMA:
+            return
         if self.received:
-            ahead = (sequence - self._peer_sequence) & 0xFFFF
-            self.lost += ahead - 1 if 0 < ahead < 1000 else 0
             pause = (stamp - self._peer_stamp) & 0xFFFFFFFF != SAMPLES * ahead
             ms = (at - self.last_at) * 1000
             if not pause and ms > self.max_gap_ms:
@@ -165,7 +175,7 @@ class Media:
                 self.gaps.append(Gap(after_packets=self.received, ms=ms, pause=pause))
         else:
             self.first_at = at
-        self._peer_sequence, self._peer_stamp, self.last_at = sequence, stamp, at
+        self._peer_stamp, self.last_at = stamp, at
         self.received += 1
         if self.recording is not None:
             self.recording += packet[12:]
@@ -173,6 +183,15 @@ class Media:
             _, action = self._triggers.pop(0)
             self._next_trigger = self._triggers[0][0] if self._triggers else _NEVER
             action()
+
+    def _key_arrived(self, packet: bytes, stamp: int, at: float) -> None:
+        """All packets of a key have one time stamp; the first end bit closes it."""
+        if stamp != self._heard_key[0]:
+            self._heard_key = (stamp, at, False)
+        _, began_at, over = self._heard_key
+        if packet[13] & 0x80 and not over:
+            self._heard_key = (stamp, began_at, True)
+            self.heard_keys.append(Pressed(key=_KEYS[packet[12]], began_at=began_at, ended_at=at))
 
     def tick(self) -> None:
         if self._key or self._queue:
@@ -194,7 +213,7 @@ class Media:
             self._send(self._event_type | (0x80 if self._key_ms == PACKET_MS else 0), began, event)
         if over:
             self._key = None
-            self.keys.append(SentKey(key=key, began_at=self._key_began, ended_at=time.time()))
+            self.keys.append(Pressed(key=key, began_at=self._key_began, ended_at=time.time()))
 
     def _send(self, payload_type: int, stamp: int, payload: bytes) -> None:
         self._sequence = (self._sequence + 1) & 0xFFFF

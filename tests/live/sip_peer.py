@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
-from tests.live.rtp_peer import PACKET_MS, Media, SentKey
+from tests.live.rtp_peer import PACKET_MS, Media, Pressed
 from tests.live.sip_message import REASONS, Message, parameter, uri, user
 
 Address = tuple[str, int]
@@ -98,7 +98,7 @@ class Call:
         return self.media.received * PACKET_MS
 
     @property
-    def keys(self) -> list[SentKey]:
+    def keys(self) -> list[Pressed]:
         return self.media.keys
 
     def press(self, key: str, hold_ms: int = 100) -> None:

@@ -1,0 +1,180 @@
+"""Start and stop the lab's Asterisk, and place its shoppers' calls. Of the engine it knows only a SIP port."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from faults import Fault, MachineError, PeerError
+from ivr.asterisk.conf import common_values, render
+from ivr.asterisk.program import Program, find
+from ivr.asterisk.running import Home, Ports, Running, adopt, start, write_configuration
+from ivr.lab.dialplan import rows, shoppers, sounds
+from ivr.lab.subscribers import Behaviour, Subscriber
+from ivr.lab.truth import BEGUN, CALLS, KEYS, Truth, load_truth, record_folder
+from ivr.resources import resource_dir
+
+_log = structlog.get_logger(__name__)
+
+#: How often the record is looked at while we wait for calls to end.
+_LOOK_S = 0.05
+
+
+class Lab:
+    """One lab in one folder. Its record (truth) begins afresh with each start."""
+
+    def __init__(
+        self,
+        folder: Path,
+        subscribers: Sequence[Subscriber],
+        *,
+        site_sip: tuple[str, int],
+        host: str = "127.0.0.1",
+        sip_port: int = 5070,
+        rtp: tuple[int, int] = (14000, 15999),
+        program: Program | None = None,
+    ) -> None:
+        """`site_sip` is where shoppers call; `host` and `sip_port` are where the site's trunk finds the operator."""
+        self.folder, self.subscribers, self.site_sip = folder.resolve(), tuple(subscribers), site_sip
+        self.host, self.sip_port, self.rtp = host, sip_port, rtp
+        self._program = program
+        self._running: Running | None = None
+        self._placed: set[int] = set()
+
+    @property
+    def home(self) -> Home:
+        return Home(folder=self.folder)
+
+    def files(self, program: Program) -> dict[str, str]:
+        """The lab's configuration: file name -> text."""
+        sound_folder = self.folder / "sounds"
+        values = common_values(self.home, program) | {
+            "transmit_silence": "yes",
+            "host": self.host,
+            "sip_port": self.sip_port,
+            "site_host": self.site_sip[0],
+            "site_port": self.site_sip[1],
+            "rtp_start": self.rtp[0],
+            "rtp_end": self.rtp[1],
+            "subscribers": rows(self.subscribers, sound_folder),
+            "shoppers": shoppers(self.subscribers, sound_folder),
+            "record": record_folder(self.folder),
+            "begun": BEGUN,
+            "calls": CALLS,
+            "keys": KEYS,
+        }
+        conf = resource_dir("asterisk-conf")
+        return render((conf / "common", conf / "lab"), values)
+
+    async def start(self) -> None:
+        """Start the lab and wait until it takes calls. Raises MachineError, PeerError."""
+        program = self._program or find()
+        if adopt(self.home, program):
+            raise MachineError(Fault(what="The lab runs already.", where=self.folder, mend="End it: ivr lab down."))
+        write_configuration(self.home, self.files(program))
+        self._clear()
+        self._write_sounds()
+        self._placed.clear()
+        ports = Ports(udp=(("the lab's SIP port", self.host, self.sip_port),))
+        self._running = await start(self.home, program, ports)
+        _log.info("lab_started", folder=str(self.folder), sip_port=self.sip_port, subscribers=len(self.subscribers))
+
+    async def stop(self) -> None:
+        """End the lab; calls in progress are cut off. Its record stays."""
+        if self._running is not None:
+            await self._running.stop()
+            self._running = None
+
+    async def wait(self) -> None:
+        """Until the lab's Asterisk is gone."""
+        if self._running is not None:
+            await self._running.wait()
+
+    async def __aenter__(self) -> Lab:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def place_calls(self) -> None:
+        """Place each shopper's call at its `start_s` from now; returns when the last one is placed."""
+        began = asyncio.get_running_loop().time()
+        for shopper in self._shoppers():
+            await asyncio.sleep(max(0.0, began + shopper.start_s - asyncio.get_running_loop().time()))
+            self._place(shopper)
+
+    def schedule_calls(self) -> None:
+        """Leave all shoppers' calls with the lab at once, which places them in time, to the whole second."""
+        for shopper in self._shoppers():
+            self._place(shopper, at=time.time() + shopper.start_s)
+
+    def truth(self) -> Truth:
+        return load_truth(self.folder)
+
+    async def calls_ended(self, timeout_s: float = 60.0) -> Truth:
+        """The record, once every call from the site and every placed shopper's call has ended. Raises PeerError."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            truth = self.truth()
+            missing = self._placed - {call.line for call in truth.calls if call.from_shopper}
+            if not missing and not truth.in_progress:
+                return truth
+            if asyncio.get_running_loop().time() > deadline:
+                what = f"After {timeout_s:g} s, {truth.in_progress + len(missing)} calls of the lab have not ended."
+                raise PeerError(Fault(what=what, where=self.home.messages, mend="Look into the lab's log."))
+            await asyncio.sleep(_LOOK_S)
+
+    def _shoppers(self) -> list[Subscriber]:
+        found = [s for s in self.subscribers if s.behaviour is Behaviour.SHOPPER]
+        return sorted(found, key=lambda shopper: shopper.start_s)
+
+    @property
+    def _outgoing(self) -> Path:
+        """Where Asterisk (pbx_spool) looks for calls to place."""
+        return self.home.lib / "outgoing"
+
+    def _place(self, shopper: Subscriber, at: float | None = None) -> None:
+        text = "\n".join(
+            (
+                f"Channel: PJSIP/{shopper.dial}@site",
+                f"CallerID: <{shopper.number}>",
+                "MaxRetries: 0",
+                "WaitTime: 30",
+                "Context: shoppers",
+                f"Extension: line{shopper.line}",
+                "Priority: 1",
+                f"Setvar: CDR(line)={shopper.line}",
+                f"Setvar: CDR(number)={shopper.number}",
+                f"Setvar: CDR(behaviour)={shopper.behaviour}",
+                "",
+            )
+        )
+        # Asterisk must see the file when it is complete.
+        new = self.home.lib / f"line{shopper.line}.call"
+        new.write_text(text, "ascii")
+        if at is not None:
+            os.utime(new, (at, at))
+        new.rename(self._outgoing / new.name)
+        self._placed.add(shopper.line)
+
+    def _clear(self) -> None:
+        """Forget the calls of an earlier run."""
+        self._outgoing.mkdir(exist_ok=True)
+        for call_file in self._outgoing.iterdir():
+            call_file.unlink()
+        record = record_folder(self.folder)
+        record.mkdir(exist_ok=True)
+        for name in (BEGUN, CALLS, KEYS):
+            (record / name).unlink(missing_ok=True)
+
+    def _write_sounds(self) -> None:
+        folder = self.folder / "sounds"
+        folder.mkdir(exist_ok=True)
+        for name, samples in sounds(self.subscribers).items():
+            (folder / f"{name}.sln").write_bytes(samples.astype("<i2").tobytes())
