@@ -195,7 +195,9 @@ def write_configuration(home: Home, files: Mapping[str, str]) -> bool:
     Only the owner may read it: it holds secrets. Raises MachineError when the disk refuses.
     """
     try:
-        for folder in (home.etc, home.run, home.log, home.lib):
+        # Asterisk does not make the folders of its records itself.
+        records = (home.log / "cdr-custom", home.log / "cel-custom")
+        for folder in (home.etc, home.run, home.log, home.lib, *records):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
         changed = False
