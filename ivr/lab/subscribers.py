@@ -116,7 +116,8 @@ _LONGEST_S = 3600.0
 BEEP_S = 0.4
 #: Asterisk's SendDTMF is quiet for 0.1 s before each key.
 _BETWEEN_KEYS_S = 0.15
-_SHORTEST_KEY_S = 0.04
+#: Asterisk holds no key for less.
+_SHORTEST_KEY_S = 0.1
 
 
 def load_subscribers(path: Path) -> tuple[Subscriber, ...]:
@@ -249,7 +250,7 @@ class _Row:
                 continue
             press = KeyPress(key=match[1], at_s=float(match[2]), hold_s=float(match[3] or 0.1))
             if not _SHORTEST_KEY_S <= press.hold_s <= 10:
-                self._fault(f"Key {text!r} is held for {press.hold_s:g} s.", "Hold it for 0.04 to 10 s.")
+                self._fault(f"Key {text!r} is held for {press.hold_s:g} s.", f"Hold it for {_SHORTEST_KEY_S:g} to 10 s.")
             if press.at_s >= end_s:
                 self._fault(f"Key {text!r} comes after the hang-up.", "Press it before hang_up_s.")
             presses.append(press)
@@ -262,6 +263,6 @@ class _Row:
             room_s = after.at_s - press.at_s - _BETWEEN_KEYS_S if after else math.inf
             if after and room_s < _SHORTEST_KEY_S:
                 text = f"Keys {press.key}@{press.at_s:g} and {after.key}@{after.at_s:g} are too close."
-                self._fault(text, "Write keys in the order they are pressed, 0.19 s apart or more.")
+                self._fault(text, "Write keys in the order they are pressed, 0.25 s apart or more.")
             cut.append(KeyPress(key=press.key, at_s=press.at_s, hold_s=min(press.hold_s, room_s)))
         return tuple(cut)

@@ -140,18 +140,28 @@ class Media:
         self._queue.append((_KEYS.index(key), key, hold_ms))
 
     def close(self) -> None:
-        self._remote = None
+        """Count what has come by now, then take no more."""
+        self._remote, self._next_trigger = None, _NEVER
         if self._socket.fileno() >= 0:
+            while self._receive():
+                pass
             asyncio.get_running_loop().remove_reader(self._socket.fileno())
             self._socket.close()
 
     def _arrived(self) -> None:
+        self._receive()
+
+    def _receive(self) -> bool:
+        """Take one packet in; False when there is none."""
         try:
             packet, ancillary, _, _ = self._socket.recvmsg(512, 64)
-        except OSError:  # nothing there after all
-            return
-        if len(packet) < 12:
-            return
+        except BlockingIOError:
+            return False
+        if len(packet) >= 12:
+            self._count(packet, ancillary)
+        return True
+
+    def _count(self, packet: bytes, ancillary: list[tuple[int, int, bytes]]) -> None:
         sequence, stamp = int.from_bytes(packet[2:4]), int.from_bytes(packet[4:8])
         ahead = (sequence - self._peer_sequence) & 0xFFFF if self._peer_sequence >= 0 else 1
         self._peer_sequence = sequence

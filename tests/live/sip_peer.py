@@ -81,13 +81,14 @@ class Call:
     invite: Message = field(repr=False)
     answer: bytes = field(default=b"", repr=False)
     invited_at: float = field(default_factory=time.time)
-    rang_at: float | None = None
     answered_at: float | None = None
     ended_at: float | None = None
     #: Final SIP status of the INVITE: 200, 486, 487 (given up) …
     status: int | None = None
     #: Who ended an answered call.
     hung_up_by: Literal["us", "them"] | None = None
+    #: The phone rings.
+    rang: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     answered: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     sequence: int = 1
@@ -258,7 +259,8 @@ class SipPeer(asyncio.DatagramProtocol):
         if call is None or message.method != "INVITE" or call.direction == "in":
             return
         if message.status < 200:
-            call.rang_at = call.rang_at or (time.time() if message.status == 180 else None)
+            if message.status == 180:
+                call.rang.set()
             return
         call.remote = message["to"]
         if message.status < 300:
@@ -293,7 +295,7 @@ class SipPeer(asyncio.DatagramProtocol):
         self._arrived.put_nowait(call)
         if plan.refuse is None:
             self._answer(call, 180)
-            call.rang_at = time.time()
+            call.rang.set()
         else:
             self._answer(call, 100)
         if plan.refuse is not None or plan.answer_s is not None:
