@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from faults import Fault
 from ivr.flow.fields import Use, did_you_mean, suggestion
@@ -19,15 +20,22 @@ from prompts.sentences import Sentence, Sentences
 
 #: Variables that every call has.
 CALL_VARIABLES = ("caller", "language")
+#: Nobody reads more at a time.
+MAX_FAULTS = 200
 
 
 def check_flow(parsed: Parsed, sentences: Sentences, destinations: Collection[str] | None = None) -> list[Fault]:
-    """Every fault of the flow, in the order of its file. Without `destinations`, transfers are not looked at."""
+    """The faults of the flow, at most MAX_FAULTS. Without `destinations`, transfers are not looked at."""
     check = _Check(parsed)
-    found = [*check.paths(), *check.promo(), *check.languages(), *_texts(parsed, sentences)]
-    if destinations is not None:
-        found += check.destinations(destinations)
-    return found
+    found = chain(
+        check.targets(),
+        check.paths(),
+        check.promo(),
+        check.languages(),
+        check.destinations(destinations) if destinations is not None else (),
+        _texts(parsed, sentences),
+    )
+    return list(islice(found, MAX_FAULTS))
 
 
 @dataclass
@@ -37,6 +45,9 @@ class _Check:
     def __post_init__(self) -> None:
         self.flow = self.parsed.flow
         self.nodes = self.flow.nodes
+        unknown = dict.fromkeys(target.to for target in self.parsed.targets if target.to not in self.nodes)
+        #: What a misspelt target most likely was, so that one mistake does not make half of the flow unreachable.
+        self.meanings = {name: suggestion(name, self.nodes) or name for name in islice(unknown, MAX_FAULTS)}
 
     def fault(self, line: int | None, what: str, mend: str) -> Fault:
         return Fault(what=what, mend=mend, where=self.parsed.path, line=line)
@@ -45,8 +56,8 @@ class _Check:
         return self.nodes[name].line
 
     def meant(self, name: str) -> str:
-        """The node that a target means; a misspelt one stands for the one it most likely was."""
-        return name if name in self.nodes else suggestion(name, self.nodes) or name
+        """The node that a target means."""
+        return self.meanings.get(name, name)
 
     def next_of(self, name: str) -> list[str]:
         return [self.meant(link.to) for link in links(self.nodes[name])]
@@ -56,17 +67,19 @@ class _Check:
 
     # ------------------------------------------------------------ where it leads
 
-    def paths(self) -> Iterator[Fault]:
+    def targets(self) -> Iterator[Fault]:
         for target in self.parsed.targets:
             if target.to not in self.nodes and not (self.parsed.opaque and target.to in self.parsed.node_names):
-                place = f"In {target.node}: " if target.node else ""
+                place = f"In {target.node}: there" if target.node else "There"
                 mend = did_you_mean(target.to, self.nodes, "Name a node of this flow, or add this one.")
-                yield self.fault(target.line, f"{place}there is no node {target.to}.", mend)
-        if self.parsed.opaque:
+                yield self.fault(target.line, f"{place} is no node {target.to}.", mend)
+
+    def paths(self) -> Iterator[Fault]:
+        if self.parsed.opaque or "start" not in self.parsed.lines:
             return
         from_start = reached(self.nodes, [self.meant(self.flow.start)], self.next_of)
         for name in self.nodes:
-            if self.flow.start and name not in from_start and self.parsed.is_written(name):
+            if name not in from_start and self.parsed.is_written(name):
                 yield self.fault(self.at(name), f"No way leads to {name}.", "Lead a key to it, or remove it.")
         yield from self.endless(from_start)
 
@@ -80,7 +93,7 @@ class _Check:
         ending = reached(self.nodes, ends, lambda name: before[name])
         told: set[str] = set()
 
-        still = {name: node for name, node in self.nodes.items() if not waits(node)}
+        still = {name: node for name, node in self.nodes.items() if name in from_start and not waits(node)}
         for ring in rings(still, self.next_of):
             told.update(ring)
             what = f"{_chain(ring)} goes round for ever without saying or asking anything."
@@ -91,7 +104,8 @@ class _Check:
                 told.update(group)
                 mend = "Give it a way to a hang_up, such as goodbye."
                 yield self.fault(self.at(name), f"{name} is a dead end: no hang-up can be reached from it.", mend)
-        for ring in rings(self.nodes, self.silent_next_of):
+        within = {name: node for name, node in self.nodes.items() if name in from_start}
+        for ring in rings(within, self.silent_next_of):
             if not told.intersection(ring):
                 what = f"{_chain(ring)} never lets go of a caller who presses nothing."
                 mend = "Let its no_input, then or failed lead to a hang-up in the end, such as goodbye."
@@ -158,7 +172,7 @@ class _Check:
         for node in self.nodes.values():
             if isinstance(node, LanguageChoice):
                 for key, language in node.keys.items():
-                    if language not in self.flow.languages:
+                    if self.flow.languages and language not in self.flow.languages:
                         what = f"In {node.name}: key {key} chooses {language}, which the flow does not speak."
                         yield self.fault(node.line, what, f"Add {language} to languages, or remove the key.")
 
@@ -181,14 +195,14 @@ def _texts(parsed: Parsed, sentences: Sentences) -> Iterator[Fault]:
     known = _known_variables(parsed)
     malformed: set[tuple[object, int]] = set()
     for use in parsed.uses:
-        place = f"In {use.node}: " if use.node else ""
+        the_text = f"In {use.node}: the text" if use.node else "The text"
         found = {language: sentences.get(language, use.say.text) for language in parsed.flow.languages}
         missing = [language for language, sentence in found.items() if sentence is None]
         if missing:
             mend = f"Write it in prompts/texts/{missing[0]}.yaml."
             if len(missing) == len(found):
                 mend = did_you_mean(use.say.text, sentences.keys(), mend)
-            what = f"{place}the text {use.say.text} is missing in {_listed(missing)}."
+            what = f"{the_text} {use.say.text} is missing in {_listed(missing)}."
             yield Fault(what=what, mend=mend, where=parsed.path, line=use.line)
         wanted: dict[str, list[str]] = {}
         for language, sentence in found.items():
@@ -211,10 +225,10 @@ def _texts(parsed: Parsed, sentences: Sentences) -> Iterator[Fault]:
 
 def _unmatched(parsed: Parsed, use: Use, wanted: dict[str, list[str]], *, complete: bool) -> Iterator[Fault]:
     """Variables that the text wants and nobody gives, and values that are given and no language wants."""
-    place = f"In {use.node}: " if use.node else ""
+    the_text = f"In {use.node}: the text" if use.node else "The text"
     for name, lacking in wanted.items():
         if lacking:
-            what = f"{place}the text {use.say.text} wants {{{name}}}, which nothing gives in {_listed(lacking)}."
+            what = f"{the_text} {use.say.text} wants {{{name}}}, which nothing gives in {_listed(lacking)}."
             mend = did_you_mean(
                 name, tuple(parsed.flow.variables), "Give it under `with`, or name it with an example under variables."
             )
@@ -224,7 +238,7 @@ def _unmatched(parsed: Parsed, use: Use, wanted: dict[str, list[str]], *, comple
     for name in use.say.values:
         if complete and name not in wanted:
             mend = did_you_mean(name, wanted, "Remove it.")
-            what = f"{place}the text {use.say.text} does not want {name}."
+            what = f"{the_text} {use.say.text} does not want {name}."
             yield Fault(what=what, mend=mend, where=parsed.path, line=use.line)
 
 

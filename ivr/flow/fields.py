@@ -21,8 +21,11 @@ NODE_NAME = re.compile(r"[\w-]{1,100}")
 SHORT_NAME = re.compile(r"[\w-]{1,32}")
 TEXT_KEY = re.compile(r"[\w.-]{1,100}")
 VARIABLE = re.compile(r"[^\W\d]\w{0,63}")
+NAME_MEND = "Use letters, digits, dash and underscore."
 _INTEGER = re.compile(r"[+-]?\d{1,9}")
 _DECIMAL = re.compile(r"[+-]?\d{1,9}(\.\d+)?")
+#: A fault that begins with a word of ours, and not with a name of the author's.
+_SENTENCE = re.compile(r"^[ta](?=he | )")
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
 
@@ -35,6 +38,14 @@ def suggestion(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str 
 def did_you_mean(word: str, known: Mapping[str, object] | tuple[str, ...], otherwise: str) -> str:
     close = suggestion(word, known)
     return f"Did you mean {close}?" if close else otherwise
+
+
+#: More than a file of 256 kB has without aliases.
+MAX_PARTS = 100_000
+
+
+class Overgrown(Exception):
+    """The file has aliases of aliases, and no end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +77,17 @@ class FieldReader:
         self.uses: list[Use] = []
         #: The node being read; "" outside of nodes.
         self.node = ""
+        self.parts = 0
 
     def fault(self, at: yaml.Node, what: str, mend: str) -> None:
-        place = f"In {self.node}: " if self.node else ""
-        self.faults.append(Fault(what=place + what, mend=mend, where=self.path, line=line_of(at)))
+        what = f"In {self.node}: {what}" if self.node else _SENTENCE.sub(lambda found: found[0].upper(), what)
+        self.faults.append(Fault(what=what, mend=mend, where=self.path, line=line_of(at)))
+
+    def spend(self, parts: int) -> None:
+        """Count what is looked at: aliases can make a small file endless. Raises Overgrown."""
+        self.parts += parts
+        if self.parts > MAX_PARTS:
+            raise Overgrown
 
     # ------------------------------------------------------------ maps
 
@@ -79,6 +97,7 @@ class FieldReader:
             self.fault(at, f"{what} must be a map of names and values.", mend)
             return {}
         entries: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        self.spend(len(at.value))
         for key, value in at.value:
             if not isinstance(key, yaml.ScalarNode):
                 self.fault(key, f"{what} has a list or a map where a name must be.", mend)
@@ -89,32 +108,33 @@ class FieldReader:
                 entries[key.value] = (key, value)
         return entries
 
-    def refuse_unknown(
-        self, entries: Mapping[str, tuple[yaml.Node, yaml.Node]], known: Mapping[str, object], at: yaml.Node, what: str
-    ) -> None:
-        for name, (key, _) in entries.items():
+    def known_entries(
+        self, at: yaml.Node, known: Mapping[str, object], what: str, mend: str
+    ) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """The entries that are known; a misspelt one is a fault, and stands for the one it most likely was."""
+        entries = self.entries(at, what, mend)
+        found = {name: entry for name, entry in entries.items() if name in known}
+        for name, entry in entries.items():
             if name not in known:
                 mend = did_you_mean(name, known, f"Remove it; {what} has: {', '.join(known)}.")
-                self.fault(key, f"{what} has no field {name}.", mend)
+                self.fault(entry[0], f"{what} has no field {name}.", mend)
+                found.setdefault(suggestion(name, known) or name, entry)
+        return found
 
     def fields(self, at: yaml.Node, known: Mapping[str, Field], what: str) -> dict[str, yaml.Node]:
-        """The known fields of the map `at`; faults for unknown and missing ones."""
-        entries = self.entries(at, what, f"Its fields are: {', '.join(known)}.")
-        self.refuse_unknown(entries, known, at, what)
+        """The values of the known fields in the map `at`; faults for unknown and missing ones."""
+        entries = self.known_entries(at, known, what, f"Its fields are: {', '.join(known)}.")
         if isinstance(at, yaml.MappingNode):
-            misspelt = {suggestion(name, known) for name in entries if name not in known}
             for name, item in known.items():
-                if item.required and name not in entries and name not in misspelt:
+                if item.required and name not in entries:
                     self.fault(at, f"{what} lacks {name}.", f"Add it: {item.about}")
-        return {name: value for name, (_, value) in entries.items() if name in known}
+        return {name: value for name, (_, value) in entries.items()}
 
     def keypad(self, at: yaml.Node, key: str, longest: int) -> None:
         if not key or any(digit not in KEYPAD for digit in key):
-            self.fault(
-                at, f"{key!r} is not on a telephone's keypad.", "Use digits, * and #; write the latter in quotes."
-            )
+            self.fault(at, f"{key!r} is not on a telephone's keypad.", "Use digits, * and #, the latter in quotes.")
         elif len(key) > longest:
-            self.fault(at, f"key {key} has more than {longest} digits.", "Make it shorter, or use a gather.")
+            self.fault(at, f"key {key} is too long.", "Use one digit." if longest == 1 else f"Use at most {longest}.")
 
     def values(self, at: yaml.Node, what: str) -> dict[str, str]:
         values: dict[str, str] = {}
@@ -144,11 +164,13 @@ class FieldReader:
             self.fault(at, f"{what} must be a name.", "Write one name there.")
             return None
         if not pattern.fullmatch(at.value):
-            self.fault(at, f"{at.value!r} is no name for {what}.", "Use letters, digits, dash and underscore.")
+            mend = "Use letters, digits and underscore, a letter first." if pattern is VARIABLE else NAME_MEND
+            self.fault(at, f"{at.value!r} is no name for {what}.", mend)
             return None
         return str(at.value)
 
     def one_of(self, at: yaml.Node | None, what: str, known: tuple[str, ...]) -> str | None:
+        """The word, or the one it most likely was meant to be."""
         if at is None:
             return None
         value = at.value if isinstance(at, yaml.ScalarNode) else "a list or a map"
@@ -156,14 +178,15 @@ class FieldReader:
             return str(value)
         mend = did_you_mean(value, known, f"Use {' or '.join(known)}.")
         self.fault(at, f"{what} can't be {value}.", mend)
-        return None
+        return suggestion(value, known)
 
     def languages(self, at: yaml.Node | None) -> tuple[Language, ...]:
+        """The flow's languages; none when they can't be read, so that no text is missed in a wrong one."""
         if at is None:
-            return LANGUAGES
+            return ()
         if not isinstance(at, yaml.SequenceNode) or not at.value:
             self.fault(at, "languages must be a list.", "Write: languages: [ru, uk, en].")
-            return LANGUAGES
+            return ()
         languages: list[Language] = []
         for item in at.value:
             language = cast("Language | None", self.one_of(item, "a language", LANGUAGES))
@@ -171,7 +194,7 @@ class FieldReader:
                 self.fault(item, f"{language} is there twice.", "Keep one of them.")
             elif language is not None:
                 languages.append(language)
-        return tuple(languages) or LANGUAGES
+        return tuple(languages)
 
     def flag(self, at: yaml.Node | None, what: str, default: bool) -> bool:
         if at is None:

@@ -171,6 +171,11 @@ CHOICE_FIELDS: Mapping[str, Field] = {
     "set": Field(shape=Shape.VALUES, about="Variables that the key sets: {city: moscow}."),
 }
 
+TEXT_FIELDS: Mapping[str, str] = {
+    "text": "The key of a sentence in prompts/texts.",
+    "with": "Values of its variables: one for every language, or {ru: ..., uk: ..., en: ...}.",
+}
+
 FLOW_FIELDS: Mapping[str, str] = {
     "flow": "The flow's name: letters, digits, dash, underscore.",
     "kind": "hotline: shoppers call us; promo: we call them.",

@@ -24,6 +24,8 @@ def check_flow_file(
     if root is None:
         return None, faults
     parsed, faults = parse_flow(path, root)
+    if parsed is None:
+        return None, faults
     faults += check_flow(parsed, sentences, destinations)
     return None if faults else parsed.flow, sorted(faults, key=lambda fault: (str(fault.where), fault.line or 0))
 

@@ -21,10 +21,12 @@ from ivr.flow.fields import (
     TEXT_KEY,
     VARIABLE,
     FieldReader,
+    Overgrown,
     Target,
     Use,
     did_you_mean,
     is_null,
+    suggestion,
 )
 from ivr.flow.grammar import GOODBYE, NODE_KINDS, NodeKind
 from ivr.flow.model import (
@@ -75,21 +77,24 @@ class Parsed:
         return name in self.node_names
 
 
-def parse_flow(path: Path, root: yaml.Node) -> tuple[Parsed, list[Fault]]:
+def parse_flow(path: Path, root: yaml.Node) -> tuple[Parsed | None, list[Fault]]:
     """The flow in `root`, the root node of `path`, and every fault of its grammar."""
     reader = _Reader(path)
-    return reader.flow(root), reader.faults
+    try:
+        return reader.flow(root), list(dict.fromkeys(reader.faults))
+    except Overgrown:
+        what = "The file's aliases make it endless."
+        return None, [Fault(what=what, mend="Write the parts out, without & and *.", where=path)]
 
 
 class _Reader(FieldReader):
     # ------------------------------------------------------------ the flow and its nodes
 
     def flow(self, root: yaml.Node) -> Parsed:
-        entries = self.entries(root, "the file", "Begin it with: flow: NAME.")
-        self.refuse_unknown(entries, grammar.FLOW_FIELDS, root, "the flow")
+        entries = self.known_entries(root, grammar.FLOW_FIELDS, "the flow", "Begin the file with: flow: NAME.")
         for name in grammar.FLOW_REQUIRED:
             if name not in entries and isinstance(root, yaml.MappingNode):
-                self.fault(root, f"The flow has no {name}.", f"Add it: {grammar.FLOW_FIELDS[name]}")
+                self.fault(root, f"the flow lacks {name}.", f"Add it: {grammar.FLOW_FIELDS[name]}")
         values = {name: value for name, (_, value) in entries.items()}
         kind = self.one_of(values.get("kind"), "kind", ("hotline", "promo"))
         flow_name = self.name(values["flow"], "flow", FLOW_NAME) if "flow" in values else None
@@ -146,6 +151,8 @@ class _Reader(FieldReader):
         if kind not in NODE_KINDS:
             mend = did_you_mean(kind, NODE_KINDS, f"Use one of: {kinds}.")
             self.fault(key, f"{kind} is no kind of node.", mend)
+            kind = suggestion(kind, NODE_KINDS) or ""
+        if not kind:
             return None
         shape = NODE_KINDS[kind]
         fields = self.node_fields(kind, shape, value)
@@ -304,13 +311,13 @@ class _Reader(FieldReader):
             self.fault(at, f"{what} is empty.", "Name a text, or leave the field out.")
             return ()
         items = at.value if isinstance(at, yaml.SequenceNode) else [at]
+        self.spend(len(items))
         return tuple(say for item in items if (say := self.one_say(item)) is not None)
 
     def one_say(self, at: yaml.Node) -> Say | None:
         key_node, constants = at, dict[str, dict[Language, str]]()
         if isinstance(at, yaml.MappingNode):
-            entries = self.entries(at, "a text", "Write: {text: KEY, with: {NAME: VALUE}}.")
-            self.refuse_unknown(entries, {"text": 1, "with": 1}, at, "a text")
+            entries = self.known_entries(at, grammar.TEXT_FIELDS, "a text", "Write: {text: KEY, with: {NAME: VALUE}}.")
             if "text" not in entries:
                 self.fault(at, "a text lacks its key.", "Write: {text: KEY, with: {NAME: VALUE}}.")
                 return None

@@ -53,7 +53,8 @@ def read_yaml(path: Path) -> tuple[yaml.Node | None, list[Fault]]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        what = "The file is not UTF-8; it may have been saved as Windows-1251."
+        guess = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "Windows-1251"
+        what = f"The file is not UTF-8; it may have been saved as {guess}."
         return None, [_fault(path, what, "Save it as UTF-8 in your editor.", line)]
     try:
         root: yaml.Node | None = yaml.compose(text, Loader=_Loader)
