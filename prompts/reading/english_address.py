@@ -1,0 +1,5 @@
+"""English addresses in words."""
+
+
+def address_words(value: str) -> str:
+    return value

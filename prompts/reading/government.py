@@ -1,0 +1,303 @@
+"""The case that a sentence asks of a variable: the rules that Russian and Ukrainian share.
+
+The words that govern are in each language's own table; what a word governs may depend on the kind of variable,
+on the noun counted, and on the rest of the clause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from prompts.reading.cases import CASE_OF_TAG, Case
+from prompts.reading.nouns import parses
+from prompts.reading.sentence import Place
+from prompts.reading.template import Kind
+
+
+class Role(Enum):
+    """A preposition whose case depends on what follows it."""
+
+    IN = "в"
+    ON = "на"
+    FOR = "за"
+    WITH = "с"
+    EACH = "по"
+    UNDER = "под"
+    AT = "у"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grammar:
+    code: str
+    #: Governing phrases of one to four words.
+    fixed: Mapping[str, Case]
+    roles: Mapping[str, Role]
+    #: Adverbs that may stand between the governing word and the variable.
+    transparent: frozenset[str]
+    #: Nouns in the nominative whose count says how long, how far, how much, not where.
+    units: frozenset[str]
+    time_units: frozenset[str]
+    #: Ordinals of these say when: "в первый день".
+    days: frozenset[str]
+    #: Places that one is on, not in; the second set for ordinals only.
+    places_on: frozenset[str]
+    ordinal_places_on: frozenset[str]
+    #: Nouns that "по" spreads over: "по двадцати городам".
+    spread: frozenset[str]
+    #: Beginnings of words that mean a direction: "доставим в", "поднимитесь на".
+    motion: tuple[str, ...]
+    #: Beginnings of words that make "с" mean "from".
+    source: tuple[str, ...]
+    #: Beginnings of words that make "за" mean "after, to fetch".
+    fetching: tuple[str, ...]
+    #: Words after the variable that make "в" mean a distance: "в двух минутах ходьбы".
+    distance: frozenset[str]
+    #: Verbs and predicatives by dictionary form.
+    verbs: Mapping[str, Case]
+    #: Verbs that govern the accusative in the third person too, where the dictionary doesn't tell.
+    objects: frozenset[str]
+    #: Verbs that say what there is: their count is the subject.
+    existential: frozenset[str]
+    #: Nouns of an action or a belonging: "при покупке двух товаров".
+    genitive_heads: frozenset[str]
+    #: "Сегодня первое декабря".
+    today: frozenset[str]
+    #: Words right after the variable and the case they ask for: "назад".
+    following: Mapping[str, Case]
+    #: "from" in "с ... по ...".
+    from_words: frozenset[str]
+    to_words: frozenset[str]
+    #: The case of a time of day after IN, and of what "по" spreads over.
+    clock_in: Case
+    along: Case
+    negation: str
+    you: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks for a case."""
+
+    kind: Kind
+    #: The noun counted, nominative singular; "" when there is none.
+    noun: str = ""
+    animate: bool = False
+
+
+_BREAKS = frozenset(',:;—–-()«»"')
+
+
+def case_of(grammar: Grammar, asked: Asked, place: Place) -> Case:
+    """The case for the variable at that place."""
+    before = place.before
+    while before and before[-1] in grammar.transparent:
+        before = before[:-1]
+    if place.explains_weekday and _ends_with_role(grammar, before, Role.IN):
+        return Case.GEN
+    if (case := _governed(grammar, asked, before, place.after)) is not None:
+        return case
+    if asked.kind is Kind.DATE:
+        return _bare_date(grammar, place)
+    allowed, outer = _adjectives(grammar, asked, before)
+    if allowed:
+        while outer and outer[-1] in grammar.transparent:
+            outer = outer[:-1]
+        case = _governed(grammar, asked, outer, place.after) or _ungoverned(grammar, asked, outer, place.after)
+        if case in allowed or (case is Case.DIST and Case.DAT not in allowed):
+            return case
+        return next(each for each in Case if each in allowed)
+    return _ungoverned(grammar, asked, before, place.after)
+
+
+def governing_role(grammar: Grammar, place: Place) -> Role | None:
+    """The preposition right before the variable, when it is one of several meanings."""
+    return grammar.roles.get(place.before[-1]) if place.before else None
+
+
+def _ends_with_role(grammar: Grammar, before: tuple[str, ...], role: Role) -> bool:
+    return bool(before) and grammar.roles.get(before[-1]) is role
+
+
+def _governed(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tuple[str, ...]) -> Case | None:
+    """What a preposition, a comparative or a set phrase right before asks for."""
+    for length in range(min(4, len(before)), 0, -1):
+        if (case := grammar.fixed.get(" ".join(before[-length:]))) is not None:
+            return case
+    if not before:
+        return None
+    if (role := grammar.roles.get(before[-1])) is not None:
+        return _by_role(grammar, asked, role, before[:-1], after)
+    if before[-1] not in _BREAKS and any(each.tag.POS == "COMP" for each in parses(grammar.code, before[-1])):
+        return Case.GEN
+    return None
+
+
+def _by_role(grammar: Grammar, asked: Asked, role: Role, before: tuple[str, ...], after: tuple[str, ...]) -> Case:
+    kind = asked.kind
+    clause = _clause(before)
+    match role:
+        case Role.IN | Role.ON:
+            return _place_or_aim(grammar, asked, role, clause, after)
+        case Role.FOR:
+            if kind is Kind.COUNT and asked.noun not in grammar.units and _begins(clause, grammar.fetching):
+                return Case.INS
+            return Case.ACC
+        case Role.WITH:
+            if kind in (Kind.DATE, Kind.TIME, Kind.WEEKDAY, Kind.ORDINAL, Kind.ADDRESS):
+                return Case.GEN
+            ranged = bool(after) and any(word in grammar.to_words for word in after[:3])
+            return Case.GEN if ranged or _begins(clause, grammar.source) else Case.INS
+        case Role.EACH:
+            if kind in (Kind.DATE, Kind.TIME):
+                return Case.ACC
+            ranged = any(word in grammar.from_words for word in clause)
+            if ranged:
+                return Case.ACC
+            if kind is Kind.ADDRESS or kind is Kind.ORDINAL or (kind is Kind.COUNT and asked.noun in grammar.spread):
+                return grammar.along
+            return Case.DIST
+        case Role.UNDER:
+            return Case.INS if kind in (Kind.COUNT, Kind.ORDINAL, Kind.ADDRESS) else Case.ACC
+        case Role.AT:
+            # Ukrainian "у": of a person "with", of a place "in".
+            if asked.animate:
+                return Case.GEN
+            return _place_or_aim(grammar, asked, Role.IN, clause, after)
+
+
+def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str, ...], after: tuple[str, ...]) -> Case:
+    kind = asked.kind
+    moving = _begins(clause, grammar.motion)
+    distant = bool(after) and after[0] in grammar.distance
+    match kind:
+        case Kind.TIME:
+            return grammar.clock_in if role is Role.IN else Case.ACC
+        case Kind.ADDRESS:
+            return Case.ACC if moving else Case.LOC
+        case Kind.MEASURE:
+            return Case.LOC if role is Role.IN and distant else Case.ACC
+        case Kind.ORDINAL:
+            if asked.noun in grammar.days or moving:
+                return Case.ACC
+            if role is Role.ON and asked.noun not in grammar.places_on | grammar.ordinal_places_on:
+                return Case.ACC
+            return Case.LOC
+        case Kind.COUNT:
+            if asked.noun in grammar.units:
+                return Case.LOC if role is Role.IN and distant else Case.ACC
+            if moving or (role is Role.ON and asked.noun not in grammar.places_on):
+                return Case.ACC
+            return Case.LOC
+        case _:
+            return Case.ACC
+
+
+def _bare_date(grammar: Grammar, place: Place) -> Case:
+    """A date without a preposition means "when", unless it is what the sentence names: "Сегодня первое декабря"."""
+    before = place.before
+    if before and before[-1] in grammar.today:
+        return Case.NOM
+    if (
+        before
+        and before[-1] in _BREAKS
+        and any(word in grammar.today for word in before[-6:] if word.startswith("дат"))
+    ):
+        return Case.NOM
+    return Case.GEN
+
+
+def _adjectives(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> tuple[frozenset[Case], tuple[str, ...]]:
+    """The cases that the adjectives before the variable allow, and the words before them."""
+    allowed: frozenset[Case] = frozenset()
+    singular = asked.kind in (Kind.ORDINAL, Kind.WEEKDAY)
+    while before and (cases := _adjective_cases(grammar.code, before[-1], singular)):
+        allowed = cases if not allowed else (allowed & cases or allowed)
+        before = before[:-1]
+    return allowed, before
+
+
+def _adjective_cases(code: str, word: str, singular: bool) -> frozenset[Case]:
+    if not word.isalpha():
+        return frozenset()
+    found = set()
+    for each in parses(code, word):
+        tag = each.tag
+        described = tag.POS in ("ADJF", "PRTF") or (code == "uk" and tag.POS == "NPRO" and (tag.gender or tag.number))
+        if not described or "Fixd" in tag:
+            if tag.POS == "NOUN" and each.score >= 0.5 and code == "ru":
+                return frozenset()
+            continue
+        if (tag.number != "plur") == singular and (case := CASE_OF_TAG.get(str(tag.case or "nomn"))):
+            found.add(case)
+    return frozenset(found)
+
+
+def _ungoverned(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tuple[str, ...]) -> Case:
+    """What the clause asks for: the word after, the noun before, or the verb; the nominative when nothing does."""
+    if asked.kind in (Kind.TIME, Kind.WEEKDAY, Kind.ADDRESS):
+        return Case.NOM
+    for length in (2, 1):
+        if (case := grammar.following.get(" ".join(after[:length]))) is not None:
+            return case
+    if not before or before[-1] in _BREAKS:
+        return Case.NOM
+    if asked.kind in (Kind.COUNT, Kind.MONEY, Kind.ORDINAL, Kind.NUMBER) and asked.noun not in grammar.time_units:
+        nouns = [each for each in parses(grammar.code, before[-1]) if each.tag.POS == "NOUN"]
+        if nouns and asked.kind is Kind.ORDINAL and asked.noun:
+            return Case.GEN
+        if any(each.normal_form in grammar.genitive_heads for each in nouns) and (
+            asked.noun or asked.kind is Kind.MONEY
+        ):
+            return Case.GEN
+    return _by_verb(grammar, asked, _clause(before))
+
+
+def _by_verb(grammar: Grammar, asked: Asked, clause: tuple[str, ...]) -> Case:
+    for at in range(len(clause) - 1, -1, -1):
+        word = clause[at]
+        if not word[0].isalpha():
+            continue
+        negated = at > 0 and clause[at - 1] == grammar.negation
+        read = parses(grammar.code, word)
+        for each in read:
+            if (case := grammar.verbs.get(each.normal_form)) is not None:
+                return case
+        verbs = [each for each in read if each.tag.POS in ("VERB", "INFN", "GRND", "PRTS", "ADJS", "PRED")]
+        if not verbs or all(each.score < 0.2 for each in verbs):
+            continue
+        if any(each.normal_form in grammar.existential for each in verbs):
+            return Case.GEN if negated else Case.NOM
+        if any(_takes_object(grammar, each, clause) for each in verbs):
+            return Case.ACC
+        finite = any(each.tag.POS in ("VERB", "INFN") for each in verbs)
+        return Case.ACC if finite and asked.noun in grammar.time_units else Case.NOM
+    return Case.NOM
+
+
+def _takes_object(grammar: Grammar, verb: object, clause: tuple[str, ...]) -> bool:
+    tag = verb.tag  # type: ignore[attr-defined]
+    lemma = verb.normal_form  # type: ignore[attr-defined]
+    if tag.POS not in ("VERB", "INFN", "GRND"):
+        return False
+    if lemma in grammar.objects:
+        return True
+    if grammar.code == "ru":
+        waited = lemma in ("ждать", "ожидать", "подождать", "порадовать", "радовать", "обслужить", "встретить")
+        return "tran" in tag and not (waited and tag.person == "3per" and bool(grammar.you & set(clause)))
+    if "Refl" in tag or lemma.endswith(("ся", "сь")):
+        return False
+    return tag.POS != "VERB" or tag.person in ("1per", "2per") or "infn" in tag or tag.number == "plur"
+
+
+def _clause(before: tuple[str, ...]) -> tuple[str, ...]:
+    """The words since the last comma, dash or bracket."""
+    for at in range(len(before) - 1, -1, -1):
+        if before[at] in _BREAKS:
+            return before[at + 1 :]
+    return before
+
+
+def _begins(clause: tuple[str, ...], stems: tuple[str, ...]) -> bool:
+    return any(word.startswith(stems) for word in clause)

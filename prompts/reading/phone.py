@@ -1,0 +1,74 @@
+"""Telephone numbers and strings of digits -> groups; the words for the groups are the language's."""
+
+from __future__ import annotations
+
+import re
+
+from prompts.reading.errors import ReadingError, shown
+
+_ALLOWED = re.compile(r"\+?[\d\s()\-–—.\u00a0\u2009\u202f/]+")
+
+
+def groups(value: str) -> tuple[bool, tuple[str, ...]]:
+    """Whether a plus leads, and the digits as people group them: +7 812 345 67 89, +380 44 123 45 67.
+
+    Raises ReadingError when it is not a telephone number.
+    """
+    if not _ALLOWED.fullmatch(value) or not value.isprintable():
+        value = value.replace("\u00a0", " ").replace("\u202f", " ").replace("\u2009", " ")
+    digits = re.sub(r"\D", "", value)
+    if not _ALLOWED.fullmatch(value) or not digits.isascii() or not 2 <= len(digits) <= 15:
+        raise ReadingError(f"{shown(value)} is not a telephone number.", "Write it as +7 812 345-67-89.")
+    plus = value.lstrip().startswith("+")
+    sizes = _plan(digits, plus)
+    area = re.search(r"\((\d+)\)", value)
+    if area and digits[0] in "78" and len(digits) == 11 and len(area.group(1)) in (4, 5):
+        sizes = (1, *_pairs(len(area.group(1))), *_local(10 - len(area.group(1))))
+    found = []
+    at = 0
+    for size in sizes:
+        found.append(digits[at : at + size])
+        at += size
+    return plus, tuple(found)
+
+
+def _plan(digits: str, plus: bool) -> tuple[int, ...]:
+    size = len(digits)
+    if size == 11 and digits[0] in "78":
+        return (1, 3, 3, 2, 2)
+    if size == 12 and digits.startswith("380"):
+        return (3, 2, 3, 2, 2)
+    if size == 12 and digits.startswith("375"):
+        return (3, 2, 3, 2, 2)
+    if size == 10 and digits.startswith("0800"):
+        return (1, 3, 3, 3)
+    if size == 11 and digits[0] == "1" and plus:
+        return (1, 3, 3, 2, 2)
+    if size == 10:
+        return (3, 3, 2, 2)
+    if size == 12 and plus:
+        return (2, 3, 3, 2, 2)
+    return _local(size)
+
+
+def _local(size: int) -> tuple[int, ...]:
+    """A number within a city: 345 67 89, 34 56 78, 112."""
+    if size <= 3:
+        return (size,)
+    if size % 2:
+        return (3, *_pairs(size - 3))
+    return _pairs(size)
+
+
+def _pairs(size: int) -> tuple[int, ...]:
+    if size == 3:
+        return (3,)
+    return (3, *_pairs(size - 3)) if size % 2 else (2,) * (size // 2)
+
+
+def split_digits(value: str, size: int) -> tuple[str, ...]:
+    """The digits in groups of that size, the last one shorter; raises ReadingError when there are no digits alone."""
+    digits = re.sub(r"[\s\-–—\u00a0\u2009\u202f]", "", value)
+    if not digits.isdigit() or not digits.isascii() or len(digits) > 64:
+        raise ReadingError(f"{shown(value)} is not a string of digits.", "Give digits only, at most 64.")
+    return tuple(digits[at : at + size] for at in range(0, len(digits), size))

@@ -1,0 +1,88 @@
+"""Where a variable stands in its sentence: the words before and after it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from prompts.reading.template import Kind, Literal, Piece, Variable
+
+_TOKEN = re.compile(r"[^\W_]+(?:[-'’ʼ][^\W_]+)*|[^\w\s]|\n")
+_END = frozenset(".!?;…\n")
+_JOINS = frozenset({"и", "или", "либо", "та", "й", "і", "або", "чи"})
+_PAUSES = frozenset({",", "-", "–", "—"})
+_WIDTH = 400
+
+#: Kinds said as a number with a noun: they may share one preposition.
+QUANTITIES = frozenset({Kind.MONEY, Kind.NUMBER, Kind.PERCENT, Kind.COUNT, Kind.MEASURE})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    #: Lower-case words and punctuation from the start of the sentence, the nearest last; a variable is "{kind}".
+    before: tuple[str, ...]
+    #: The same to the sentence's end, the nearest first.
+    after: tuple[str, ...]
+    #: It follows a weekday and a comma: "в субботу, первого декабря".
+    explains_weekday: bool = False
+
+
+def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
+    """The place of each piece; None for a literal.
+
+    "между {a} и {b}": the second of joined variables stands where the first does.
+    """
+    found: list[Place | None] = []
+    before: list[str] = []
+    last: tuple[Variable, Place] | None = None
+    for at, piece in enumerate(pieces):
+        if isinstance(piece, Literal):
+            found.append(None)
+            # Only what is near can govern, so a long text costs no more than a short one.
+            before += _tokens(piece.text[-_WIDTH:])
+            for index in range(len(before) - 1, -1, -1):
+                if before[index] in _END:
+                    before = before[index + 1 :]
+                    break
+            before = before[-60:]
+            continue
+        here = Place(tuple(before), _after(pieces, at))
+        if last is not None and (shared := _shared(last, piece, here)):
+            here = shared
+        found.append(here)
+        before.append("{" + piece.kind + "}")
+        last = (piece, here)
+    return tuple(found)
+
+
+def _shared(last: tuple[Variable, Place], piece: Variable, here: Place) -> Place | None:
+    earlier, place = last
+    before = here.before
+    if len(before) < 2 or not before[-2].startswith("{"):
+        return None
+    if before[-1] in _JOINS:
+        if earlier.kind is piece.kind or {earlier.kind, piece.kind} <= QUANTITIES:
+            return Place(place.before, here.after, place.explains_weekday)
+    elif before[-1] in _PAUSES:
+        if earlier.kind is piece.kind:
+            return Place(place.before, here.after, place.explains_weekday)
+        if {earlier.kind, piece.kind} == {Kind.WEEKDAY, Kind.DATE}:
+            return Place(place.before, here.after, explains_weekday=piece.kind is Kind.DATE)
+    return None
+
+
+def _tokens(text: str) -> list[str]:
+    return _TOKEN.findall(text.lower().replace("’", "'").replace("ʼ", "'"))
+
+
+def _after(pieces: tuple[Piece, ...], at: int) -> tuple[str, ...]:
+    following: list[str] = []
+    for piece in pieces[at + 1 : at + 4]:
+        if isinstance(piece, Variable):
+            following.append("{" + piece.kind + "}")
+            continue
+        for token in _tokens(piece.text[:_WIDTH]):
+            if token in _END:
+                return tuple(following)
+            following.append(token)
+    return tuple(following)

@@ -1,0 +1,177 @@
+"""Reads one variable in Russian or Ukrainian, in the case its place in the sentence asks for."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import assert_never
+
+from prompts.reading import measures, phone, values
+from prompts.reading.calendar import date_words, time_words, weekday_words
+from prompts.reading.cases import CASE_OF_TAG, Case, Gender
+from prompts.reading.errors import ReadingError, shown
+from prompts.reading.government import Asked, Grammar, Role, case_of, governing_role
+from prompts.reading.nouns import Phrase, locative, parses, phrase
+from prompts.reading.numerals import agreement
+from prompts.reading.russian_government import GRAMMAR as RUSSIAN_GRAMMAR
+from prompts.reading.sentence import Place
+from prompts.reading.slavic import (
+    LANGUAGES,
+    bare_number,
+    half_number,
+    number_words,
+    ordinal_words,
+    quantity,
+)
+from prompts.reading.slavic_address import address_words
+from prompts.reading.template import Kind, Variable
+from prompts.reading.ukrainian_government import GRAMMAR as UKRAINIAN_GRAMMAR
+
+_GRAMMARS = {"ru": RUSSIAN_GRAMMAR, "uk": UKRAINIAN_GRAMMAR}
+_PERCENT = {"ru": "процент", "uk": "відсоток"}
+_PLUS = {"ru": "плюс", "uk": "плюс"}
+_BY = {"ru": "на", "uk": "на"}
+_LONGEST_ORDINAL = 10**12
+
+
+class SlavicReader:
+    """Everything said in one of the two languages."""
+
+    def __init__(self, code: str) -> None:
+        self.language = LANGUAGES[code]
+        self.grammar: Grammar = _GRAMMARS[code]
+        self._cases: dict[tuple[Variable, Place, str], Case] = {}
+
+    def say(self, variable: Variable, value: str, place: Place) -> str:
+        """The words for the value; raises ReadingError when it can't be read as the variable's type."""
+        match variable.kind:
+            case Kind.MONEY:
+                return self._money(value, variable, place)
+            case Kind.NUMBER:
+                return self._number(value, variable, place)
+            case Kind.PERCENT:
+                amount = values.number(value.rstrip("% \u00a0"))
+                return self._counted(amount, _PERCENT[self.language.code], variable, place)
+            case Kind.COUNT:
+                return self._counted(values.number(value), variable.argument, variable, place)
+            case Kind.ORDINAL:
+                return self._ordinal(value, variable, place)
+            case Kind.DATE:
+                case = self._case(variable, place)
+                return date_words(self.language, values.date(value), case, variable.argument)
+            case Kind.WEEKDAY:
+                return weekday_words(self.language, values.date(value), self._case(variable, place))
+            case Kind.TIME:
+                hour = bool(place.after) and place.after[0].startswith(("годин", "час"))
+                return time_words(self.language, values.clock(value), self._case(variable, place), hour_follows=hour)
+            case Kind.MEASURE:
+                return self._measure(value, variable, place)
+            case Kind.PHONE:
+                plus, groups = phone.groups(value)
+                return " ".join([*([_PLUS[self.language.code]] if plus else []), *map(self._digits, groups)])
+            case Kind.DIGITS:
+                return " ".join(map(self._digits, phone.split_digits(value, int(variable.argument or 1))))
+            case Kind.ADDRESS:
+                case = self._case(variable, place)
+                return address_words(self.language, value, case)
+            case Kind.NAME:
+                return values.name(value)
+            case _:
+                assert_never(variable.kind)
+
+    def _case(self, variable: Variable, place: Place, noun: Phrase | None = None, lemma: str = "") -> Case:
+        if variable.case is not None:
+            return variable.case
+        lemma = noun.lemma if noun else lemma
+        key = (variable, place, lemma)
+        if (case := self._cases.get(key)) is None:
+            if len(self._cases) > 20_000:
+                self._cases.clear()
+            asked = Asked(variable.kind, lemma, bool(noun and noun.animate))
+            case = self._cases[key] = case_of(self.grammar, asked, place)
+        return case
+
+    def _counted(self, amount: Decimal, words: str, variable: Variable, place: Place) -> str:
+        noun = phrase(self.language.code, words)
+        return quantity(self.language, amount, noun, self._case(variable, place, noun))
+
+    def _money(self, value: str, variable: Variable, place: Place) -> str:
+        code = self.language.code
+        main, small, currency, negative = measures.money(code, value, variable.argument)
+        case = self._case(variable, place)
+        units = measures.CURRENCIES[code][currency]
+        said = [self.language.minus] if negative else []
+        if main or not small:
+            said.append(quantity(self.language, Decimal(main), phrase(code, units[0]), case))
+        if small:
+            said.append(quantity(self.language, Decimal(small), phrase(code, units[1]), case))
+        return " ".join(said)
+
+    def _measure(self, value: str, variable: Variable, place: Place) -> str:
+        amounts, unit = measures.measure(self.language.code, value)
+        noun = phrase(self.language.code, unit)
+        case = self._case(variable, place)
+        said = []
+        for amount in amounts[:-1]:
+            said += [bare_number(self.language, amount, case, noun.gender), _BY[self.language.code]]
+        return " ".join([*said, quantity(self.language, amounts[-1], noun, case)])
+
+    def _number(self, value: str, variable: Variable, place: Place) -> str:
+        amount = values.number(value)
+        gender, lemma, animate, forced, forms = self._noun_after(place)
+        case = variable.case or forced
+        if case is None:
+            asked = Kind.COUNT if lemma else Kind.NUMBER
+            case = self._case(Variable(variable.name, asked), place, lemma=lemma)
+            if lemma and "gent" in forms and "nomn" not in forms and case in (Case.DAT, Case.INS, Case.LOC):
+                case = Case.ACC
+        if lemma and (half := half_number(self.language, amount, case, gender)):
+            singular = agreement(int(abs(amount))) in ("one", "few")
+            if singular == ("sing" in forms):
+                return half
+        return bare_number(self.language, amount, case, gender, animate=animate)
+
+    def _noun_after(self, place: Place) -> tuple[Gender, str, bool, Case | None, frozenset[str]]:
+        """Gender, dictionary form, animacy and forced case of the noun that the text has after a bare number."""
+        for word in place.after[:3]:
+            if not word[0].isalpha():
+                break
+            nouns = [each for each in parses(self.language.code, word) if each.tag.POS == "NOUN"]
+            if nouns and nouns[0].score >= 0.1:
+                best = nouns[0]
+                gender = best.tag.gender or best.normalized.tag.gender
+                cases = {str(each.tag.case or "nomn") for each in nouns if each.normal_form == best.normal_form}
+                numbers = {
+                    "plur" if each.tag.number == "plur" else "sing"
+                    for each in nouns
+                    if each.normal_form == best.normal_form
+                }
+                oblique = cases & {"datv", "ablt", "loct", "loc2"}
+                forced = CASE_OF_TAG[min(oblique)] if oblique and not cases - oblique and len(oblique) == 1 else None
+                chosen = Gender(str(gender)) if gender in tuple(Gender) else Gender.MASCULINE
+                return chosen, best.normal_form, "anim" in best.tag, forced, frozenset(cases | numbers)
+            if not any(each.tag.POS in ("ADJF", "PRTF") for each in parses(self.language.code, word)):
+                break
+        return Gender.MASCULINE, "", False, None, frozenset()
+
+    def _ordinal(self, value: str, variable: Variable, place: Place) -> str:
+        number = values.whole(value.strip().rstrip("."))
+        if not 0 <= number < _LONGEST_ORDINAL:
+            raise ReadingError(f"{shown(value)} has no ordinal.", "Give a number from 0 up to 10^12.")
+        code = self.language.code
+        if not variable.argument:
+            gender, lemma, animate, forced, _ = self._noun_after(place)
+            case = variable.case or forced or self._case(variable, place, lemma=lemma)
+            return ordinal_words(self.language, number, gender, case, animate=animate)
+        noun = phrase(code, variable.argument)
+        case = self._case(variable, place, noun)
+        if case is Case.DIST:
+            case = Case.DAT
+        inside = case is Case.LOC and governing_role(self.grammar, place) in (Role.IN, Role.ON)
+        named = locative(code, noun) if inside else noun.singular(case)
+        return f"{ordinal_words(self.language, number, noun.gender, case, animate=noun.animate)} {named}"
+
+    def _digits(self, group: str) -> str:
+        """A group as a number, its leading zeros said one by one."""
+        bare = group.lstrip("0")
+        zeros = [self.language.numerals.zero[0]] * (len(group) - len(bare))
+        return " ".join([*zeros, *([number_words(self.language, int(bare))] if bare else [])])
