@@ -121,8 +121,8 @@ class FastAgiServer:
         try:
             await self._handler(session)
         except Exception:
-            # The link closes without IVR_DONE, so the dialplan's fallback looks after the caller.
+            # The link closes without IVR_DONE below, so the dialplan's fallback looks after the caller.
             log.exception("call.failed", uniqueid=session.opening.uniqueid)
-            session.abort()
         finally:
             limit.cancel()
+            session.abort_unless_finished()

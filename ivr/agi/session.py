@@ -80,6 +80,7 @@ class Session(asyncio.Protocol):
         "_timer",
         "_transport",
         "_waiting",
+        "finished",
         "hung_up",
         "lost",
         "opening",
@@ -109,6 +110,8 @@ class Session(asyncio.Protocol):
         self.hung_up = False
         #: The link to Asterisk is gone; what the outstanding command did is not known.
         self.lost = False
+        #: `finish` was called.
+        self.finished = False
 
     # ------------------------------------------------------------ asyncio's side
 
@@ -292,12 +295,18 @@ class Session(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
+        self.finished = True
         # Half-closed, so that Asterisk takes the command before it sees the end; its reply is not awaited.
         self._fenced = True
         if not self.hung_up:
             transport.write(_DONE)
         transport.write_eof()
         self._timer = self._loop.call_later(LINGER_S, self.abort)
+
+    def abort_unless_finished(self) -> None:
+        """Leave the caller to the dialplan, unless the call has had its clean end."""
+        if not self.finished:
+            self.abort()
 
     def abort(self) -> None:
         """Close the link at once, without IVR_DONE: the dialplan looks after the caller."""

@@ -17,7 +17,8 @@ from faults import Fault, MachineError
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
+def prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
+    """Set up a new connection to SQLite, of whichever driver."""
     cursor = dbapi_connection.cursor()
     # WAL lets reports read while calls are journalled; NORMAL syncs at checkpoints, so a power cut may cost the last
     # group commit but never corrupts; busy_timeout rides out a writer in another process (ivr campaign pause).
@@ -40,7 +41,7 @@ async def open_database(url: str) -> AsyncEngine:
     """
     engine = create_async_engine(url)
     if engine.dialect.name == "sqlite":
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "connect", prepare_sqlite)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)

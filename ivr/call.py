@@ -1,0 +1,380 @@
+"""Carry out a call: the machine's steps on a session, its events back, everything into the journal.
+
+    opening -> which flow, which person -> answer -> Begun -> (steps -> AGI -> event) until End -> IVR_DONE
+
+After a fault of ours IVR_DONE stays unset: on the hotline the dialplan then tries the second engine and the local
+fallback, which apologises and offers the operator. A subscriber we rang has no such fallback and is told goodbye here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from ivr.agi.session import CallStopped, Session
+from ivr.amd import is_machine
+from ivr.flow.machine import Machine
+from ivr.flow.model import Flow, Language, Say
+from ivr.flow.state import State
+from ivr.flow.steps import (
+    Begun,
+    End,
+    Ended,
+    Event,
+    Heard,
+    HungUp,
+    Listen,
+    Note,
+    NoteKind,
+    Speak,
+    Spoken,
+    TransferEnded,
+    TransferTo,
+)
+from ivr.journal import CallJournal, Journal, Leg
+from ivr.phones import dial_string, normal_form
+from ivr.privacy import mask_phone
+from ivr.settings import Settings
+from ivr.store.calls import OutboundCall
+from prompts.voice import Clip, Voice
+
+log = structlog.get_logger()
+
+#: Making a clip that should have been ready may take so long; the caller hears silence meanwhile.
+RENDER_S = 4.0
+#: Asterisk ends a playback within a packet's time; only a transfer keeps it longer.
+RESUME_S = 1.0
+#: Said when the engine ends a call that the flow would have gone on with.
+GOODBYE = "fallback.goodbye"
+
+
+class NoFlow(Exception):
+    """Nothing says how this call is to be answered; a fault of the settings."""
+
+
+def wall_clock_ms() -> int:
+    """UTC in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def new_call_id(now_ms: int) -> str:
+    """An id of its own; ids of later calls sort later, which keeps the database's index compact."""
+    return f"c{now_ms:012x}{uuid.uuid4().hex[:19]}"
+
+
+class Answering:
+    """The FastAGI server's handler: one `__call__` per answered call."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        flows: Mapping[str, Flow],
+        voice: Voice,
+        journal: Journal,
+        find_outbound: Callable[[str], Awaitable[OutboundCall | None]],
+        now_ms: Callable[[], int] = wall_clock_ms,
+    ) -> None:
+        self._settings = settings
+        self._machines = {name: Machine(flow) for name, flow in flows.items()}
+        self._voice = voice
+        self._journal = journal
+        self._find_outbound = find_outbound
+        self._now_ms = now_ms
+        numbers = settings.hotline.numbers
+        self._flow_of_number = {normal_form(number, settings.region): flow for number, flow in numbers.items()}
+
+    async def __call__(self, session: Session) -> None:
+        """Carry one call out. Faults are told to the caller here; nothing but cancellation comes out."""
+        call: _Call | None = None
+        try:
+            call = await self._open(session)
+            if call is not None:
+                await call.run()
+            session.finish()
+        except CallStopped as stop:
+            await self._goodbye(session, call, stop)
+        except asyncio.CancelledError:
+            if call is not None:
+                call.end("drain")
+            raise
+        except NoFlow as error:
+            log.error("call.no_flow", uniqueid=session.opening.uniqueid, what=str(error))
+            await self._fail(session, call)
+        except Exception:
+            # A fault of ours or of a flow ends this call only.
+            log.exception("call.fault", uniqueid=session.opening.uniqueid, call=call and call.id)
+            await self._fail(session, call)
+
+    # ------------------------------------------------------------ beginnings
+
+    async def _open(self, session: Session) -> _Call | None:
+        """The call to carry out; None when there is nothing to say. Raises NoFlow."""
+        script, args = session.opening.script, session.opening.args
+        if script == "inbound":
+            return await self._open_inbound(session, args[0] if args else "")
+        if script == "outbound":
+            status, cause = (*args, "", "")[:2]
+            return await self._open_outbound(session, status, cause)
+        raise NoFlow(f"the dialplan asks for the service {script!r}; the engine has inbound and outbound")
+
+    async def _open_inbound(self, session: Session, dialled: str) -> _Call:
+        settings, started_at_ms = self._settings, self._now_ms()
+        alive = await session.answer()
+        caller = normal_form(session.opening.caller, settings.region)
+        numbers = self._flow_of_number
+        flow = numbers.get(normal_form(dialled, settings.region)) or numbers.get("*", "")
+        return self._begin(
+            session,
+            Leg(
+                id=new_call_id(started_at_ms),
+                tenant=settings.tenant,
+                direction="inbound",
+                attempt_id=None,
+                uniqueid=session.opening.uniqueid,
+                phone=caller,
+                dialled=dialled,
+                flow=flow,
+                language=settings.language,
+                amd="",
+                started_at_ms=started_at_ms,
+                answered_at_ms=self._now_ms() if alive else None,
+            ),
+            settings.language,
+            {"caller": caller},
+        )
+
+    async def _open_outbound(self, session: Session, status: str, cause: str) -> _Call | None:
+        settings, now_ms = self._settings, self._now_ms()
+        attempt_id = session.opening.uniqueid
+        found = await self._find_outbound(attempt_id)
+        if found is None:
+            raise NoFlow(f"no attempt {attempt_id!r} was planned")
+        call = self._begin(
+            session,
+            Leg(
+                id=new_call_id(now_ms),
+                tenant=settings.tenant,
+                direction="outbound",
+                attempt_id=attempt_id,
+                uniqueid=attempt_id,
+                phone=found.phone,
+                dialled="",
+                flow=found.flow,
+                language=found.language,
+                amd=f"{status}-{cause}" if status else "",
+                started_at_ms=now_ms,
+                answered_at_ms=now_ms,
+            ),
+            found.language,
+            {"caller": found.phone, **found.variables},
+        )
+        if is_machine(status, cause):
+            call.end("flow")
+            return None
+        return call
+
+    def _begin(self, session: Session, leg: Leg, language: Language, variables: Mapping[str, str]) -> _Call:
+        log.debug("call.begun", call=leg.id, uniqueid=leg.uniqueid, flow=leg.flow, phone=mask_phone(leg.phone))
+        return _Call(
+            session=session,
+            machines=self._machines,
+            speech=_Speech(session, self._voice),
+            journal=self._journal.begin(leg),
+            settings=self._settings,
+            begun=Begun(language=language, variables=variables),
+            now_ms=self._now_ms,
+        )
+
+    # ------------------------------------------------------------ ends that the flow did not choose
+
+    async def _goodbye(self, session: Session, call: _Call | None, stop: CallStopped) -> None:
+        log.info("call.stopped", uniqueid=session.opening.uniqueid, reason=stop.reason)
+        try:
+            if await session.resume(RESUME_S):
+                await self._say(session, call, GOODBYE)
+        except CallStopped:
+            # Told to stop for a second reason while saying goodbye.
+            pass
+        finally:
+            if call is not None:
+                call.end(stop.reason)
+            session.finish()
+
+    async def _fail(self, session: Session, call: _Call | None) -> None:
+        """End a call that can't go on through a fault of ours."""
+        try:
+            if session.opening.script != "inbound":
+                await self._say(session, call, GOODBYE)
+                session.finish()
+        except Exception:
+            log.exception("call.no_goodbye", uniqueid=session.opening.uniqueid)
+        finally:
+            if call is not None:
+                call.fault("engine")
+                call.end("fault")
+            session.abort_unless_finished()
+
+    async def _say(self, session: Session, call: _Call | None, text: str) -> None:
+        language = self._settings.language if call is None else call.language
+        await _Speech(session, self._voice).text(Say(text=text), language, {}, "")
+
+
+class _Speech:
+    """Speaks texts on one session and measures how far they were heard."""
+
+    __slots__ = ("_session", "_voice")
+
+    def __init__(self, session: Session, voice: Voice) -> None:
+        self._session = session
+        self._voice = voice
+
+    async def text(
+        self, say: Say, language: Language, variables: Mapping[str, str], stop_keys: str
+    ) -> tuple[Heard, str]:
+        """One text: how much of it was heard, and the key that stopped it or ""."""
+        values = variables
+        if say.values:
+            values = {**variables, **{name: by[language] for name, by in say.values.items() if language in by}}
+        clips = self._voice.clips(language, say.text, values)
+        if clips is None:
+            clips = await self._render(language, say.text, values)
+        length_ms = sum(clip.samples for clip in clips) // 8
+        heard_ms, ended = 0, Ended.PLAYED if clips else Ended.FAULT
+        for clip in clips:
+            played = await self._session.stream_file(str(clip.path), stop_keys)
+            if played.ended is Ended.PLAYED:
+                heard_ms += clip.length_ms
+                continue
+            heard_ms += played.position_ms
+            if played.ended is not Ended.FAULT:
+                return Heard(text=say.text, heard_ms=heard_ms, length_ms=length_ms, ended=played.ended), played.key
+            # The rest of the sentence is still worth hearing.
+            log.error("call.audio_missing", path=str(clip.path), text=say.text, language=language)
+            ended = Ended.FAULT
+        return Heard(text=say.text, heard_ms=heard_ms, length_ms=length_ms, ended=ended), ""
+
+    async def _render(self, language: Language, text: str, values: Mapping[str, str]) -> tuple[Clip, ...]:
+        log.warning("call.audio_late", text=text, language=language)
+        try:
+            async with asyncio.timeout(RENDER_S):
+                return await self._voice.render(language, text, values)
+        except TimeoutError:
+            log.error("call.audio_too_late", text=text, language=language, seconds=RENDER_S)
+            return ()
+
+
+@dataclass(kw_only=True, slots=True)
+class _Call:
+    session: Session
+    machines: Mapping[str, Machine]
+    speech: _Speech
+    journal: CallJournal
+    settings: Settings
+    begun: Begun
+    now_ms: Callable[[], int]
+    state: State | None = None
+    #: Texts of the speech in progress that are over.
+    heard: list[Heard] = field(default_factory=list)
+    over: bool = False
+
+    @property
+    def id(self) -> str:
+        return self.journal.leg.id
+
+    @property
+    def language(self) -> Language:
+        return self.begun.language if self.state is None else self.state.language
+
+    async def run(self) -> None:
+        """Walk the call through its flow until it is over. Raises NoFlow, and whatever a fault of ours raises."""
+        leg = self.journal.leg
+        if not leg.flow:
+            raise NoFlow(f"hotline.numbers of ivr.toml has no flow for the dialled number {mask_phone(leg.dialled)!r}")
+        machine = self.machines.get(leg.flow)
+        if machine is None:
+            raise NoFlow(f"there is no flow {leg.flow!r} in dialplans/")
+        try:
+            await self._walk(machine)
+        except CallStopped:
+            self._note_heard(machine)
+            raise
+
+    async def _walk(self, machine: Machine) -> None:
+        event: Event = self.begun if not self.session.hung_up else HungUp()
+        state = State()
+        while True:
+            state, steps = machine.advance(state, event)
+            self.state = state
+            for step in steps:
+                if isinstance(step, Note):
+                    self.journal.note(step, self.now_ms())
+                    if step.kind is NoteKind.LANGUAGE:
+                        # The local fallback speaks it, should the engine die.
+                        await self.session.set_variable("IVR_LANGUAGE", step.value)
+                elif isinstance(step, Speak):
+                    event = await self._speak(step)
+                elif isinstance(step, Listen):
+                    event = await self.session.wait_for_digit(step.seconds)
+                elif isinstance(step, TransferTo):
+                    event = await self._transfer(step)
+                else:
+                    self._finish(step)
+                    return
+
+    def _finish(self, step: End) -> None:
+        if self.session.lost:
+            self.fault("link_lost", step.node)
+            self.end("fault")
+        else:
+            self.end(step.reason)
+
+    def _note_heard(self, machine: Machine) -> None:
+        """Keep what was heard of a speech that the engine stopped, but for the text that was cut."""
+        if self.heard and self.state is not None:
+            for step in machine.advance(self.state, HungUp(heard=tuple(self.heard)))[1]:
+                if isinstance(step, Note):
+                    self.journal.note(step, self.now_ms())
+
+    async def _speak(self, step: Speak) -> Spoken | HungUp:
+        heard = self.heard = []
+        key = ""
+        for say in step.say:
+            one, key = await self.speech.text(say, step.language, step.variables, step.stop_keys)
+            heard.append(one)
+            if one.ended is Ended.HANG_UP:
+                return HungUp(heard=tuple(heard))
+            if one.ended is Ended.FAULT:
+                self.fault(f"audio: {say.text}", step.node)
+            if key:
+                break
+        self.heard = []
+        return Spoken(heard=tuple(heard), key=key or None)
+
+    async def _transfer(self, step: TransferTo) -> TransferEnded | HungUp:
+        number = self.settings.destinations.get(step.destination)
+        if number is None:
+            log.error("call.no_destination", call=self.id, destination=step.destination, where="ivr.toml: destinations")
+            self.fault(f"destination: {step.destination}", step.node)
+            return TransferEnded(answered=False)
+        dialled = dial_string(number, self.settings.trunk.dial_format, self.settings.region)
+        # Option g: when the destination hangs up, the call comes back to us.
+        await self.session.execute("Dial", f"PJSIP/{dialled}@trunk,30,g")
+        if self.session.hung_up:
+            return HungUp()
+        return TransferEnded(answered=await self.session.get_variable("DIALSTATUS") == "ANSWER")
+
+    def fault(self, what: str, node: str = "") -> None:
+        """Something went wrong on our side."""
+        if not self.over:
+            self.journal.note(Note(kind=NoteKind.FAULT, node=node, value=what), self.now_ms())
+
+    def end(self, ended_by: str) -> None:
+        """The call is over; a second end changes nothing."""
+        if not self.over:
+            self.over = True
+            self.journal.end(ended_by, self.language, self.now_ms())

@@ -1,0 +1,312 @@
+"""What happened on each call, kept while it happens: calls append and go on, one writer commits in groups.
+
+A line is in the database at most 100 ms after it was written here. When the database can't take it (locked, disk full),
+lines wait in memory and are tried again; beyond a bound the oldest go to a file (JSON lines) that the next start reads
+back. Calls never wait for the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ivr.flow.steps import Note, NoteKind
+from ivr.privacy import mask_phone
+from ivr.store.group_commit import GroupWriter, NotNow, Refused, Row, group_writer
+
+log = structlog.get_logger()
+
+#: How long the first line of a group waits for others. With the commit itself it stays below 100 ms.
+GROUP_S = 0.07
+#: Waits between attempts on a database that can't take lines.
+RETRY_FIRST_S, RETRY_LONGEST_S = 0.1, 2.0
+
+
+class Lines:
+    """Lines that are committed together: per kind, in the order they were written."""
+
+    __slots__ = ("begun", "count", "ended", "notes", "opt_outs", "requests")
+
+    def __init__(self) -> None:
+        self.begun: list[Row] = []
+        self.notes: list[Row] = []
+        self.ended: list[Row] = []
+        self.opt_outs: list[Row] = []
+        self.requests: list[Row] = []
+        self.count = 0
+
+    def by_kind(self) -> dict[str, list[Row]]:
+        """In the order in which they are written."""
+        return {
+            "begun": self.begun,
+            "notes": self.notes,
+            "ended": self.ended,
+            "opt_outs": self.opt_outs,
+            "requests": self.requests,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Leg:
+    """What is known of a call when it begins: the columns of the table `call`."""
+
+    id: str
+    tenant: str
+    direction: str
+    attempt_id: str | None
+    uniqueid: str
+    phone: str
+    dialled: str
+    flow: str
+    language: str
+    amd: str
+    started_at_ms: int
+    answered_at_ms: int | None
+
+    def row(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "tenant": self.tenant,
+            "direction": self.direction,
+            "attempt_id": self.attempt_id,
+            "uniqueid": self.uniqueid[:64],
+            "phone": self.phone[:32],
+            "dialled": self.dialled[:32],
+            "flow": self.flow[:64],
+            "language": self.language,
+            "amd": self.amd[:64],
+            "started_at_ms": self.started_at_ms,
+            "answered_at_ms": self.answered_at_ms,
+        }
+
+
+class CallJournal:
+    """The lines of one call."""
+
+    __slots__ = ("_at_ms", "_journal", "_seq", "leg")
+
+    def __init__(self, journal: Journal, leg: Leg) -> None:
+        self._journal = journal
+        self._seq = 0
+        self._at_ms = leg.started_at_ms if leg.answered_at_ms is None else leg.answered_at_ms
+        self.leg = leg
+
+    def note(self, note: Note, now_ms: int) -> None:
+        """Keep `note`; an opt-out or a request is carried out in the same transaction."""
+        lines = self._journal.lines
+        heard = note.heard
+        lines.notes.append(
+            {
+                "call_id": self.leg.id,
+                "seq": self._seq,
+                "at_ms": max(0, now_ms - self._at_ms),
+                "kind": note.kind.value,
+                "node": note.node[:100],
+                "value": (note.value if heard is None else heard.text)[:200],
+                "follow_up": note.follow_up,
+                "depth": note.depth,
+                "main": note.main,
+                "heard_ms": None if heard is None else heard.heard_ms,
+                "length_ms": None if heard is None else heard.length_ms,
+                "ended": None if heard is None else heard.ended.value,
+            }
+        )
+        self._seq += 1
+        if note.kind is NoteKind.OPT_OUT:
+            self._opt_out(lines, now_ms)
+        elif note.kind is NoteKind.REQUEST:
+            lines.requests.append(
+                {
+                    "tenant": self.leg.tenant,
+                    "kind": note.value[:32],
+                    "phone": self.leg.phone[:32],
+                    "call_id": self.leg.id,
+                    "variables": dict(note.variables),
+                    "asked_at_ms": now_ms,
+                }
+            )
+        self._journal.written()
+
+    def _opt_out(self, lines: Lines, now_ms: int) -> None:
+        phone = self.leg.phone
+        if not phone or len(phone) > 16:
+            log.warning("journal.opt_out_without_number", call=self.leg.id, phone=mask_phone(phone))
+            return
+        lines.opt_outs.append(
+            {
+                "tenant": self.leg.tenant,
+                "phone": phone,
+                "since_ms": now_ms,
+                "source": "call",
+                "call_id": self.leg.id,
+            }
+        )
+
+    def end(self, ended_by: str, language: str, now_ms: int) -> None:
+        """The call is over. `ended_by` is one of the values of the table's column."""
+        # The whole row once more: its first line may lie in the spill file.
+        row = self.leg.row()
+        row["ended_by"], row["language"], row["ended_at_ms"] = ended_by, language, now_ms
+        self._journal.lines.ended.append(row)
+        self._journal.written()
+
+
+class Journal:
+    """Collects the lines of every call and commits them. `start` before the first call, `close` after the last."""
+
+    def __init__(self, database: AsyncEngine, spill: Path, *, keep_at_most: int = 100_000) -> None:
+        self._rows: GroupWriter = group_writer(database)
+        self._spill = spill
+        self._keep_at_most = keep_at_most
+        #: The group being collected.
+        self.lines = Lines()
+        #: Groups the database has not taken yet, oldest first.
+        self._waiting: deque[Lines] = deque()
+        self._waiting_count = 0
+        self._wake = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+        self._closing = False
+        self._troubled = False
+
+    async def start(self) -> None:
+        """Read back what an earlier run could not commit, and begin to write."""
+        await self._read_back()
+        self._writer = asyncio.create_task(self._write_groups(), name="journal")
+
+    def begin(self, leg: Leg) -> CallJournal:
+        """The journal of a new call."""
+        self.lines.begun.append(leg.row())
+        self.written()
+        return CallJournal(self, leg)
+
+    def written(self) -> None:
+        """A line was added to `lines`."""
+        self.lines.count += 1
+        if self.lines.count == 1:
+            self._wake.set()
+
+    async def close(self) -> None:
+        """Commit what is left; what the database does not take goes to the spill file."""
+        self._closing = True
+        self._wake.set()
+        if self._writer is not None:
+            await self._writer
+            self._writer = None
+        while self._waiting:
+            self._give_up(self._waiting.popleft())
+        await self._rows.close()
+
+    # ------------------------------------------------------------ the writer
+
+    async def _write_groups(self) -> None:
+        retry_s = 0.0
+        while not self._closing or self._waiting or self.lines.count:
+            if not self._waiting and not self.lines.count:
+                await self._wake.wait()
+            self._wake.clear()
+            if not self._closing:
+                await asyncio.sleep(retry_s or GROUP_S)
+            self._queue_lines()
+            if await self._commit_waiting():
+                retry_s = 0.0
+            elif self._closing:
+                return
+            else:
+                retry_s = min(RETRY_LONGEST_S, retry_s * 2 or RETRY_FIRST_S)
+
+    def _queue_lines(self) -> None:
+        if not self.lines.count:
+            return
+        self._waiting.append(self.lines)
+        self._waiting_count += self.lines.count
+        self.lines = Lines()
+        while self._waiting_count > self._keep_at_most:
+            oldest = self._waiting.popleft()
+            self._waiting_count -= oldest.count
+            self._give_up(oldest)
+
+    async def _commit_waiting(self) -> bool:
+        """Commit group after group; False when the database can't take them now."""
+        while self._waiting:
+            group = self._waiting[0]
+            try:
+                await self._rows.write(group.by_kind())
+            except NotNow as error:
+                self._trouble(error)
+                return False
+            except Refused as error:
+                self._reject(group, error)
+            if self._troubled:
+                self._troubled = False
+                log.info("journal.recovered")
+            self._waiting.popleft()
+            self._waiting_count -= group.count
+        return True
+
+    def _trouble(self, error: NotNow) -> None:
+        if self._troubled:
+            return
+        self._troubled = True
+        log.error(
+            "journal.waiting",
+            what=f"The database takes no lines: {error}.",
+            mend="Free disk space or end what locks the database; lines are kept and written then.",
+            lines=self._waiting_count,
+        )
+
+    # ------------------------------------------------------------ lines that the database did not take
+
+    def _give_up(self, group: Lines) -> None:
+        """Append a group to the spill file; the next start reads it back."""
+        self._save(self._spill, group)
+
+    def _reject(self, group: Lines, error: Refused) -> None:
+        """The database refuses these very lines: put them aside, so that they don't block the rest."""
+        place = self._spill.with_suffix(".rejected.jsonl")
+        log.error("journal.rejected", what=str(error), where=str(place), lines=group.count)
+        self._save(place, group)
+
+    def _save(self, path: Path, group: Lines) -> None:
+        text = "".join(
+            json.dumps({"kind": kind, "row": row}, ensure_ascii=False) + "\n"
+            for kind, rows in group.by_kind().items()
+            for row in rows
+        )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            log.error("journal.lost", what=f"{path}: {error}", lines=group.count)
+        else:
+            log.warning("journal.spilled", where=str(path), lines=group.count)
+
+    async def _read_back(self) -> None:
+        try:
+            text = self._spill.read_text("utf-8")
+        except FileNotFoundError:
+            return
+        group = Lines()
+        kinds = group.by_kind()
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                item = json.loads(line)
+                kinds[item["kind"]].append(item["row"])
+                group.count += 1
+            except (ValueError, KeyError, TypeError) as error:
+                # The last line of a file that a full disk cut.
+                log.error("journal.unreadable", where=f"{self._spill}:{number}", what=str(error))
+        try:
+            await self._rows.write(kinds)
+        except (NotNow, Refused) as error:
+            log.error("journal.not_read_back", where=str(self._spill), what=str(error))
+            return
+        self._spill.unlink()
+        log.info("journal.read_back", lines=group.count)

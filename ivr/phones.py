@@ -1,0 +1,35 @@
+"""Phone numbers as the network gives and takes them. Pure."""
+
+from __future__ import annotations
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat
+
+
+def normal_form(number: str, region: str) -> str:
+    """The E.164 form of a caller's number as the network gave it, read in `region` (ISO country).
+
+    What is no number there (withheld, a short internal number) comes back as it is.
+    """
+    if number.startswith("+") and number[1:].isdigit():
+        return number
+    for reading in (number, f"+{number}"):
+        try:
+            parsed = phonenumbers.parse(reading, region)
+        except NumberParseException:
+            return number
+        if phonenumbers.is_possible_number(parsed):
+            return phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
+    return number
+
+
+def dial_string(number: str, dial_format: str, region: str) -> str:
+    """`number` as the operator wants it dialled: `dial_format` with {e164}, {digits} or {national} filled in.
+
+    A short number (an extension, 112) is dialled as it is.
+    """
+    e164 = normal_form(number, region)
+    if not e164.startswith("+"):
+        return e164
+    national = phonenumbers.national_significant_number(phonenumbers.parse(e164))
+    return dial_format.format(e164=e164, digits=e164[1:], national=national)

@@ -1,0 +1,67 @@
+"""Pick up the call-back requests that the fallback script noted while the engine was away."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ivr.fallback.plan import CallBack
+from ivr.phones import normal_form
+from ivr.store.calls import WRITE_REQUEST
+
+log = structlog.get_logger()
+
+#: How often the folder is looked into while the engine runs: the second engine or a full engine may leave callers too.
+EVERY_S = 30.0
+
+
+def _read(spool: Path, *, tenant: str, region: str) -> dict[Path, dict[str, Any]]:
+    """The rows of the files in `spool`; an unreadable file is set aside as `.bad`."""
+    rows: dict[Path, dict[str, Any]] = {}
+    for path in sorted(spool.glob("*.json")):
+        try:
+            request = CallBack.read(path)
+        except (OSError, ValueError) as error:
+            log.error("spool.unreadable", where=str(path), what=str(error))
+            path.rename(path.with_suffix(".bad"))
+            continue
+        rows[path] = {
+            "tenant": tenant,
+            "kind": "call_back",
+            "phone": normal_form(request.phone, region)[:32],
+            "call_id": None,
+            "variables": {"dialled": request.dialled, "language": request.language, "uniqueid": request.uniqueid},
+            "asked_at_ms": request.asked_at_ms,
+        }
+    return rows
+
+
+async def pick_up(database: AsyncEngine, spool: Path, *, tenant: str, region: str) -> int:
+    """Bring the requests in `spool` into the database; how many. A file goes only when its request is committed.
+
+    A file that came twice, or stayed through a crash, makes one request.
+    """
+    rows = _read(spool, tenant=tenant, region=region)
+    if not rows:
+        return 0
+    async with database.begin() as connection:
+        await connection.execute(WRITE_REQUEST, list(rows.values()))
+    for path in rows:
+        path.unlink(missing_ok=True)
+    log.info("spool.picked_up", requests=len(rows))
+    return len(rows)
+
+
+async def keep_picking_up(database: AsyncEngine, spool: Path, *, tenant: str, region: str) -> None:
+    """Pick up now and again until cancelled; trouble with the database or the folder is logged and tried again."""
+    while True:
+        try:
+            await pick_up(database, spool, tenant=tenant, region=region)
+        except (SQLAlchemyError, OSError) as error:
+            log.error("spool.waiting", what=str(error))
+        await asyncio.sleep(EVERY_S)
