@@ -4,8 +4,8 @@ APT itself resolves, downloads and verifies them, with a private state beside th
 keyring are read from the machine's own sources. Standard library only, for it also runs before a virtual environment
 exists:
 
-    python3 debroot.py ROOT asterisk
-    python3 debroot.py --suite own ROOT python3-pip
+    python3 debroot.py asterisk --into ROOT
+    python3 debroot.py python3-pip-whl --suite own --into ROOT
 """
 
 from __future__ import annotations
@@ -51,6 +51,10 @@ class Progress:
     stage: Literal["index", "download", "unpack"]
     #: 0 to 100.
     percent: float
+
+
+#: Is told how far the work is; called from several threads.
+Reporter = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +111,7 @@ def fetch(
     suite: str = SID,
     components: Sequence[str] = ("main",),
     trim: bool = True,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Reporter | None = None,
     instead: str = "Install the packages with your system's own package manager.",
 ) -> Root:
     """The packages and all they depend on, unpacked in `into`; at once when they are there already.
@@ -150,7 +154,7 @@ class _Fetch:
         suite: str,
         components: Sequence[str],
         trim: bool,
-        report: Callable[[Progress], None],
+        report: Reporter,
         instead: str,
     ) -> None:
         self.packages, self.into, self.trim, self.report, self.instead = packages, into, trim, report, instead
@@ -418,7 +422,7 @@ def main() -> int:
         "--suite", default=SID, help=f"a Debian suite, or {OWN!r} for the machine's own (default: {SID})"
     )
     parser.add_argument("--component", action="append", help="such as main or non-free (default: main)")
-    parser.add_argument("into", type=Path)
+    parser.add_argument("--into", type=Path, required=True, metavar="FOLDER", help="made when it is not there")
     parser.add_argument("packages", nargs="+")
     given = parser.parse_args()
     last = ""

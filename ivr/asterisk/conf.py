@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -86,11 +88,19 @@ def site_files(site: Site, program: Program) -> dict[str, str]:
         "trunk": site.settings.trunk,
         "asterisk": site.settings.asterisk,
         "agi": site.settings.agi,
+        "fallback": fallback_command(site),
         "ami_secret": site.secrets.ami_secret.get_secret_value(),
         "trunk_secret": site.secrets.trunk_secret.get_secret_value(),
     }
     conf = resource_dir("asterisk-conf")
     return render((conf / "common", conf / "site"), values)
+
+
+def fallback_command(site: Site) -> tuple[str, ...]:
+    """What Asterisk starts for a caller whom no engine answers; the dialled number follows. Empty: there is none."""
+    if importlib.util.find_spec("ivr.agi.fallback") is None:
+        return ()
+    return (sys.executable, "-I", "-m", "ivr.agi.fallback", str(site.folder))
 
 
 _HOST = r"[A-Za-z0-9._:-]+|\[[0-9A-Fa-f:]+\]"
@@ -114,6 +124,9 @@ def setting_faults(site: Site) -> list[Fault]:
         if not re.fullmatch(form, str(getattr(getattr(site.settings, section), key))):
             where = site.folder / "ivr.toml"
             faults.append(Fault(what=f"{name} is not {words}.", where=where, mend=f"Write {words} there."))
+    if re.search(r"[\x00-\x1f\x7f;,()$\"|]", str(site.folder)):
+        what = "The folder's name has a character that Asterisk's files can't carry."
+        faults.append(Fault(what=what, where=site.folder, mend="Rename it to letters, digits, dashes and slashes."))
     for name in ("ami_secret", "trunk_secret"):
         secret = getattr(site.secrets, name).get_secret_value()
         if re.search(r"[\x00-\x1f\x7f;\\]", secret):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -87,7 +86,7 @@ def embedded_program() -> Program | None:
     )
 
 
-def install(progress: Callable[[debroot.Progress], None] | None = None) -> Program:
+def install(progress: debroot.Reporter | None = None) -> Program:
     """Fetch the embedded Asterisk; at once when it is there. Raises MachineError."""
     debroot.fetch(["asterisk", "asterisk-modules"], root_folder(), progress=progress, instead=_INSTEAD)
     program = embedded_program()

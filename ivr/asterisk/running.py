@@ -200,13 +200,21 @@ def write_configuration(home: Home, files: Mapping[str, str]) -> bool:
         for folder in (home.etc, home.run, home.log, home.lib, *records):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
+        stale = [path for path in home.etc.glob("*.conf") if path.name not in files]
+        for path in stale:
+            path.unlink()
+        return write_files(home.etc, files) or bool(stale)
+    except OSError as error:
+        raise _unwritable(home.folder, error) from error
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> bool:
+    """Put `files` into `folder`, for the owner alone; whether any was not there so already. Raises MachineError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
         changed = False
-        for stale in home.etc.glob("*.conf"):
-            if stale.name not in files:
-                stale.unlink()
-                changed = True
         for name, text in files.items():
-            path = home.etc / name
+            path = folder / name
             if not path.exists() or path.read_text("utf-8") != text:
                 new = path.with_name(f".{name}.new")
                 new.touch(0o600)
@@ -215,9 +223,12 @@ def write_configuration(home: Home, files: Mapping[str, str]) -> bool:
                 changed = True
         return changed
     except OSError as error:
-        mend = "Check free space and rights of the folder (ivr doctor)."
-        what = f"Asterisk's configuration can't be written: {error.strerror}."
-        raise MachineError(Fault(what=what, where=home.folder, mend=mend)) from error
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> MachineError:
+    what = f"Asterisk's configuration can't be written: {error.strerror}."
+    return MachineError(Fault(what=what, where=folder, mend="Check free space and rights of the folder (ivr doctor)."))
 
 
 async def ensure(
