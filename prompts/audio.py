@@ -104,11 +104,3 @@ def _limited(speech: Samples) -> Samples:
     smooth = np.convolve(np.pad(held, window // 2, mode="edge"), shape / shape.sum(), "valid")
     limited: Samples = speech * smooth
     return limited
-
-
-def pause_ms(text: str) -> int:
-    """How long the silence after a clip of `text` shall be, by the mark it ends with."""
-    last = text.rstrip(" »\"')")[-1:]
-    if last in ".!?…":
-        return 350
-    return 180 if last in ",;:—–" else 20

@@ -11,6 +11,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,8 @@ def write_whole(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         reason = _DISK_ERRORS.get(error.errno or 0, f"can't be written: {error.strerror}")
         mend = "Free some space or move the folder, then run it again: what is done is kept."
         raise MachineError(Fault(what=f"The disk {reason}.", where=path.parent, mend=mend)) from error

@@ -1,9 +1,9 @@
 """Cut a sentence with variables into the fewest fragments that still sound like one sentence. Pure.
 
 A fragment has at most one variable, so a campaign needs as many fragments as there are different names, prices and
-dates, not as many as there are combinations of them. Cuts are made where a speaker pauses: between sentences, at a comma
-or a dash; between two variables without a pause, before the preposition that leads to the second. Words that lead to a
-variable stay with it, for the synthesiser to join them.
+dates, not as many as there are combinations of them. Cuts are made where a speaker pauses: between sentences, at a
+comma or a dash; between two variables without a pause, before the preposition that leads to the second. Words that lead
+to a variable stay with it, for the synthesiser to join them.
 
     Здравствуйте, {name:name}!  |  Телевизор Сони дешевле на {discount:percent}  |  до {until:date}.
 """
@@ -14,25 +14,25 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from prompts.reading.template import Literal, Piece, Variable, parse
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[»”\")]*\s+")
 _PAUSE = re.compile(r"(?<=[,;:])\s+|\s+[—–]\s+")
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’ʼ][^\W\d_]+)*")
+#: Silence that a speaker makes after a mark.
+_PAUSES_MS = {".": 350, "!": 350, "?": 350, "…": 400, ",": 150, ";": 250, ":": 250}
 #: Static words this long beside a variable are worth a fragment of their own, made once, when a pause allows it.
 _LONG = 60
 #: Words that begin a phrase: a cut before them is the least heard.
 _LEADING = {
-    "ru": frozenset(
-        "а без в во вместо для до за и из или к ко между на над но о об около от перед по под при про с со у".split()
-    ),
-    "uk": frozenset(
-        "а або без в від для до з за замість зі із й і к між на над о об під після по при про та у".split()
-    ),
-    "en": frozenset(
-        "a an and at before between but by for from in instead of on or over per since than the till to until with".split()
-    ),
+    language: frozenset(words.split())
+    for language, words in {
+        "ru": "а без в во вместо для до за и из или к ко между на над но о об около от перед по под при про с со у",
+        "uk": "а або без в від для до з за замість зі із й і к між на над о об під після по при про та у",
+        "en": "a an and at before between but by for from in instead of on or over per since than till to until with",
+    }.items()
 }
 
 #: Index of a piece, and of a character in it when it is a literal.
@@ -50,12 +50,15 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """What is spoken in one breath, as a clip of its own."""
+    """What is spoken without a break, as a clip of its own."""
 
-    #: All words; its last mark tells the synthesiser how the voice goes.
+    language: str
+    #: All words; the last mark tells the synthesiser how the voice goes.
     text: str
-    #: Name of the variable it speaks; None: always the same.
-    variable: str | None = None
+    #: Silence after it.
+    pause_ms: int
+    #: Key of the sentence whose recording may be played instead; None: it is only a part, or has a variable.
+    key: str | None = None
 
 
 @lru_cache(maxsize=4096)
@@ -69,7 +72,7 @@ def cuts(language: str, template: str) -> tuple[Cut, ...]:
         borders += _inside(language, pieces, sentence_start, sentence_end)
         borders.append(sentence_end)
     found: list[Cut] = []
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         if start == end:
             continue
         within = pieces[start[0] : end[0] + 1 if end[1] else end[0]]
@@ -111,7 +114,7 @@ def _inside(language: str, pieces: Sequence[Piece], start: _Place, end: _Place) 
         pauses = [pause.end() for pause in _PAUSE.finditer(before, offset)]
         if pauses and pauses[-1] - offset >= _LONG:
             found.append((first - 1, pauses[-1]))
-    for one, two in zip(variables, variables[1:], strict=False):
+    for one, two in pairwise(variables):
         found.append((two, 0) if two == one + 1 else _between(language, one + 1, _text(pieces[one + 1])))
     if last > variables[-1]:
         after = _text(pieces[variables[-1] + 1])
@@ -143,10 +146,11 @@ def _text(piece: Piece) -> str:
     return piece.text if isinstance(piece, Literal) else ""
 
 
-def assembled(template: str, cut: Cut, parts: Sequence[str], *, last: bool) -> str:
-    """The words of one fragment. `parts` is the reading of each piece of `template`.
+def assembled(cut: Cut, parts: Sequence[str], *, last: bool) -> tuple[str, int]:
+    """The words of one fragment and the milliseconds of silence after it; no words when it has none.
 
-    The reading of a literal may differ from it only in the preposition at its end, never before a cut.
+    `parts` is the reading of each piece of the template. The reading of a literal may differ from it only in the
+    preposition at its end, never before a cut.
     """
     text = ""
     for at in range(cut.start[0], cut.end[0] + 1):
@@ -155,8 +159,12 @@ def assembled(template: str, cut: Cut, parts: Sequence[str], *, last: bool) -> s
             text += parts[at][begin : cut.end[1]] if at == cut.end[0] else parts[at][begin:]
     text = " ".join(text.split())
     if not any(letter.isalnum() for letter in text):
-        return ""
-    if not last and text[-1] not in ".!?…,;:":
-        # The voice shall not fall in the middle of a sentence.
-        text = text.rstrip(" —–-") + ","
-    return text
+        return "", 0
+    if last:
+        return text, _PAUSES_MS.get(text.rstrip("»”\"')")[-1], 200)
+    if text[-1] in "—–":
+        return text.rstrip(" —–") + ",", 200
+    if (mark := text.rstrip("»”\"')")[-1]) in _PAUSES_MS:
+        return text, _PAUSES_MS[mark]
+    # The voice must not fall in the middle of a sentence.
+    return text + ",", 20

@@ -1,0 +1,99 @@
+"""A sentence's key and values -> the fragments to be spoken. Remembers what it has read; makes no audio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from prompts.fragments import Cut, Fragment, assembled, cuts
+from prompts.pronunciation import Pronunciation
+from prompts.reading import ReadingError, TemplateError, read_parts
+from prompts.sentences import Sentences
+
+log = structlog.get_logger(__name__)
+
+#: Added to a sentence's key, it names the sentence's fallback.
+FALLBACK = ".fallback"
+#: Fragments remembered; a million names must not fill the memory.
+_MOST = 400_000
+
+
+@dataclass
+class Phrases:
+    sentences: Sentences
+    pronunciations: Mapping[str, Pronunciation]
+    _whole: dict[tuple[str, str], tuple[Fragment, ...]] = field(default_factory=dict)
+    _parts: dict[tuple[str, str, int, str], Fragment] = field(default_factory=dict)
+    _told: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def fragments(self, language: str, key: str, values: Mapping[str, str]) -> tuple[Fragment, ...]:
+        """What is spoken: the sentence; its fallback when a value is missing or can't be read; else nothing.
+
+        A key with FALLBACK at its end asks for the fallback itself.
+        That something could not be said is logged, once for each sentence.
+        """
+        if (known := self._whole.get((language, key))) is not None:
+            return known
+        sentence = self.sentences.get(language, key)
+        if sentence is None and key.endswith(FALLBACK):
+            sentence = self.sentences.get(language, key.removesuffix(FALLBACK))
+            text = sentence and sentence.fallback
+            sentence = replace(sentence, text=text, fallback=None) if sentence and text else None
+        if sentence is None:
+            self._tell("sentence_missing", language, key, "it is in no texts file of this language")
+            return ()
+        try:
+            return self._fragments(language, key, sentence.text, values)
+        except (ReadingError, TemplateError) as error:
+            why = error.faults[0].what
+        if sentence.fallback is not None:
+            try:
+                found = self._fragments(language, f"{key}{FALLBACK}", sentence.fallback, values)
+            except (ReadingError, TemplateError) as error:
+                why = error.faults[0].what
+            else:
+                self._tell("fallback_spoken", language, key, why)
+                return found
+        self._tell("sentence_skipped", language, key, why)
+        return ()
+
+    def always_the_same(self, language: str, key: str) -> bool:
+        """The sentence has no variables, as far as it has been asked for."""
+        return (language, key) in self._whole
+
+    def _fragments(self, language: str, key: str, text: str, values: Mapping[str, str]) -> tuple[Fragment, ...]:
+        plan = cuts(language, text)
+        said = [values.get(cut.variable, "") if cut.variable else "" for cut in plan]
+        if all(cut.variable is None for cut in plan):
+            if (language, key) not in self._whole:
+                self._whole[language, key] = self._read(language, key, text, plan, values)
+            return self._whole[language, key]
+        try:
+            return tuple([self._parts[language, key, index, value] for index, value in enumerate(said)])
+        except KeyError:
+            found = self._read(language, None, text, plan, values)
+        if len(found) == len(plan):
+            if len(self._parts) > _MOST:
+                self._parts.clear()
+            for index, value in enumerate(said):
+                self._parts[language, key, index, value] = found[index]
+        return found
+
+    def _read(
+        self, language: str, key: str | None, text: str, plan: Sequence[Cut], values: Mapping[str, str]
+    ) -> tuple[Fragment, ...]:
+        parts = [part.text for part in read_parts(language, text, values)]
+        pronounce = self.pronunciations[language].spoken
+        found = []
+        for index, cut in enumerate(plan):
+            words, pause_ms = assembled(cut, parts, last=index == len(plan) - 1)
+            if words:
+                found.append(Fragment(language, pronounce(words), pause_ms, key))
+        return tuple(found)
+
+    def _tell(self, event: str, language: str, key: str, why: str) -> None:
+        if (event, language, key) not in self._told:
+            self._told.add((event, language, key))
+            log.warning(event, language=language, text=key, why=why)

@@ -1,0 +1,118 @@
+"""What is written with foreign letters or signs -> what the language's own voice can say. Pure, but for the loading.
+
+First the dictionary of the language (prompts/dictionary/, then the site's); what it does not know is spelled or
+transliterated, for a voice of one language garbles or skips the letters of another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from faults import AuthorError, Fault
+from prompts.sentences import LANGUAGES
+
+#: The dictionaries that come with the engine.
+SHIPPED = Path(__file__).parent / "dictionary"
+
+_LATIN = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]+")
+_CYRILLIC = re.compile(r"[Ѐ-ӿ]+(?:['’ʼ][Ѐ-ӿ]+)*")
+_LETTERS = {
+    language: dict(zip("abcdefghijklmnopqrstuvwxyz", names.split(), strict=True))
+    for language, names in {
+        "ru": "эй би си ди и эф джи эйч ай джей кей эл эм эн оу пи кью ар эс ти ю ви дабл-ю экс уай зет",
+        "uk": "ей бі сі ді і еф джі ейч ай джей кей ел ем ен оу пі к'ю ар ес ті ю ві дабл-ю екс уай зет",
+    }.items()
+}
+# The longest first, where several begin alike.
+_SOUNDS = {
+    "ru": "shch щ|sch ш|tch ч|sh ш|ch ч|zh ж|kh х|th т|ph ф|ck к|qu кв|oo у|ee и|ou у|ya я|yu ю|yo ё|ts ц|wh в|"
+    "a а|b б|c к|d д|e е|f ф|g г|h х|i и|j дж|k к|l л|m м|n н|o о|p п|q к|r р|s с|t т|u у|v в|w в|x кс|y и|z з",
+    "uk": "shch щ|sch ш|tch ч|sh ш|ch ч|zh ж|kh х|th т|ph ф|ck к|qu кв|oo у|ee і|ou у|ya я|yu ю|yi ї|ye є|ts ц|wh в|"
+    "a а|b б|c к|d д|e е|f ф|g ґ|h г|i і|j дж|k к|l л|m м|n н|o о|p п|q к|r р|s с|t т|u у|v в|w в|x кс|y і|z з",
+    "en": "а a|б b|в v|г g|ґ g|д d|е e|є ye|ё yo|ж zh|з z|и i|і i|ї yi|й y|к k|л l|м m|н n|о o|п p|р r|с s|т t|у u|"
+    "ф f|х kh|ц ts|ч ch|ш sh|щ shch|ъ |ы y|ь |э e|ю yu|я ya|' |’ |ʼ ",
+}
+_SOUND = {
+    language: {written: spoken for written, _, spoken in (pair.partition(" ") for pair in table.split("|"))}
+    for language, table in _SOUNDS.items()
+}
+_ACCENTS = str.maketrans("àáâãäåçèéêëìíîïñòóôõöøùúûüýÿ", "aaaaaaceeeeiiiinoooooouuuuyy")
+
+
+@dataclass(frozen=True)
+class Pronunciation:
+    language: str
+    #: As written, in lower case -> as spoken.
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    def spoken(self, text: str) -> str:
+        """`text` with all foreign words as this language's voice can say them."""
+        if self.words:
+            text = self._known.sub(self._as_known, text)
+        foreign = _CYRILLIC if self.language == "en" else _LATIN
+        return " ".join(foreign.sub(lambda found: self._by_letters(found[0]), text).split())
+
+    def _as_known(self, found: re.Match[str]) -> str:
+        said = self.words[found[0].lower()]
+        # Signs and models are written close to numbers: "5%", "OLED55".
+        return f" {said} " if self._closed(found) else said
+
+    @staticmethod
+    def _closed(found: re.Match[str]) -> bool:
+        around = found.string[found.start() - 1 : found.start()] + found.string[found.end() : found.end() + 1]
+        return not found[0][0].isalnum() or any(character.isdigit() for character in around)
+
+    @cached_property
+    def _known(self) -> re.Pattern[str]:
+        written = sorted(self.words, key=len, reverse=True)
+        return re.compile(
+            "|".join(
+                rf"(?<![^\W\d_]){re.escape(word)}(?![^\W\d_])" if word[0].isalnum() else re.escape(word)
+                for word in written
+            ),
+            re.IGNORECASE,
+        )
+
+    def _by_letters(self, word: str) -> str:
+        plain = word.lower().translate(_ACCENTS)
+        if self.language != "en" and ((word.isupper() and len(word) <= 4) or not re.search("[aeiouy]", plain)):
+            return " ".join(_LETTERS[self.language].get(letter, "") for letter in plain)
+        sounds, said, at = _SOUND[self.language], "", 0
+        while at < len(plain):
+            for length in (4, 3, 2, 1):
+                if plain[at : at + length] in sounds:
+                    said += sounds[plain[at : at + length]]
+                    break
+            else:
+                length = 1
+            at += length
+        return said.capitalize() if word[0].isupper() else said
+
+
+def load_pronunciation(language: str, *folders: Path) -> Pronunciation:
+    """The dictionary of `language` from {language}.yaml of each folder; a later one adds and replaces.
+
+    Raises AuthorError when a file is no map of words to words.
+    """
+    if language not in LANGUAGES:
+        raise ValueError(language)
+    words: dict[str, str] = {}
+    for path in (folder / f"{language}.yaml" for folder in folders):
+        if not path.exists():
+            continue
+        try:
+            data = yaml.safe_load(path.read_text("utf-8-sig")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            mend = "Write one word a line, in UTF-8: Sony: Сони"
+            raise AuthorError(Fault(what=f"The file can't be read: {error}.", where=path, mend=mend)) from error
+        if not isinstance(data, dict) or not all(isinstance(k, str) and isinstance(v, str) for k, v in data.items()):
+            mend = "Write one word a line, and put it in quotes when it is a number or yes, no, on, off."
+            raise AuthorError(Fault(what="This is no map of words to words.", where=path, mend=mend))
+        words |= {written.lower(): said for written, said in data.items()}
+    return Pronunciation(language, words)

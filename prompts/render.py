@@ -1,0 +1,178 @@
+"""Make every clip that a hotline or a campaign needs before its first call: each fragment once, in parallel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from faults import Fault, MachineError
+from prompts.cache import write_whole
+from prompts.engines.choice import Speaker
+from prompts.fragments import Fragment
+from prompts.library import Library
+from prompts.phrases import FALLBACK
+from prompts.reading import variables
+from prompts.worker import Result
+
+log = structlog.get_logger(__name__)
+
+#: Told how many of how many different fragments are there.
+Done = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A text to be spoken with these values."""
+
+    language: str
+    #: Key of a sentence.
+    text: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    language: str
+    #: The words that could not be made.
+    words: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderReport:
+    """What rendering came to; all counts are of different fragments."""
+
+    distinct: int
+    made: int
+    cached: int
+    failed: tuple[Failed, ...]
+    seconds: float
+    #: Who spoke each language.
+    speakers: Mapping[str, Speaker | None]
+
+
+def sentences_of(library: Library) -> Iterable[Spoken]:
+    """Every sentence and fallback, in every language, that needs no values."""
+    for language, key, sentence in library.sentences:
+        if not variables(sentence.text):
+            yield Spoken(language, key)
+        if sentence.fallback is not None and not variables(sentence.fallback):
+            yield Spoken(language, f"{key}{FALLBACK}")
+
+
+def render_all(library: Library, wanted: Iterable[Spoken], *, done: Done | None = None, pin: str = "") -> RenderReport:
+    """Make what is missing of `wanted`; blocks. With `pin`, all of it is kept in the cache under that name.
+
+    A text that can't be said is left out and logged. Raises MachineError when the disk won't take more, or when there
+    is no speech engine at all; what was made until then is kept, and the next time goes on from there.
+    """
+    started = time.monotonic()
+    fragments: dict[str, dict[Fragment, None]] = {}
+    for each in wanted:
+        found = library.phrases.fragments(each.language, each.text, each.values)
+        fragments.setdefault(each.language, {}).update(dict.fromkeys(found))
+    work = _Work(library, sum(map(len, fragments.values())), done or (lambda _done, _all: None))
+    todo = {language: list(texts) for language, texts in fragments.items()}
+    while todo:
+        todo = work.round(todo)
+    if pin:
+        library.cache.pin(pin, work.names)
+    library.cache.trim()
+    return RenderReport(
+        distinct=work.distinct,
+        made=work.made,
+        cached=work.distinct - work.made - len(work.failed),
+        failed=tuple(work.failed),
+        seconds=time.monotonic() - started,
+        speakers=work.speakers,
+    )
+
+
+class _Work:
+    def __init__(self, library: Library, distinct: int, done: Done) -> None:
+        self.library, self.distinct, self._done = library, distinct, done
+        self.names: set[str] = set()
+        self.made = 0
+        self.failed: list[Failed] = []
+        self.speakers: dict[str, Speaker | None] = {}
+
+    def round(self, todo: Mapping[str, Sequence[Fragment]]) -> dict[str, list[Fragment]]:
+        """Make all in the voice that is first now; what has to be made anew in another one, for that one went away."""
+        futures: dict[Future[Result], Fragment] = {}
+        again: dict[str, list[Fragment]] = {}
+        self._done(self.distinct - sum(map(len, todo.values())), self.distinct)
+        ready = self.distinct - sum(map(len, todo.values()))
+        try:
+            for language, fragments in todo.items():
+                self.speakers[language] = self.library.present(language)[0]
+                for fragment in fragments:
+                    name, job = self._look(fragment)
+                    if job is None:
+                        ready += 1
+                    else:
+                        futures[job] = fragment
+                    if name is not None:
+                        self.names.add(name)
+            self._done(ready, self.distinct)
+            for future in as_completed(futures):
+                fragment = futures[future]
+                if fragment.language in again or future.cancelled():
+                    continue
+                result = future.result()
+                ready += 1
+                self._done(ready, self.distinct)
+                if result.failure is None:
+                    self.made += 1
+                elif result.failure == "disk":
+                    mend = "Free some space, then run it again: what is made is kept."
+                    raise MachineError(Fault(what=result.why, where=self.library.cache.folder, mend=mend))
+                elif result.failure == "away" and (speaker := self.speakers[fragment.language]) is not None:
+                    self.library.pass_over(speaker, result.why)
+                    again[fragment.language] = list(todo[fragment.language])
+                    for waiting, other in futures.items():
+                        if other.language == fragment.language:
+                            waiting.cancel()
+                else:
+                    self.failed.append(Failed(language=fragment.language, words=fragment.text, why=result.why))
+        finally:
+            for future in futures:
+                future.cancel()
+        return again
+
+    def _look(self, fragment: Fragment) -> tuple[str | None, Future[Result] | None]:
+        """The clip's hash, and what makes it when it is not there."""
+        speaker = self.speakers[fragment.language]
+        name = self.library.name(fragment, speaker)
+        job = self.library.job(fragment, speaker)
+        if name is None or job is None:
+            why = "no speech engine is here; see: ivr prompt engines"
+            self.failed.append(Failed(language=fragment.language, words=fragment.text, why=why))
+            return None, None
+        return name, None if self.library.cache.find(name) else self.library.make(job)
+
+
+def export_fixed(library: Library, folder: Path, texts: Iterable[str]) -> tuple[Fault, ...]:
+    """Write the audio of sentences to fixed places, `folder`/<language>/<key>.alaw, .ulaw and .sln.
+
+    For the local AGI script, which speaks while the engine is away and can't look into the cache. Only what the
+    cache has; a sentence that is not there, or needs values, is a fault in the answer.
+    """
+    faults = []
+    for language, sentences in library.sentences.by_language.items():
+        for key in texts:
+            if key not in sentences:
+                continue
+            clips = library.clips(language, key, {})
+            if not clips:
+                mend = "Run: ivr prompt render."
+                faults.append(Fault(what=f"{language}: {key} has no audio.", where=folder, mend=mend))
+                continue
+            for suffix in (".sln", ".ulaw", ".alaw"):
+                whole = b"".join(clip.path.with_name(clip.path.name + suffix).read_bytes() for clip in clips)
+                write_whole(folder / language / f"{key}{suffix}", whole)
+    return tuple(faults)
