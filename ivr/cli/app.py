@@ -8,18 +8,22 @@ import typer
 from rich.console import Console
 
 from faults import UserError
-from ivr.cli import asterisk, campaign, flow, lab, prompt
+from ivr.cli import asterisk, campaign, flow, lab, prompt, report, site
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Voice self-service for retail: a hotline that shoppers call, promo calls that they welcome, true reports.",
 )
+app.command()(site.init)
+app.command()(site.doctor)
 app.add_typer(flow.app, name="flow", help="Call flows: check them, draw them, walk them in the terminal.")
 app.add_typer(prompt.app, name="prompt", help="What callers hear: read, say, render and check texts.")
 app.add_typer(campaign.app, name="campaign", help="Promo campaigns: make, start, pause, resume, stop.")
 app.add_typer(asterisk.app, name="asterisk", help="The Asterisk beside the engine: install, show, log.")
 app.add_typer(lab.app, name="lab", help="A second Asterisk that plays the mobile operator.")
+app.command()(report.report)
+app.command()(report.calls)
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ def ms(text: str) -> int:
 
 #: 12:00 in Moscow.
 NOON = ms("2026-11-20 09:00")
-NOW = ms("2026-11-20 18:00")
+NOW = ms("2026-11-22 18:00")
 MESSAGE_MS = 20_000
 
 
