@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import JSON, Insert, bindparam, exists, insert, literal, select
+from sqlalchemy import JSON, Insert, bindparam, exists, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -67,7 +67,7 @@ WRITE_REQUEST = insert(request).from_select(
         bindparam("asked_at_ms", type_=request.c.asked_at_ms.type),
     ).where(
         ~exists(
-            select(literal(1))
+            select(request.c.id)
             .select_from(request)
             .where(
                 request.c.tenant == bindparam("tenant"),
