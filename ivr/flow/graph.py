@@ -128,3 +128,42 @@ def rings(nodes: Mapping[str, Node], along: Callable[[str], Iterable[str]]) -> I
         ring = tuple(other for other in nodes if other in after[name] and name in after[other])
         seen.update(ring)
         yield ring
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """Links of one node that lead to the same node."""
+
+    #: "1", "8, 9", "silence, wrong key" ...
+    label: str
+    to: str
+    follow_up: bool
+    #: The node is shown here, under this way; everywhere else it is only named.
+    opens: bool
+
+
+def outline(flow: Flow) -> dict[str, tuple[Way, ...]]:
+    """The flow as a tree: the ways on from each node that can be reached, nearest to the start first.
+
+    Each node is opened by the first way that leads to it, the shortest from the start.
+    """
+    opened = {flow.start}
+    tree: dict[str, tuple[Way, ...]] = {}
+    row = [flow.start]
+    while row:
+        name = row.pop(0)
+        if name not in flow.nodes:
+            continue
+        together: dict[str, list[Link]] = {}
+        for link in links(flow.nodes[name]):
+            together.setdefault(link.to, []).append(link)
+        ways = []
+        for to, same in together.items():
+            label = ", ".join(link.label for link in same)
+            follow_up = any(link.follow_up for link in same)
+            ways.append(Way(label=label, to=to, follow_up=follow_up, opens=to not in opened))
+            if to not in opened:
+                opened.add(to)
+                row.append(to)
+        tree[name] = tuple(ways)
+    return tree

@@ -50,8 +50,8 @@ from ivr.flow.model import (
 )
 from ivr.flow.source import line_of
 
-#: Keeps the search for loops quick; the shipped hotline has 25.
-MAX_NODES = 1000
+#: Keeps the search for loops quick and drawings shallow; the shipped hotline has 22.
+MAX_NODES = 500
 
 
 @dataclass(kw_only=True)

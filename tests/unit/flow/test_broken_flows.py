@@ -76,7 +76,7 @@ def test_thousands_of_nodes_are_refused_quickly(tmp_path: Path, sentences: Sente
     path = tmp_path / "many.yaml"
     path.write_text(f"flow: many\nkind: hotline\nlanguages: [ru]\nstart: n0\nnodes:\n{nodes}", "utf-8")
     _, faults = check_flow_file(path, sentences)
-    assert any("more than 1000 nodes" in fault.what for fault in faults)
+    assert any("more than 500 nodes" in fault.what for fault in faults)
 
 
 def test_a_small_file_that_aliases_make_endless_is_refused_quickly(tmp_path: Path, sentences: Sentences) -> None:
