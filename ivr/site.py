@@ -169,3 +169,14 @@ def _is_free(kind: socket.SocketKind, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def parse_assignment(text: str) -> tuple[str, object]:
+    """("outbound.channels", 50) from "outbound.channels=50"; the value is TOML, else a plain string."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise AuthorError(Fault(what=f"{text!r} sets nothing.", where="--set", mend="Write NAME=VALUE."))
+    try:
+        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value

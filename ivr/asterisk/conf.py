@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -96,11 +95,15 @@ def site_files(site: Site, program: Program) -> dict[str, str]:
     return render((conf / "common", conf / "site"), values)
 
 
+def fallback_plan(site: Site) -> Path:
+    """Where the fallback script finds what to say: `ivr.fallback.prepare.prepare_fallback` writes it."""
+    return site.var / "fallback.json"
+
+
 def fallback_command(site: Site) -> tuple[str, ...]:
-    """What Asterisk starts for a caller whom no engine answers; the dialled number follows. Empty: there is none."""
-    if importlib.util.find_spec("ivr.agi.fallback") is None:
-        return ()
-    return (sys.executable, "-I", "-m", "ivr.agi.fallback", str(site.folder))
+    """What Asterisk starts for a caller whom no engine serves; the dialled number follows."""
+    # -I: neither the folder Asterisk runs in nor PYTHONPATH may shadow pyst2's package `asterisk`.
+    return (sys.executable, "-I", "-m", "ivr.fallback.script", str(fallback_plan(site)))
 
 
 _HOST = r"[A-Za-z0-9._:-]+|\[[0-9A-Fa-f:]+\]"

@@ -29,10 +29,8 @@ _STAGES = {"index": "Reading the package index", "download": "Downloading", "unp
 @contextmanager
 def install_progress(console: Console) -> Iterator[debroot.Reporter]:
     """A bar on the terminal, and what moves it."""
-    with Progress(
-        TextColumn("{task.description:26}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn(),
-        console=console,
-    ) as bar:  # fmt: skip
+    columns = (TextColumn("{task.description:26}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
         tasks: dict[str, TaskID] = {}
 
         def report(progress: debroot.Progress) -> None:

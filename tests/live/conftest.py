@@ -46,6 +46,7 @@ def make_site(tmp_path: Path) -> MakeSite:
             "trunk.port": trunk_port,
             "asterisk.mode": "embedded",
             "asterisk.sip_host": "127.0.0.1",
+            "destinations.operator": "+74950000000",
         }
         chosen |= {name.replace("__", "."): value for name, value in settings.items()}
         return init_site(tmp_path / f"s{made}", chosen, trunk_secret=trunk_secret)
