@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -82,6 +83,8 @@ class Lab:
         self._placed.clear()
         ports = Ports(udp=(("the lab's SIP port", self.host, self.sip_port),))
         self._running = await start(self.home, program, ports)
+        if self._shoppers():
+            await self._until_spooling(self._running.pid)
         _log.info("lab_started", folder=str(self.folder), sip_port=self.sip_port, subscribers=len(self.subscribers))
 
     async def stop(self) -> None:
@@ -139,6 +142,22 @@ class Lab:
         """Where Asterisk (pbx_spool) looks for calls to place."""
         return self.home.lib / "outgoing"
 
+    async def _until_spooling(self, pid: int, timeout_s: float = 10.0) -> None:
+        """Until Asterisk watches the folder of calls to place, which is up to a second after it has booted.
+
+        Calls placed before would wait, and begin in no order.
+        """
+        inode = self._outgoing.stat().st_ino
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            if _watches(pid, inode):
+                return
+            if asyncio.get_running_loop().time() > deadline:
+                await self.stop()
+                what = "The lab's Asterisk does not look for calls to place."
+                raise PeerError(Fault(what=what, where=self.home.messages, mend="Look into the lab's log."))
+            await asyncio.sleep(_LOOK_S)
+
     def _place(self, shopper: Subscriber, at: float | None = None) -> None:
         text = "\n".join(
             (
@@ -178,3 +197,12 @@ class Lab:
         folder.mkdir(exist_ok=True)
         for name, samples in sounds(self.subscribers).items():
             (folder / f"{name}.sln").write_bytes(samples.astype("<i2").tobytes())
+
+
+def _watches(pid: int, inode: int) -> bool:
+    """Whether a process watches a folder: the kernel names them in /proc (proc_pid_fdinfo(5))."""
+    for info in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            if f"inotify wd:1 ino:{inode:x} " in info.read_text():
+                return True
+    return False

@@ -250,7 +250,9 @@ class _Row:
                 continue
             press = KeyPress(key=match[1], at_s=float(match[2]), hold_s=float(match[3] or 0.1))
             if not _SHORTEST_KEY_S <= press.hold_s <= 10:
-                self._fault(f"Key {text!r} is held for {press.hold_s:g} s.", f"Hold it for {_SHORTEST_KEY_S:g} to 10 s.")
+                self._fault(
+                    f"Key {text!r} is held for {press.hold_s:g} s.", f"Hold it for {_SHORTEST_KEY_S:g} to 10 s."
+                )
             if press.at_s >= end_s:
                 self._fault(f"Key {text!r} comes after the hang-up.", "Press it before hang_up_s.")
             presses.append(press)

@@ -19,7 +19,8 @@ from ivr.lab.subscribers import Behaviour
 BEGUN, CALLS, KEYS = "begun.csv", "calls.csv", "keys.csv"
 #: Each RTP packet carries 20 ms.
 _PACKET_MS = 20
-_OUTCOMES = {1: "invalid_number", 17: "busy", 21: "rejected", 34: "congestion"}
+#: Q.850 cause of a call that was not answered. A subscriber who declines has a cause of 16 or 21 here.
+_OUTCOMES = {1: "invalid_number", 16: "rejected", 17: "busy", 21: "rejected", 34: "congestion"}
 
 
 @dataclass(frozen=True, kw_only=True)
