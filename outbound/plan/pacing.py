@@ -36,6 +36,3 @@ class Pace:
     def wait_s(self, *, now_s: float) -> float:
         """Seconds until the next token, however many calls are in flight."""
         return max(0.0, (1.0 - self._refilled(now_s)) / self.calls_per_second)
-
-    def with_caps(self, *, channels: int, calls_per_second: float) -> Pace:
-        return replace(self, channels=channels, calls_per_second=calls_per_second)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,8 +54,8 @@ class Link:
 class FakeAmi:
     subscribers: Callable[[str], Subscriber] = lambda _: PERSON
     secret: str = "right"
-    #: Where the CDR goes as asterisk-conf writes it; None: nowhere.
-    cdr: Path | None = None
+    #: Where the CDR and the CEL go as asterisk-conf/site writes them; None: nowhere.
+    log: Path | None = None
     #: Bytes per write; None: whole messages.
     chunk: int | None = None
     #: A half-open link: it takes everything and says nothing.
@@ -66,6 +67,7 @@ class FakeAmi:
     port: int = 0
     actions: list[Fields] = field(default_factory=list)
     channels: dict[str, Fields] = field(default_factory=dict)
+    most_channels: int = 0
     links: list[Link] = field(default_factory=list)
     logins: int = 0
     _server: asyncio.Server | None = None
@@ -184,6 +186,7 @@ class FakeAmi:
         uniqueid, clock = action["ChannelId"], asyncio.get_running_loop().time
         channel = {"Channel": f"PJSIP/trunk-{uniqueid}", "Uniqueid": uniqueid, "ChannelState": "5"}
         self.channels[uniqueid] = channel
+        self.most_channels = max(self.most_channels, len(self.channels))
         started, answered = clock(), None
         await asyncio.sleep(subscriber.rings_s)
         response = {
@@ -214,7 +217,18 @@ class FakeAmi:
             await self.emit(**response, Response="Failure", Reason=str(subscriber.refuses[0]))
 
     def _write_cdr(self, uniqueid: str, number: str, answered: bool, cause: int, seconds: float) -> None:
-        pass
+        if self.log is None:
+            return
+        end = time.time()
+        disposition = "ANSWERED" if answered else {17: "BUSY", 34: "CONGESTION", 19: "NO ANSWER"}.get(cause, "FAILED")
+        answer = f"{end - seconds / 2:.6f}" if answered else "0.000000"
+        cdr = f'"{uniqueid}","PJSIP/trunk-1","{number}",{end - seconds:.6f},{answer},{end:.6f},{disposition},0\n'
+        cel = f'"{uniqueid}",{end:.3f},"{{""hangupcause"":{cause},""hangupsource"":"""",""dialstatus"":""""}}"\n'
+        for folder, line in (("cdr-custom", cdr), ("cel-custom", cel)):
+            path = self.log / folder / "ivr.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a") as file:
+                file.write(line)
 
 
 def message(fields: Mapping[str, str]) -> bytes:

@@ -1,0 +1,304 @@
+"""Make campaigns, start, pause, resume and stop them, and count how far they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import ValidationError
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from faults import Fault, UserError
+from ivr.settings import Outbound
+from ivr.store.tables import campaign, contact, lead, refused_row
+from outbound.contacts import Contact, ContactsFile, RefusedRow
+
+#: Rows per transaction: a transaction is short enough for the journal of calls in progress to get in between.
+_BATCH = 500
+
+#: importing: the contacts file is being read, or its reading was broken off.
+State = Literal["importing", "ready", "running", "paused", "stopped", "finished"]
+Action = Literal["start", "pause", "resume", "stop"]
+
+_TRANSITIONS: Mapping[Action, tuple[frozenset[State], State]] = {
+    "start": (frozenset({"ready"}), "running"),
+    "pause": (frozenset({"running"}), "paused"),
+    "resume": (frozenset({"paused"}), "running"),
+    "stop": (frozenset({"ready", "running", "paused"}), "stopped"),
+}
+
+_INSTEAD: Mapping[State, str] = {
+    "importing": "Its contacts were not read to the end. Make it again with: ivr campaign create {name}.",
+    "ready": "Start it with: ivr campaign start {name}.",
+    "running": "See how far it is with: ivr campaign status {name}.",
+    "paused": "Go on with it with: ivr campaign resume {name}.",
+    "stopped": "A stopped campaign is never dialled again; make a new one with: ivr campaign create.",
+    "finished": "See its result with: ivr report {name}.",
+}
+
+
+class Rules(Outbound):
+    """How a campaign is dialled: the site's defaults, or its own."""
+
+    @classmethod
+    def of(cls, defaults: Outbound, **own: object) -> Rules:
+        """The site's defaults with the campaign's `own` where they are not None. Raises UserError when out of range."""
+        given = {name: value for name, value in own.items() if value is not None}
+        try:
+            return cls.model_validate(defaults.model_dump() | given)
+        except ValidationError as error:
+            raise UserError(
+                [
+                    Fault(what=f"{item['loc'][0]}: {item['msg']}.", mend="Give another value; see --help.")
+                    for item in error.errors(include_url=False)
+                ]
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Campaign:
+    id: int
+    name: str
+    flow: str
+    main_message: str
+    state: State
+    rules: Rules
+    created_at_ms: int
+    started_at_ms: int | None
+    ended_at_ms: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Created:
+    campaign_id: int
+    leads: int
+    #: Rows of the file that never became a lead, by reason.
+    refused: Mapping[str, int]
+    #: The first of them, to show.
+    examples: tuple[RefusedRow, ...]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    waiting: int
+    dialling: int
+    done: int
+    excluded: int
+    #: Leads by the outcome of their last settled attempt; done or waiting for the next.
+    outcomes: Mapping[str, int]
+
+    @property
+    def leads(self) -> int:
+        return self.waiting + self.dialling + self.done + self.excluded
+
+
+async def create(
+    engine: AsyncEngine,
+    *,
+    tenant: str,
+    name: str,
+    flow: str,
+    main_message: str,
+    rules: Rules,
+    contacts: ContactsFile,
+    clock_ms: Callable[[], int],
+    told: Callable[[int], None] = lambda _: None,
+) -> Created:
+    """A campaign in state ready with a lead for every good row of `contacts`.
+
+    `told` hears of the rows read so far. Raises UserError when the name is taken. When it is broken off, the campaign
+    stays in state importing and can't be started; making it again begins afresh.
+    """
+    campaign_id = await _begin(engine, tenant, name, flow, main_message, rules, clock_ms())
+    refused: Counter[str] = Counter()
+    examples: list[RefusedRow] = []
+    leads = 0
+    for batch in _batches(contacts.rows()):
+        good = [row for row in batch if isinstance(row, Contact)]
+        bad = [row for row in batch if isinstance(row, RefusedRow)]
+        async with engine.begin() as connection:
+            await _add_leads(connection, tenant, campaign_id, good, clock_ms())
+            if bad:
+                rows = [
+                    {"campaign_id": campaign_id, "line": r.line, "reason": r.reason, "detail": r.detail} for r in bad
+                ]
+                await connection.execute(insert(refused_row), rows)
+        leads += len(good)
+        refused.update(row.reason for row in bad)
+        examples += bad[: 5 - len(examples)]
+        told(leads + refused.total())
+    async with engine.begin() as connection:
+        await connection.execute(update(campaign).where(campaign.c.id == campaign_id).values(state="ready"))
+    return Created(
+        campaign_id=campaign_id,
+        leads=leads,
+        refused=refused,
+        examples=tuple(examples),
+        notices=tuple(contacts.notices),
+    )
+
+
+def _batches(rows: Iterable[Contact | RefusedRow]) -> Iterable[list[Contact | RefusedRow]]:
+    batch: list[Contact | RefusedRow] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+async def _begin(
+    engine: AsyncEngine, tenant: str, name: str, flow: str, main_message: str, rules: Rules, now_ms: int
+) -> int:
+    same = (campaign.c.tenant == tenant, campaign.c.name == name)
+    try:
+        async with engine.begin() as connection:
+            broken_off = select(campaign.c.id).where(*same, campaign.c.state == "importing").scalar_subquery()
+            for table in (lead, refused_row):
+                await connection.execute(delete(table).where(table.c.campaign_id == broken_off))
+            await connection.execute(delete(campaign).where(*same, campaign.c.state == "importing"))
+            made = await connection.scalars(
+                insert(campaign)
+                .values(
+                    tenant=tenant,
+                    name=name,
+                    flow=flow,
+                    main_message=main_message,
+                    state="importing",
+                    rules=rules.model_dump(),
+                    created_at_ms=now_ms,
+                )
+                .returning(campaign.c.id)
+            )
+            campaign_id: int = made.one()
+            return campaign_id
+    except IntegrityError as error:
+        raise UserError(
+            Fault(what=f"There is a campaign {name!r} already.", mend="Choose another name; see: ivr campaign list.")
+        ) from error
+
+
+async def _add_leads(
+    connection: AsyncConnection, tenant: str, campaign_id: int, rows: list[Contact], now_ms: int
+) -> None:
+    if not rows:
+        return
+    # Both dialects have the same ON CONFLICT, each in its own insert().
+    upsert: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(contact)
+    upsert = upsert.on_conflict_do_update(
+        index_elements=["tenant", "phone"],
+        set_={"name": upsert.excluded.name, "language": upsert.excluded.language},
+    ).returning(contact.c.id, contact.c.phone)
+    values = [
+        {"tenant": tenant, "phone": r.phone, "name": r.name, "language": r.language, "created_at_ms": now_ms}
+        for r in rows
+    ]
+    ids = {phone: contact_id for contact_id, phone in await connection.execute(upsert, values)}
+    await connection.execute(
+        insert(lead),
+        [
+            {
+                "campaign_id": campaign_id,
+                "contact_id": ids[row.phone],
+                "variables": dict(row.variables),
+                "state": "waiting",
+                "due_at_ms": now_ms,
+                "attempts": 0,
+            }
+            for row in rows
+        ],
+    )
+
+
+async def change_state(engine: AsyncEngine, *, tenant: str, name: str, action: Action, now_ms: int) -> Campaign:
+    """The campaign after `action`. Raises UserError when it is not in a state for it, or not there."""
+    allowed, state = _TRANSITIONS[action]
+    values: dict[str, object] = {"state": state}
+    if action == "start":
+        values["started_at_ms"] = now_ms
+    if action == "stop":
+        values["ended_at_ms"] = now_ms
+    async with engine.begin() as connection:
+        changed = await connection.execute(
+            update(campaign)
+            .where(campaign.c.tenant == tenant, campaign.c.name == name, campaign.c.state.in_(allowed))
+            .values(values)
+        )
+    found = await find(engine, tenant=tenant, name=name)
+    if changed.rowcount == 0:
+        mend = _INSTEAD[found.state].format(name=name)
+        raise UserError(Fault(what=f"Campaign {name!r} is {found.state}: it can't {action}.", mend=mend))
+    return found
+
+
+async def find(engine: AsyncEngine, *, tenant: str, name: str) -> Campaign:
+    """The campaign of this name. Raises UserError when there is none."""
+    for each in await list_campaigns(engine, tenant=tenant):
+        if each.name == name:
+            return each
+    raise UserError(Fault(what=f"There is no campaign {name!r}.", mend="See the names with: ivr campaign list."))
+
+
+async def list_campaigns(engine: AsyncEngine, *, tenant: str, state: State | None = None) -> list[Campaign]:
+    """The tenant's campaigns in the order they were made; of one state only, if given."""
+    rows = select(campaign).where(campaign.c.tenant == tenant).order_by(campaign.c.id)
+    if state is not None:
+        rows = rows.where(campaign.c.state == state)
+    async with engine.connect() as connection:
+        return [
+            Campaign(
+                id=row.id,
+                name=row.name,
+                flow=row.flow,
+                main_message=row.main_message,
+                state=row.state,
+                rules=Rules.model_validate(row.rules),
+                created_at_ms=row.created_at_ms,
+                started_at_ms=row.started_at_ms,
+                ended_at_ms=row.ended_at_ms,
+            )
+            for row in await connection.execute(rows)
+        ]
+
+
+async def finish_if_done(engine: AsyncEngine, campaign_id: int, *, now_ms: int) -> bool:
+    """Whether the running campaign has come to its end just now: no lead is waiting or being dialled."""
+    open_leads = select(lead.c.id).where(lead.c.campaign_id == campaign_id, lead.c.state.in_(("waiting", "dialling")))
+    async with engine.begin() as connection:
+        changed = await connection.execute(
+            update(campaign)
+            .where(campaign.c.id == campaign_id, campaign.c.state == "running", ~open_leads.exists())
+            .values(state="finished", ended_at_ms=now_ms)
+        )
+    return changed.rowcount == 1
+
+
+async def progress(engine: AsyncEngine, campaign_id: int) -> Progress:
+    """How many leads are in each state, and their outcomes so far."""
+    counted = (
+        select(lead.c.state, lead.c.outcome, func.count())
+        .where(lead.c.campaign_id == campaign_id)
+        .group_by(lead.c.state, lead.c.outcome)
+    )
+    states: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
+    async with engine.connect() as connection:
+        for state, outcome, count in await connection.execute(counted):
+            states[state] += count
+            if outcome is not None:
+                outcomes[outcome] += count
+    return Progress(
+        waiting=states["waiting"],
+        dialling=states["dialling"],
+        done=states["done"],
+        excluded=states["excluded"],
+        outcomes=outcomes,
+    )

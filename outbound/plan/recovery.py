@@ -1,0 +1,88 @@
+"""Decide what an attempt came to when its events were lost: from Asterisk's own records and our journal. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ivr.amd import is_machine
+from outbound.plan.outcome import Outcome, decide
+
+# CDR dispositions as the OriginateResponse Reason that would have said the same.
+_REASONS = {"NO ANSWER": 3, "ANSWERED": 4, "BUSY": 5, "CONGESTION": 8, "FAILED": 0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What Asterisk wrote down when the channel was gone (UTC, ms)."""
+
+    #: ANSWERED, NO ANSWER, BUSY, FAILED, CONGESTION
+    disposition: str
+    started_at_ms: int
+    answered_at_ms: int | None
+    ended_at_ms: int
+    #: Q.850; None: Asterisk has not noted it.
+    cause: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journalled:
+    """What our own journal has of the call that came of the attempt."""
+
+    answered_at_ms: int | None
+    ended_at_ms: int | None
+    #: AMDSTATUS-AMDCAUSE; "" when not asked.
+    amd: str
+
+    @property
+    def machine(self) -> bool:
+        status, _, cause = self.amd.partition("-")
+        return is_machine(status, cause)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    outcome: Outcome
+    #: cdr, call, or none: where it was learned.
+    settled_by: Literal["cdr", "call", "none"]
+    dialled_at_ms: int | None = None
+    answered_at_ms: int | None = None
+    ended_at_ms: int | None = None
+    cause: int | None = None
+
+
+def learn(*, record: Record | None, journalled: Journalled | None, waited_enough: bool) -> Learned | None:
+    """What became of an attempt whose channel is gone; None: wait, a record may still be written.
+
+    Asterisk's record wins; our journal alone proves an answer. With neither, and enough waiting, it is UNKNOWN.
+    """
+    answered_at_ms = journalled.answered_at_ms if journalled else None
+    machine = journalled.machine if journalled else False
+    if record is not None:
+        answered_at_ms = answered_at_ms or record.answered_at_ms
+        outcome = decide(
+            reason=_REASONS.get(record.disposition),
+            cause=record.cause,
+            sip_status=None,
+            answered=answered_at_ms is not None,
+            machine=machine,
+        )
+        return Learned(
+            outcome=outcome,
+            settled_by="cdr",
+            dialled_at_ms=record.started_at_ms,
+            answered_at_ms=answered_at_ms,
+            ended_at_ms=record.ended_at_ms,
+            cause=record.cause,
+        )
+    if not waited_enough:
+        return None
+    if journalled is not None and answered_at_ms is not None:
+        return Learned(
+            outcome=Outcome.MACHINE if machine else Outcome.HUMAN,
+            settled_by="call",
+            dialled_at_ms=answered_at_ms,
+            answered_at_ms=answered_at_ms,
+            ended_at_ms=journalled.ended_at_ms,
+        )
+    return Learned(outcome=Outcome.UNKNOWN, settled_by="none")

@@ -1,0 +1,69 @@
+"""Read what Asterisk itself wrote of each call: its CDR and, for the cause of the hang-up, its CEL.
+
+The columns are those of asterisk-conf/site/cdr_custom.conf.j2 and cel_custom.conf.j2.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Set
+from dataclasses import replace
+from pathlib import Path
+
+from outbound.plan.recovery import Record
+
+
+class Records:
+    """The records of some channels. Files are read on from where the last reading ended."""
+
+    def __init__(self, log_folder: Path, uniqueids: Set[str]) -> None:
+        self._cdr = log_folder / "cdr-custom" / "ivr.csv"
+        self._cel = log_folder / "cel-custom" / "ivr.csv"
+        self._wanted = uniqueids
+        self._read_to: dict[Path, int] = {}
+        self._found: dict[str, Record] = {}
+        self._causes: dict[str, int] = {}
+
+    def read(self) -> dict[str, Record]:
+        """What is known by now, by Uniqueid. A missing file is an empty one; a line half written waits."""
+        for cells in self._new_rows(self._cel, 3):
+            try:
+                self._causes[cells[0]] = int(json.loads(cells[2])["hangupcause"])
+            except (ValueError, KeyError, TypeError):
+                continue
+        for cells in self._new_rows(self._cdr, 7):
+            try:
+                record = Record(
+                    disposition=cells[6],
+                    started_at_ms=_ms(cells[3]),
+                    answered_at_ms=_ms(cells[4]) if float(cells[4] or 0) else None,
+                    ended_at_ms=_ms(cells[5]),
+                )
+            except ValueError:
+                continue
+            # A channel may have several records; one of them is enough to have been answered.
+            if cells[0] not in self._found or record.answered_at_ms is not None:
+                self._found[cells[0]] = record
+        return {uniqueid: replace(record, cause=self._causes.get(uniqueid)) for uniqueid, record in self._found.items()}
+
+    def _new_rows(self, path: Path, columns: int) -> Iterator[list[str]]:
+        try:
+            with path.open("rb") as file:
+                file.seek(self._read_to.get(path, 0))
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    self._read_to[path] = self._read_to.get(path, 0) + len(line)
+                    # Parsed only when it is one of ours: the file holds every call of the site.
+                    uniqueid = line.partition(b",")[0].strip(b'"').decode("ascii", "replace")
+                    if uniqueid in self._wanted:
+                        cells = next(csv.reader([line.decode("utf-8", "replace")]), [])
+                        if len(cells) >= columns:
+                            yield cells
+        except FileNotFoundError:
+            return
+
+
+def _ms(epoch_s: str) -> int:
+    return round(float(epoch_s) * 1000)

@@ -1,0 +1,153 @@
+"""A campaign on a real database, dialled through a fake Asterisk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ivr.settings import Outbound, Settings, Trunk
+from ivr.store.db import open_database
+from ivr.store.tables import attempt, call, contact, lead
+from outbound import campaigns
+from outbound.ami import Ami
+from outbound.campaigns import Campaign, Rules
+from outbound.contacts import open_contacts
+from outbound.worker import Worker
+from tests.edges.fake_ami import FakeAmi
+
+SETTINGS = Settings(trunk=Trunk(host="127.0.0.1", dial_format="{digits}"))
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def number(n: int) -> str:
+    """The digits of subscriber `n`, as they are dialled."""
+    return f"7916{n:07}"
+
+
+@dataclass(kw_only=True)
+class CampaignSite:
+    folder: Path
+    engine: AsyncEngine
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    @property
+    def database_url(self) -> str:
+        return database_url(self.folder)
+
+    async def campaign(self, leads: int, *, name: str = "sony", **rules: Any) -> Campaign:
+        """A running campaign of subscribers 0 to `leads` - 1."""
+        path = self.folder / f"{name}.csv"
+        path.write_text("phone,name\n" + "".join(f"+{number(n)},Имя{n}\n" for n in range(leads)))
+        own = {"channels": 50, "calls_per_second": 200, "retry_after_s": 1, "max_attempts": 1} | rules
+        await campaigns.create(
+            self.engine,
+            tenant="shop",
+            name=name,
+            flow="promo",
+            main_message="promo.offer",
+            rules=Rules.of(Outbound(), **own),
+            contacts=open_contacts(path, region="RU", language="ru"),
+            clock_ms=now_ms,
+        )
+        return await self.change("start", name=name)
+
+    async def change(self, action: campaigns.Action, *, name: str = "sony") -> Campaign:
+        return await campaigns.change_state(self.engine, tenant="shop", name=name, action=action, now_ms=now_ms())
+
+    async def state(self, name: str = "sony") -> str:
+        return (await campaigns.find(self.engine, tenant="shop", name=name)).state
+
+    async def until_state(self, state: str, *, within_s: float = 15.0) -> None:
+        deadline = time.monotonic() + within_s
+        while await self.state() != state:
+            assert time.monotonic() < deadline, f"the campaign is {await self.state()}"
+
+    async def attempts(self) -> Sequence[Any]:
+        """Every attempt with its lead's phone, in the order they were planned."""
+        rows = (
+            select(attempt, contact.c.phone, lead.c.state.label("lead_state"))
+            .join(lead, lead.c.id == attempt.c.lead_id)
+            .join(contact, contact.c.id == lead.c.contact_id)
+            .order_by(contact.c.phone, attempt.c.number)
+        )
+        async with self.engine.connect() as connection:
+            return (await connection.execute(rows)).all()
+
+    async def lead_states(self) -> dict[str, str]:
+        """State of each lead by its dialled number."""
+        rows = select(contact.c.phone, lead.c.state).join(contact, contact.c.id == lead.c.contact_id)
+        async with self.engine.connect() as connection:
+            return {row.phone[1:]: row.state for row in await connection.execute(rows)}
+
+    async def journal_call(self, attempt_id: str, *, answered_at_ms: int | None, amd: str = "") -> None:
+        """The row that the engine writes of the call that came of an attempt."""
+        async with self.engine.begin() as connection:
+            await connection.execute(
+                insert(call).values(
+                    id=attempt_id,
+                    tenant="shop",
+                    direction="outbound",
+                    attempt_id=attempt_id,
+                    uniqueid=attempt_id,
+                    phone="",
+                    flow="promo",
+                    language="ru",
+                    amd=amd,
+                    started_at_ms=now_ms(),
+                    answered_at_ms=answered_at_ms,
+                )
+            )
+
+    @contextlib.asynccontextmanager
+    async def working(self, fake: FakeAmi, *, grace_s: float = 1.0) -> AsyncIterator[Worker]:
+        """A worker on the fake Asterisk; the end drops the calls in flight as a crash does."""
+        ami = ami_link(fake.port)
+        await ami.open()
+        worker = Worker(self.engine, ami, SETTINGS, asterisk_log=self.log, grace_s=grace_s)
+
+        task = asyncio.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            await worker.stop(drain_s=0)
+            await task
+            await ami.aclose()
+
+
+def ami_link(port: int) -> Ami:
+    return Ami(
+        host="127.0.0.1",
+        port=port,
+        username="ivr",
+        secret="right",
+        answer_s=1.0,
+        reconnect_first_s=0.02,
+        reconnect_most_s=0.1,
+    )
+
+
+def database_url(folder: Path) -> str:
+    return f"sqlite+aiosqlite:///{folder / 'ivr.sqlite3'}"
+
+
+@contextlib.asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[CampaignSite]:
+    engine = await open_database(database_url(folder))
+    try:
+        yield CampaignSite(folder=folder, engine=engine)
+    finally:
+        await engine.dispose()
