@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ivr.flow.steps import Ended, NoteKind
 from ivr.privacy import mask_phone
 from ivr.store.tables import attempt, call, campaign, journal
+from reports.chosen import find_campaign
 
 #: A key longer than this was typed in by the caller and may be a number of somebody's own.
 _MENU_KEY_DIGITS = 3
@@ -66,7 +67,10 @@ class CallStory:
 async def read_calls(
     engine: AsyncEngine, *, tenant: str, campaign_name: str | None = None, phone: str | None = None, limit: int = 20
 ) -> list[CallStory]:
-    """The newest calls of the tenant, the oldest of them first; of one campaign or with one other party if named."""
+    """The newest calls of the tenant, the oldest of them first; of one campaign or with one other party if named.
+
+    Raises UserError when the tenant has no such campaign.
+    """
     query = (
         select(call, campaign.c.name.label("campaign"), attempt.c.outcome)
         .select_from(call)
@@ -76,11 +80,12 @@ async def read_calls(
         .order_by(call.c.started_at_ms.desc(), call.c.id.desc())
         .limit(limit)
     )
-    if campaign_name is not None:
-        query = query.where(campaign.c.name == campaign_name, campaign.c.tenant == tenant)
     if phone is not None:
         query = query.where(call.c.phone == phone)
     async with engine.connect() as connection:
+        if campaign_name is not None:
+            found = await find_campaign(connection, tenant, campaign_name)
+            query = query.where(attempt.c.campaign_id == found.id)
         calls = (await connection.execute(query)).all()[::-1]
         moments: dict[str, list[Moment]] = defaultdict(list)
         ids = [row.id for row in calls]

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from faults import Fault, UserError
 from ivr.flow.steps import NoteKind
-from ivr.store.tables import attempt, campaign, journal, lead, refused_row
+from ivr.store.tables import attempt, journal, lead, refused_row
 from outbound.plan.outcome import Outcome
 from reports.by_time import SLOT_MS, Slot, by_date, by_hour
+from reports.chosen import find_campaign
 from reports.figures import (
     AFTER_STEP_S,
     IN_FLIGHT,
@@ -41,25 +41,11 @@ async def compute_report(
     async with engine.connect() as connection:
         await begin_snapshot(connection)
         try:
-            found = await _find(connection, tenant, campaign_name)
+            found = await find_campaign(connection, tenant, campaign_name)
             await fill(connection, tenant, found.id)
             return await _Counting(connection, tenant, found).report(zone, now_ms)
         finally:
             await connection.rollback()
-
-
-async def _find(connection: AsyncConnection, tenant: str, name: str) -> Any:
-    rows = (await connection.execute(select(campaign).where(campaign.c.tenant == tenant))).all()
-    for row in rows:
-        if row.name == name:
-            return row
-    known = ", ".join(sorted(row.name for row in rows))
-    raise UserError(
-        Fault(
-            what=f"There is no campaign {name!r}.",
-            mend=f"Name one of these: {known}." if known else "Make one first: ivr campaign --help.",
-        )
-    )
 
 
 @dataclass(frozen=True)

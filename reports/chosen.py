@@ -1,0 +1,26 @@
+"""The campaign that a command names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from faults import Fault, UserError
+from ivr.store.tables import campaign
+
+
+async def find_campaign(connection: AsyncConnection, tenant: str, name: str) -> Any:
+    """The tenant's campaign of that name, a row. Raises UserError, which lists the tenant's campaigns."""
+    rows = (await connection.execute(select(campaign).where(campaign.c.tenant == tenant))).all()
+    for row in rows:
+        if row.name == name:
+            return row
+    known = ", ".join(sorted(row.name for row in rows))
+    raise UserError(
+        Fault(
+            what=f"There is no campaign {name!r}.",
+            mend=f"Name one of these: {known}." if known else "Make one first: ivr campaign --help.",
+        )
+    )
