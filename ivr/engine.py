@@ -18,6 +18,7 @@ from ivr.journal import Journal
 from ivr.settings import Settings
 from ivr.spool import keep_picking_up
 from ivr.store.calls import find_outbound
+from ivr.store.group_commit import group_writer
 from prompts.voice import Voice
 
 
@@ -38,7 +39,7 @@ class Engine:
         self._settings = settings
         self._database = database
         self._spool = var / "spool"
-        self.journal = Journal(database, var / "journal.jsonl")
+        self.journal = Journal(group_writer(database), var / "journal.jsonl")
         answering = Answering(settings, flows, voice, self.journal, functools.partial(find_outbound, database))
         self.server = FastAgiServer(answering, Limits(header_timeout_s=agi.header_timeout_s, max_call_s=agi.max_call_s))
         self._picking_up: asyncio.Task[None] | None = None

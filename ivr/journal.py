@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.flow.steps import Note, NoteKind
 from ivr.privacy import mask_phone
-from ivr.store.group_commit import GroupWriter, NotNow, Refused, Row, group_writer
+from ivr.store.group_commit import GroupWriter, NotNow, Refused, Row
 
 log = structlog.get_logger()
 
@@ -159,10 +158,13 @@ class CallJournal:
 
 
 class Journal:
-    """Collects the lines of every call and commits them. `start` before the first call, `close` after the last."""
+    """Collects the lines of every call and commits them. `start` before the first call, `close` after the last.
 
-    def __init__(self, database: AsyncEngine, spill: Path, *, keep_at_most: int = 100_000) -> None:
-        self._rows: GroupWriter = group_writer(database)
+    `writer` becomes the journal's and is closed with it.
+    """
+
+    def __init__(self, writer: GroupWriter, spill: Path, *, keep_at_most: int = 100_000) -> None:
+        self._rows = writer
         self._spill = spill
         self._keep_at_most = keep_at_most
         #: The group being collected.
@@ -219,6 +221,7 @@ class Journal:
             elif self._closing:
                 return
             else:
+                self._keep_within_bound()
                 retry_s = min(RETRY_LONGEST_S, retry_s * 2 or RETRY_FIRST_S)
 
     def _queue_lines(self) -> None:
@@ -227,6 +230,8 @@ class Journal:
         self._waiting.append(self.lines)
         self._waiting_count += self.lines.count
         self.lines = Lines()
+
+    def _keep_within_bound(self) -> None:
         while self._waiting_count > self._keep_at_most:
             oldest = self._waiting.popleft()
             self._waiting_count -= oldest.count
@@ -292,6 +297,9 @@ class Journal:
         try:
             text = self._spill.read_text("utf-8")
         except FileNotFoundError:
+            return
+        except (OSError, UnicodeDecodeError) as error:
+            log.error("journal.not_read_back", where=str(self._spill), what=str(error))
             return
         group = Lines()
         kinds = group.by_kind()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -46,13 +46,16 @@ def group_writer(database: AsyncEngine) -> GroupWriter:
     """The cheapest writer for `database`."""
     path = database.url.database
     if database.dialect.name == "sqlite" and path and path != ":memory:":
-        return _SqliteWriter(path)
+        return SqliteWriter(path)
     return _AlchemyWriter(database)
 
 
-class _SqliteWriter:
-    def __init__(self, path: str) -> None:
+class SqliteWriter:
+    """`prepare` sets up the connection, as `prepare_sqlite` does."""
+
+    def __init__(self, path: str, prepare: Callable[[sqlite3.Connection, object], None] = prepare_sqlite) -> None:
         self._path = path
+        self._prepare = prepare
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._connection: sqlite3.Connection | None = None
         statements = JournalStatements.of("sqlite")
@@ -74,7 +77,7 @@ class _SqliteWriter:
         connection = self._connection
         if connection is None:
             connection = sqlite3.connect(self._path, isolation_level=None)
-            prepare_sqlite(connection, None)
+            self._prepare(connection, None)
             self._connection = connection
         connection.execute("BEGIN IMMEDIATE")
         try:
