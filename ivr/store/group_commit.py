@@ -39,7 +39,8 @@ class GroupWriter(Protocol):
     async def write(self, group: Group) -> None:
         """Commit the whole group or nothing. Raises NotNow or Refused. The same group may be written twice."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Let go of the database; a second close changes nothing."""
 
 
 def group_writer(database: AsyncEngine) -> GroupWriter:
@@ -58,6 +59,7 @@ class SqliteWriter:
         self._prepare = prepare
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
         statements = JournalStatements.of("sqlite")
         dialect = sqlite_dialect.dialect(paramstyle="named")
         self._sql = {
@@ -94,6 +96,9 @@ class SqliteWriter:
             raise
 
     async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         self._thread.shutdown()
 
