@@ -1,9 +1,9 @@
 """Cut a sentence with variables into the fewest fragments that still sound like one sentence. Pure.
 
-A fragment has at most one variable, so a campaign needs as many fragments as there are different names, prices and
-dates, not as many as there are combinations of them. Cuts are made where a speaker pauses: between sentences, at a
-comma or a dash; between two variables without a pause, before the preposition that leads to the second. Words that lead
-to a variable stay with it, for the synthesiser to join them.
+A fragment has one variable at most (a range of times or dates counts as one), so a campaign needs as many fragments as
+there are different names, prices and dates, not as many as there are combinations of them. Cuts are made where a
+speaker pauses: between sentences, at a comma or a dash; between two variables without a pause, before a preposition.
+Words that lead to a variable stay with it, for the synthesiser to join them.
 
     Здравствуйте, {name:name}!  |  Телевизор Сони дешевле на {discount:percent}  |  до {until:date}.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from prompts.reading.template import Literal, Piece, Variable, parse
+from prompts.reading.template import Kind, Literal, Piece, Variable, parse
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[»”\")]*\s+")
 _PAUSE = re.compile(r"(?<=[,;:])\s+|\s+[—–]\s+")
@@ -25,6 +25,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:[-'’ʼ][^\W\d_]+)*")
 _PAUSES_MS = {".": 350, "!": 350, "?": 350, "…": 400, ",": 150, ";": 250, ":": 250}
 #: Static words this long beside a variable are worth a fragment of their own, made once, when a pause allows it.
 _LONG = 60
+_RANGES = frozenset({Kind.TIME, Kind.DATE, Kind.WEEKDAY})
 #: Words that begin a phrase: a cut before them is the least heard.
 _LEADING = {
     language: frozenset(words.split())
@@ -41,11 +42,11 @@ _Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One fragment of a template: from one place up to another, and the variable between, if any."""
+    """One fragment of a template: from one place up to another, and the variables between."""
 
     start: _Place
     end: _Place
-    variable: str | None
+    variables: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def cuts(language: str, template: str) -> tuple[Cut, ...]:
     """Where `template` is cut. Raises TemplateError when it is malformed."""
     pieces = parse(template)
     if not any(isinstance(piece, Variable) for piece in pieces):
-        return (Cut((0, 0), (len(pieces), 0), None),) if pieces else ()
+        return (Cut((0, 0), (len(pieces), 0), ()),) if pieces else ()
     borders: list[_Place] = [(0, 0)]
     for sentence_start, sentence_end in _sentences(pieces):
         borders += _inside(language, pieces, sentence_start, sentence_end)
@@ -76,13 +77,12 @@ def cuts(language: str, template: str) -> tuple[Cut, ...]:
         if start == end:
             continue
         within = pieces[start[0] : end[0] + 1 if end[1] else end[0]]
-        names = [piece.name for piece in within if isinstance(piece, Variable)]
-        variable = names[0] if names else None
-        if found and variable is None and found[-1].variable is None:
+        names = tuple(piece.name for piece in within if isinstance(piece, Variable))
+        if found and not names and not found[-1].variables:
             # Static sentences side by side are one clip.
-            found[-1] = Cut(found[-1].start, end, None)
+            found[-1] = Cut(found[-1].start, end, ())
         else:
-            found.append(Cut(start, end, variable))
+            found.append(Cut(start, end, names))
     return tuple(found)
 
 
@@ -114,8 +114,12 @@ def _inside(language: str, pieces: Sequence[Piece], start: _Place, end: _Place) 
         pauses = [pause.end() for pause in _PAUSE.finditer(before, offset)]
         if pauses and pauses[-1] - offset >= _LONG:
             found.append((first - 1, pauses[-1]))
+    joined = False
     for one, two in pairwise(variables):
-        found.append((two, 0) if two == one + 1 else _between(language, one + 1, _text(pieces[one + 1])))
+        # No more than two together, or there would be as many fragments as combinations.
+        joined = not joined and _is_range(pieces, one, two)
+        if not joined:
+            found.append((two, 0) if two == one + 1 else _between(language, one + 1, _text(pieces[one + 1])))
     if last > variables[-1]:
         after = _text(pieces[variables[-1] + 1])
         limit = end[1] if end[0] == variables[-1] + 1 else len(after)
@@ -131,15 +135,21 @@ def _between(language: str, at: int, text: str) -> _Place:
         # A comma before a dash: what a dash joins is one phrase ("washing machines - by 15 %").
         end = min(pauses)[1]
         return (at, end) if end < len(text) else (at + 1, 0)
-    leading = [word.start() for word in _WORD.finditer(text) if word[0].lower() in _LEADING[language]]
-    if not leading:
-        return (at, 0)
-    chosen = leading[-1]
-    # "а за", "и до": the conjunction goes with the phrase that it joins.
-    for earlier in reversed(leading[:-1]):
-        if text[earlier:chosen].strip().isalpha():
-            chosen = earlier
-    return (at, chosen)
+    leading = (word.start() for word in _WORD.finditer(text) if word[0].lower() in _LEADING[language])
+    return (at, next(leading, 0))
+
+
+def _is_range(pieces: Sequence[Piece], one: int, two: int) -> bool:
+    """Such as "с {opens:time} до {closes:time}": said in one breath, and there are few of them."""
+    first, second = pieces[one], pieces[two]
+    between = _text(pieces[one + 1]) if two == one + 2 else ""
+    return (
+        isinstance(first, Variable)
+        and isinstance(second, Variable)
+        and first.kind is second.kind
+        and first.kind in _RANGES
+        and between.strip().isalpha()
+    )
 
 
 def _text(piece: Piece) -> str:

@@ -25,7 +25,7 @@ class Phrases:
     sentences: Sentences
     pronunciations: Mapping[str, Pronunciation]
     _whole: dict[tuple[str, str], tuple[Fragment, ...]] = field(default_factory=dict)
-    _parts: dict[tuple[str, str, int, str], Fragment] = field(default_factory=dict)
+    _parts: dict[tuple[str, str, int, tuple[str, ...]], Fragment] = field(default_factory=dict)
     _told: set[tuple[str, str, str]] = field(default_factory=set)
 
     def fragments(self, language: str, key: str, values: Mapping[str, str]) -> tuple[Fragment, ...]:
@@ -65,11 +65,11 @@ class Phrases:
 
     def _fragments(self, language: str, key: str, text: str, values: Mapping[str, str]) -> tuple[Fragment, ...]:
         plan = cuts(language, text)
-        said = [values.get(cut.variable, "") if cut.variable else "" for cut in plan]
-        if all(cut.variable is None for cut in plan):
+        if not any(cut.variables for cut in plan):
             if (language, key) not in self._whole:
                 self._whole[language, key] = self._read(language, key, text, plan, values)
             return self._whole[language, key]
+        said = [tuple([values.get(name, "") for name in cut.variables]) for cut in plan]
         try:
             return tuple([self._parts[language, key, index, value] for index, value in enumerate(said)])
         except KeyError:

@@ -58,6 +58,11 @@ class Pronunciation:
         foreign = _CYRILLIC if self.language == "en" else _LATIN
         return " ".join(foreign.sub(lambda found: self._by_letters(found[0]), text).split())
 
+    def unknown(self, text: str) -> list[str]:
+        """Foreign words that the dictionary does not have, so that they are read letter by letter or as they sound."""
+        foreign = _CYRILLIC if self.language == "en" else _LATIN
+        return foreign.findall(self._known.sub(" ", text) if self.words else text)
+
     def _as_known(self, found: re.Match[str]) -> str:
         said = self.words[found[0].lower()]
         # Signs and models are written close to numbers: "5%", "OLED55".

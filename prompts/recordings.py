@@ -78,7 +78,7 @@ class Recordings:
                 return None
         return self._read[path]
 
-    def keys(self) -> tuple[tuple[str, str, Path], ...]:
+    def of_sentences(self) -> tuple[tuple[str, str, Path], ...]:
         """Language, sentence's key and file of each recording of a sentence."""
         return tuple((*name, path) for name, path in self._found.items() if not name[1].startswith("fragments/"))
 

@@ -1,0 +1,58 @@
+"""The voice of a site: its texts, dictionaries, recordings and audio cache; and what its flows will say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from ivr.flow.graph import texts
+from ivr.flow.model import Flow, Language
+from ivr.settings import Site
+from prompts import pronunciation, sentences
+from prompts.library import Library, Speech
+from prompts.reading import variables
+from prompts.render import Spoken, sentences_of
+
+#: Sentences that the local AGI script speaks while the engine is away.
+FIXED = ("fallback.apology", "fallback.noted", "fallback.operators_busy", "fallback.goodbye")
+
+
+def open_library(site: Site) -> Library:
+    """The site's voice. Raises AuthorError with every fault of the site's texts and dictionaries. Close it."""
+    settings = site.settings.prompts
+    return Library(
+        folder=site.audio,
+        texts=(sentences.SHIPPED, site.folder / "prompts" / "texts"),
+        dictionaries=(pronunciation.SHIPPED, site.folder / "prompts" / "dictionary"),
+        recordings=site.folder / "prompts" / "recordings",
+        speech=Speech(
+            engine={str(language): name for language, name in settings.engine.items()},
+            voice={str(language): name for language, name in settings.voice.items()},
+            speed=settings.speed,
+            level_lufs=settings.level_lufs,
+            cache_max_mb=settings.cache_max_mb,
+        ),
+    )
+
+
+def shipped_library(folder: Path) -> Library:
+    """The shipped texts in the default voices, without a site; the cache is in `folder`."""
+    return Library(folder=folder)
+
+
+def spoken_by(flow: Flow, language: Language, values: Mapping[str, str]) -> Iterator[Spoken]:
+    """All that the flow may say on a call with these variables."""
+    for say in texts(flow):
+        yield Spoken(language, say.text, say.values_in(language, values))
+
+
+def fixed_speech(library: Library, flows: Iterable[Flow]) -> Iterator[Spoken]:
+    """All that is the same on every call: sentences without variables, and those that the flows fill themselves."""
+    yield from sentences_of(library)
+    for flow in flows:
+        for say in texts(flow):
+            for language in flow.languages:
+                sentence = library.sentences.get(language, say.text)
+                values = say.values_in(language, {})
+                if sentence and values and all(each.name in values for each in variables(sentence.text)):
+                    yield Spoken(language, say.text, values)
