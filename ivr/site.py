@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import re
 import secrets
 import shutil
 import socket
@@ -81,7 +82,7 @@ def settings_text(chosen: Mapping[str, object]) -> str:
             mend="See the comments of a site's ivr.toml for the names.",
         )
         for name in given
-        if name not in defaults and not name.startswith("destinations.")
+        if name not in defaults and not re.fullmatch(r"destinations\.[A-Za-z0-9_-]+", name)
     ]
     faults += [Fault(what=f"{name} is needed.", where=name, mend="Name the operator's address.") for name in required]
     if faults:

@@ -1,0 +1,160 @@
+"""Settings become Asterisk's configuration; none of them can add a line to it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from faults import AuthorError
+from ivr.asterisk.conf import Unfit, render, setting_faults, site_files, site_ports
+from ivr.asterisk.program import Program
+from ivr.resources import resource_dir
+from ivr.settings import Secrets, Settings, Site
+
+PROGRAM = Program(
+    kind="embedded", command=("asterisk",), version="22.10.1", modules=Path("/m"), data=Path("/d")
+)  # fmt: skip
+
+
+def site(
+    settings: dict[str, object] | None = None, *, folder: Path = Path("/site"), secrets: Secrets | None = None
+) -> Site:
+    nested: dict[str, dict[str, object]] = {"trunk": {"host": "10.0.0.1"}}
+    for name, value in (settings or {}).items():
+        section, key = name.split(".")
+        nested.setdefault(section, {})[key] = value
+    if secrets is None:
+        secrets = Secrets.model_validate({"ami_secret": "a" * 32, "trunk_secret": "t"})
+    return Site(folder=folder, settings=Settings.model_validate(nested), secrets=secrets)
+
+
+def section(text: str, name: str, kind: str) -> dict[str, str]:
+    """Options of the section `name` with `type = kind`."""
+    for block in re.findall(rf"^\[{name}\]\n((?:(?!\[).*\n)*)", text, re.M):
+        options = dict(re.findall(r"^(\w+) = (.*)$", block, re.M))
+        if options.get("type") == kind:
+            return options
+    raise AssertionError(f"no {kind} {name}")
+
+
+def test_the_trunk_is_as_the_settings_say() -> None:
+    pjsip = site_files(site({"trunk.port": 5071, "trunk.codec": "ulaw"}), PROGRAM)["pjsip.conf"]
+    assert section(pjsip, "trunk", "aor")["contact"] == "sip:10.0.0.1:5071"
+    assert section(pjsip, "trunk", "identify")["match"] == "10.0.0.1"
+    assert re.findall(r"^allow = (.*)$", pjsip, re.M) == ["ulaw", "alaw"]
+    endpoint = section(pjsip, "trunk", "endpoint")
+    assert (endpoint["dtmf_mode"], endpoint["direct_media"], endpoint["context"]) == ("rfc4733", "no", "from-trunk")
+    assert "outbound_auth" not in endpoint
+    assert "registration" not in pjsip
+
+
+def test_a_registered_trunk_authenticates() -> None:
+    files = site_files(site({"trunk.user": "shop", "trunk.register": True}), PROGRAM)
+    assert section(files["pjsip.conf"], "trunk", "auth")["password"] == "t"
+    registration = section(files["pjsip.conf"], "trunk", "registration")
+    assert registration["client_uri"] == "sip:shop@10.0.0.1:5060"
+    assert "res_pjsip_outbound_registration.so" in files["modules.conf"]
+
+
+def test_the_second_engine_comes_after_the_first_and_before_the_fallback() -> None:
+    extensions = site_files(site({"agi.second": "10.0.0.9:4573"}), PROGRAM)["extensions.conf"]
+    hotline = extensions.partition("[hotline]")[2].partition("[promo]")[0]
+    tried = re.findall(r"AGI\((agi://[^/]+|[^,]*python[^,]*)", hotline)
+    assert tried[:2] == ["agi://127.0.0.1:4573", "agi://10.0.0.9:4573"]
+    assert "ivr.fallback.script,/site/var/fallback.json,${IVR_DIALLED}" in hotline
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("trunk.host", "10.0.0.1\nexten => x"),
+        ("trunk.host", "a;b"),
+        ("trunk.user", "u\r\ncontext=promo"),
+        ("trunk.user", "u@x"),
+        ("trunk.caller_id", '"a" <1>'),
+        ("agi.host", "h/x,${SHELL(id)}"),
+        ("agi.second", "host"),
+        ("agi.second", "h:1)\n same => n,System(id"),
+        ("asterisk.ami_user", "ivr]\n[x"),
+        ("asterisk.sip_host", "0.0.0.0 x"),
+        ("asterisk.ami_host", ""),
+    ],
+)
+def test_a_setting_that_would_break_out_is_a_fault_with_its_name(name: str, value: str) -> None:
+    with pytest.raises(AuthorError) as caught:
+        site_files(site({name: value}), PROGRAM)
+    assert name in caught.value.faults[0].what
+
+
+@pytest.mark.parametrize("secret", ["a\nb", "a;b", "a\\b", ""])
+def test_a_secret_that_asterisk_cannot_carry_is_a_fault_without_the_secret(secret: str) -> None:
+    secrets = Secrets.model_validate({"ami_secret": secret})
+    [fault] = setting_faults(site(secrets=secrets))
+    assert "ami_secret" in fault.what
+    assert not secret or secret not in str(fault)
+
+
+def test_a_user_without_a_password_is_a_fault() -> None:
+    secrets = Secrets.model_validate({"ami_secret": "a" * 32})
+    [fault] = setting_faults(site({"trunk.user": "shop"}, secrets=secrets))
+    assert "trunk_secret" in fault.what
+
+
+@pytest.mark.parametrize("folder", ["/a,b", "/a;b", "/a\nb", "/a(b"])
+def test_a_folder_that_would_break_out_is_a_fault(folder: str) -> None:
+    [fault] = setting_faults(site(folder=Path(folder)))
+    assert "folder" in fault.what
+
+
+def test_every_fault_is_told_at_once() -> None:
+    bad = site({"trunk.host": "a b", "agi.second": "x", "asterisk.rtp_start": 2000, "asterisk.rtp_end": 2001})
+    assert len(setting_faults(bad)) == 3
+
+
+def test_values_never_end_a_line_and_are_never_missing(tmp_path: Path) -> None:
+    (tmp_path / "x.conf.j2").write_text("a = {{ value }}\n")
+    assert render([tmp_path], {"value": "1"})["x.conf"] == "a = 1\n"
+    for value in ("1\nb = 2", "1\rb", "1;2", "1\0"):
+        with pytest.raises(Unfit):
+            render([tmp_path], {"value": value})
+    with pytest.raises(jinja2.UndefinedError):
+        render([tmp_path], {})
+
+
+def test_a_later_folder_wins(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.conf.j2").write_text(name)
+    assert render([tmp_path / "one", tmp_path / "two"], {})["x.conf"] == "two"
+
+
+def test_the_manager_is_for_this_machine_alone() -> None:
+    manager = site_files(site(), PROGRAM)["manager.conf"]
+    options = dict(re.findall(r"^(\w+) = (.*)$", manager, re.M))
+    assert options["bindaddr"] == "127.0.0.1"
+    assert options["read"] == "system,call,user"
+    assert not {"dialplan", "config", "command", "system", "all"} & set(options["write"].split(","))
+    assert "deny = 0.0.0.0/0.0.0.0" in manager
+
+
+def test_nothing_is_loaded_that_was_not_asked_for() -> None:
+    modules = site_files(site(), PROGRAM)["modules.conf"]
+    assert "autoload = no" in modules
+    assert not re.search(r"app_system|func_shell|func_curl|func_env|res_ari|anonymous|pbx_spool", modules)
+
+
+def test_ports_to_check_are_those_of_the_settings() -> None:
+    ports = site_ports(site({"asterisk.sip_host": "10.0.0.2", "asterisk.sip_port": 5070, "asterisk.ami_port": 5039}))
+    assert ports.udp == (("asterisk.sip_port", "10.0.0.2", 5070),)
+    assert ports.tcp == (("asterisk.ami_port", "127.0.0.1", 5039),)
+
+
+def test_every_shipped_template_folder_is_installed() -> None:
+    """data_files of setup.cfg name each folder, for they don't recurse."""
+    conf = resource_dir("asterisk-conf")
+    setup = (conf.parent / "setup.cfg").read_text("utf-8")
+    for folder in (path for path in conf.iterdir() if path.is_dir()):
+        assert f"share/ivr/asterisk-conf/{folder.name} = asterisk-conf/{folder.name}/*" in setup
