@@ -12,10 +12,9 @@ from itertools import chain, islice
 from faults import Fault
 from ivr.flow.fields import Use, did_you_mean, suggestion
 from ivr.flow.graph import links, reached, rings, says, waits
-from ivr.flow.model import Gather, HangUp, LanguageChoice, Menu, Node, OptOut, Transfer
+from ivr.flow.model import Gather, HangUp, Language, LanguageChoice, Menu, Node, OptOut, Transfer
 from ivr.flow.parse import Parsed
-from prompts.reading.errors import TemplateError
-from prompts.reading.template import variables
+from prompts.reading import ReadingError, TemplateError, read, variables
 from prompts.sentences import Sentence, Sentences
 
 #: Variables that every call has.
@@ -216,6 +215,7 @@ def _texts(parsed: Parsed, sentences: Sentences) -> Iterator[Fault]:
                     problem = error.faults[0]
                     yield Fault(what=problem.what, mend=problem.mend, where=sentence.where, line=sentence.line)
                 continue
+            yield from _unreadable(parsed, use, language, sentence)
             for name in names:
                 wanted.setdefault(name, [])
                 if name not in known and language not in use.say.values.get(name, {}):
@@ -240,6 +240,18 @@ def _unmatched(parsed: Parsed, use: Use, wanted: dict[str, list[str]], *, comple
             mend = did_you_mean(name, wanted, "Remove it.")
             what = f"{the_text} {use.say.text} does not want {name}."
             yield Fault(what=what, mend=mend, where=parsed.path, line=use.line)
+
+
+def _unreadable(parsed: Parsed, use: Use, language: Language, sentence: Sentence) -> Iterator[Fault]:
+    """A constant of the flow that can't be read as the text's type: callers would hear the fallback, or nothing."""
+    constants = use.say.values_in(language, {})
+    for variable in variables(sentence.text):
+        if variable.name in constants:
+            try:
+                read(language, f"{{{variable.name}:{variable.kind} {variable.argument}}}", constants)
+            except ReadingError as error:
+                what = f"In {use.node}: {variable.name} can't be read in {language}: {error.faults[0].what}"
+                yield Fault(what=what, mend=error.faults[0].mend, where=parsed.path, line=use.line)
 
 
 def _variables_of(sentence: Sentence) -> list[str]:

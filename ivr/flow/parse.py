@@ -29,6 +29,7 @@ from ivr.flow.fields import (
     suggestion,
 )
 from ivr.flow.grammar import GOODBYE, NODE_KINDS, NodeKind
+from ivr.flow.graph import links
 from ivr.flow.model import (
     LANGUAGES,
     Branch,
@@ -103,10 +104,10 @@ class _Reader(FieldReader):
         languages = self.languages(values.get("languages"))
         variables = self.values(values["variables"], "variables") if "variables" in values else {}
         nodes, node_names = self.nodes(values["nodes"]) if "nodes" in values else ({}, frozenset())
-        if GOODBYE not in nodes:
-            goodbye = Say(text=grammar.GOODBYE_TEXT)
+        goodbye = Say(text=grammar.GOODBYE_TEXT)
+        self.uses.append(Use(node="", say=goodbye, line=line_of(root)))
+        if GOODBYE not in nodes and GOODBYE in (start, *(link.to for node in nodes.values() for link in links(node))):
             nodes[GOODBYE] = HangUp(name=GOODBYE, line=line_of(root), say=(goodbye,))
-            self.uses.append(Use(node="", say=goodbye, line=line_of(root)))
         flow = Flow(
             name=flow_name or self.path.stem,
             kind="promo" if kind == "promo" else "hotline",
