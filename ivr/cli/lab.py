@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -33,7 +34,7 @@ def up(
     subscribers: Path = typer.Option(..., help="CSV of numbers and what each does; see: ivr lab behaviours."),
     sip_port: int = typer.Option(0, help="Where the lab takes calls.", show_default="the site's trunk.port"),
     rtp: str = typer.Option("14000-15999", help="UDP ports of the lab's audio."),
-    background: bool = typer.Option(False, help="Return at once; the lab runs until `ivr lab down`."),
+    background: bool = typer.Option(False, "--background", help="Return at once; the lab runs until `ivr lab down`."),
 ) -> None:
     """Start the operator's Asterisk; shoppers in the file begin to call. Its record begins afresh."""
     asyncio.run(_up(_make_lab(load_site(site), load_subscribers(subscribers), sip_port, _ports(rtp)), background))
@@ -97,6 +98,7 @@ def _make_lab(site: Site, subscribers: tuple[Subscriber, ...], sip_port: int, rt
         site_sip=(site_host, asterisk.sip_port),
         sip_port=sip_port or trunk.port,
         rtp=rtp,
+        credentials=(trunk.user, site.secrets.trunk_secret.get_secret_value()) if trunk.user else None,
     )
 
 
@@ -121,7 +123,10 @@ async def _up(lab: Lab, background: bool) -> None:
 
 
 def _show(truth: Truth, timezone: ZoneInfo) -> None:
-    table = Table("began", "number", "behaviour", "outcome", "heard s", "keys", "ended by")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("began", "number", "behaviour", "outcome", "heard s", "ended by"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("keys")
     for call in truth.calls:
         table.add_row(*_cells(call, timezone))
     console = Console()
@@ -131,7 +136,7 @@ def _show(truth: Truth, timezone: ZoneInfo) -> None:
 
 
 def _cells(call: LabCall, timezone: ZoneInfo) -> tuple[str, ...]:
-    began = datetime.fromtimestamp(call.started_at_ms / 1000, timezone).strftime("%H:%M:%S.%f")[:-3]
+    began = datetime.fromtimestamp(call.started_at_ms / 1000, timezone).strftime("%H:%M:%S")
     keys = " ".join(f"{sent.key}@{sent.at_ms / 1000:.2f}" for sent in call.keys)
     heard = f"{call.heard_ms / 1000:.2f}"
-    return began, call.number, call.behaviour, call.outcome, heard, keys, call.ended_by
+    return began, call.number, call.behaviour, call.outcome, heard, call.ended_by, keys

@@ -38,11 +38,16 @@ class Lab:
         host: str = "127.0.0.1",
         sip_port: int = 5070,
         rtp: tuple[int, int] = (14000, 15999),
+        credentials: tuple[str, str] | None = None,
         program: Program | None = None,
     ) -> None:
-        """`site_sip` is where shoppers call; `host` and `sip_port` are where the site's trunk finds the operator."""
+        """`site_sip` is where shoppers call; `host` and `sip_port` are where the site's trunk finds the operator.
+
+        `credentials` (name and secret) are asked of the site; None: the operator knows it by address.
+        """
         self.folder, self.subscribers, self.site_sip = folder.resolve(), tuple(subscribers), site_sip
         self.host, self.sip_port, self.rtp = host, sip_port, rtp
+        self._credentials = credentials
         self._program = program
         self._running: Running | None = None
         self._placed: set[int] = set()
@@ -60,6 +65,7 @@ class Lab:
             "sip_port": self.sip_port,
             "site_host": self.site_sip[0],
             "site_port": self.site_sip[1],
+            "credentials": self._credentials,
             "rtp_start": self.rtp[0],
             "rtp_end": self.rtp[1],
             "subscribers": rows(self.subscribers, sound_folder),

@@ -43,7 +43,13 @@ async def start_lab(tmp_path: Path, asterisk_root: Program, peer: SipPeer) -> As
         assert errors_in(lab.home.messages) == []
 
 
-def make_lab(folder: Path, subscribers: str, program: Program, site_sip: tuple[str, int]) -> Lab:
+def make_lab(
+    folder: Path,
+    subscribers: str,
+    program: Program,
+    site_sip: tuple[str, int],
+    credentials: tuple[str, str] | None = None,
+) -> Lab:
     ports = {name: int(str(port)) for name, port in free_ports().items()}
     return Lab(
         folder,
@@ -51,6 +57,7 @@ def make_lab(folder: Path, subscribers: str, program: Program, site_sip: tuple[s
         site_sip=site_sip,
         sip_port=ports["asterisk.sip_port"],
         rtp=(ports["asterisk.rtp_start"], ports["asterisk.rtp_end"]),
+        credentials=credentials,
         program=program,
     )
 
