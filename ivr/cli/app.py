@@ -6,6 +6,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from faults import UserError
 from ivr.cli import asterisk, campaign, flow, lab, prompt, report, site
@@ -33,5 +34,5 @@ def main() -> None:
     except UserError as error:
         console = Console(stderr=True)
         for fault in error.faults:
-            console.print(f"[red]error:[/red] {fault}", markup=True, highlight=False, soft_wrap=True)
+            console.print(f"[red]error:[/red] {escape(str(fault))}", markup=True, highlight=False, soft_wrap=True)
         sys.exit(1)
