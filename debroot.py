@@ -303,7 +303,7 @@ Dir::Etc::preferencesparts "{self.state}/empty";
     def _explain(self, complaint: str) -> MachineError:
         """What APT's complaint means for the user."""
         errors = [line[2:].strip() for line in complaint.splitlines() if line.startswith("E:")]
-        text = " ".join(errors)[:500] or complaint.strip()[-500:]
+        text = (errors[0] if errors else complaint.strip()[-500:]).rstrip(".")
         if re.search(r"No space left|enough free space", complaint):
             return self._fault("The disk is full.", "Free 500 MB, or choose another folder with IVR_CACHE.")
         if re.search(r"NO_PUBKEY|not signed|signatures? (couldn't|could not|were invalid)|EXPKEYSIG", complaint):
@@ -438,6 +438,9 @@ def main() -> int:
     except MachineError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; run it again, and it goes on from here\n")
+        return 130
     return 0
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import socket
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,8 +16,10 @@ import pytest
 from faults import MachineError
 from ivr.asterisk import conf, running
 from ivr.asterisk.program import Program
+from ivr.fallback.plan import Plan as FallbackPlan
 from ivr.settings import Site
 from tests.live.conftest import MakeSite
+from tests.live.sip_peer import SipPeer
 
 Start = Callable[[Site], Awaitable[running.Running]]
 
@@ -69,6 +72,43 @@ async def test_a_second_engine_adopts_it_and_restarts_it_when_settings_change(
     assert fresh.pid != first.pid
     assert not first.alive
     assert "(ulaw|alaw)" in await fresh.command("pjsip show endpoint trunk")
+
+
+_STARTER = """
+import asyncio, sys, time
+from pathlib import Path
+from ivr.asterisk import conf, program, running
+from ivr.settings import load_site
+
+site = load_site(Path(sys.argv[1]))
+found = program.find("embedded")
+files = conf.site_files(site, found)
+asyncio.run(running.ensure(conf.site_home(site), found, files, conf.site_ports(site)))
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+async def test_calls_outlive_an_engine_that_is_killed(make_site: MakeSite, start_asterisk: Start) -> None:
+    async with SipPeer() as peer, asyncio.timeout(30):
+        site = make_site(trunk_port=peer.port)
+        engine = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _STARTER, str(site.folder), stdout=asyncio.subprocess.PIPE
+        )
+        assert engine.stdout is not None
+        while (await engine.stdout.readline()) != b"ready\n":
+            pass
+        plan = FallbackPlan(audio={}, language="ru", spool=str(site.spool))
+        plan.write(conf.fallback_plan(site))  # it answers and waits for keys
+        call = peer.dial(("127.0.0.1", site.settings.asterisk.sip_port), "100", caller="1")
+        await call.answered.wait()
+        engine.kill()
+        await engine.wait()
+        asterisk = await start_asterisk(site)
+        assert asterisk.adopted
+        assert call.ended_at is None
+        assert "1 active call" in await asterisk.command("core show channels count")
+        call.hang_up()
 
 
 async def test_a_taken_port_is_named(make_site: MakeSite, start_asterisk: Start) -> None:
