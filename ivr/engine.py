@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 from collections.abc import Mapping
 from pathlib import Path
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from faults import MachineError
+from faults import MachineError, UserError
 from ivr.agi.server import FastAgiServer, Limits
 from ivr.call import Answering
+from ivr.fallback.prepare import prepare_fallback
 from ivr.flow.model import Flow
 from ivr.journal import Journal
 from ivr.settings import Settings
-from ivr.spool import keep_picking_up
+from ivr.spool import keep_picking_up, try_to_pick_up
 from ivr.store.calls import find_outbound
 from ivr.store.group_commit import group_writer
 from prompts.voice import Voice
+
+log = structlog.get_logger()
 
 
 class Engine:
@@ -32,17 +35,21 @@ class Engine:
         flows: Mapping[str, Flow],
         voice: Voice,
         database: AsyncEngine,
-        #: var/ of the site: the journal's spill file and spool/ lie there.
+        #: var/ of the site: spool/, fallback.json and the journal's spill file lie there.
         var: Path,
     ) -> None:
         agi = settings.agi
         self._settings = settings
         self._database = database
+        self._voice = voice
         self._spool = var / "spool"
+        self._fallback_plan = var / "fallback.json"
         self.journal = Journal(group_writer(database), var / "journal.jsonl")
         answering = Answering(settings, flows, voice, self.journal, functools.partial(find_outbound, database))
         self.server = FastAgiServer(answering, Limits(header_timeout_s=agi.header_timeout_s, max_call_s=agi.max_call_s))
-        self._picking_up: asyncio.Task[None] | None = None
+        #: The local fallback has its audio and its plan.
+        self.fallback_ready = asyncio.Event()
+        self._aside: tuple[asyncio.Task[None], ...] = ()
 
     async def start(self) -> None:
         """Answer calls from now on. Raises MachineError when the port is taken."""
@@ -53,18 +60,27 @@ class Engine:
         except MachineError:
             await self.journal.close()
             raise
-        self._picking_up = asyncio.create_task(
-            keep_picking_up(self._database, self._spool, tenant=self._settings.tenant, region=self._settings.region),
-            name="spool",
+        tenant, region = self._settings.tenant, self._settings.region
+        await try_to_pick_up(self._database, self._spool, tenant=tenant, region=region)
+        keep = keep_picking_up(self._database, self._spool, tenant=tenant, region=region)
+        self._aside = (
+            asyncio.create_task(self._prepare_fallback(), name="fallback"),
+            asyncio.create_task(keep, name="spool"),
         )
+
+    async def _prepare_fallback(self) -> None:
+        try:
+            await prepare_fallback(self._settings, self._voice, plan=self._fallback_plan, spool=self._spool)
+            self.fallback_ready.set()
+        except (OSError, UserError) as error:
+            log.error("fallback.not_prepared", what=str(error), where=str(self._fallback_plan))
 
     async def drain(self, seconds: float | None = None) -> None:
         """Take no new calls, let those in progress finish within `seconds` (agi.drain_s), then end everything."""
-        if self._picking_up is not None:
-            self._picking_up.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._picking_up
-            self._picking_up = None
+        aside, self._aside = self._aside, ()
+        for task in aside:
+            task.cancel()
+        await asyncio.gather(*aside, return_exceptions=True)
         await self.server.drain(self._settings.agi.drain_s if seconds is None else seconds)
         await self.journal.close()
 

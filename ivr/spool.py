@@ -58,10 +58,15 @@ async def pick_up(database: AsyncEngine, spool: Path, *, tenant: str, region: st
 
 
 async def keep_picking_up(database: AsyncEngine, spool: Path, *, tenant: str, region: str) -> None:
-    """Pick up now and again until cancelled; trouble with the database or the folder is logged and tried again."""
+    """Pick up every now and again until cancelled."""
     while True:
-        try:
-            await pick_up(database, spool, tenant=tenant, region=region)
-        except (SQLAlchemyError, OSError) as error:
-            log.error("spool.waiting", what=str(error))
         await asyncio.sleep(EVERY_S)
+        await try_to_pick_up(database, spool, tenant=tenant, region=region)
+
+
+async def try_to_pick_up(database: AsyncEngine, spool: Path, *, tenant: str, region: str) -> None:
+    """Pick up; trouble with the database or the folder is logged, and the files stay for the next time."""
+    try:
+        await pick_up(database, spool, tenant=tenant, region=region)
+    except (SQLAlchemyError, OSError) as error:
+        log.error("spool.waiting", what=str(error))

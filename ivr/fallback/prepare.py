@@ -1,9 +1,9 @@
-"""Prepare the fallback while the engine is well: its audio, its plan, and the launcher that Asterisk starts."""
+"""Prepare the fallback while the engine is well: its audio and its plan."""
 
 from __future__ import annotations
 
-import shlex
-import sys
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
@@ -12,23 +12,18 @@ from ivr.fallback.plan import TEXTS, Plan
 from ivr.flow.model import LANGUAGES
 from ivr.phones import dial_string
 from ivr.settings import Settings
-from prompts.voice import Voice
+from prompts.voice import Clip, Voice
 
 log = structlog.get_logger()
 
 #: The destination of ivr.toml that the fallback offers.
 OPERATOR = "operator"
-
-
-def launcher(plan: Path, python: Path | None = None) -> str:
-    """The text of the executable that the dialplan's `AGI(<launcher>,${IVR_DIALLED})` starts; mode 0755."""
-    # -I: neither the folder Asterisk happens to run in nor PYTHONPATH may shadow pyst2's package `asterisk`.
-    words = [str(python or sys.executable), "-I", "-m", "ivr.fallback.script", str(plan)]
-    return f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'
+#: What may lie beside a clip's path.
+_FORMS = (".alaw", ".ulaw", ".sln")
 
 
 async def prepare_fallback(settings: Settings, voice: Voice, *, plan: Path, spool: Path) -> tuple[str, ...]:
-    """Write the plan at `plan`. Returns the texts, as "language key", that no engine could speak."""
+    """Write the plan at `plan`, its audio beside it. Returns the texts ("language key") that no engine could speak."""
     audio: dict[str, dict[str, tuple[str, ...]]] = {}
     missing: list[str] = []
     for language in LANGUAGES:
@@ -36,7 +31,9 @@ async def prepare_fallback(settings: Settings, voice: Voice, *, plan: Path, spoo
             key = f"fallback.{text}"
             clips = await voice.render(language, key, {})
             if clips:
-                audio.setdefault(language, {})[text] = tuple(str(clip.path) for clip in clips)
+                # Copies, because the cache may drop a clip that no call has used for long.
+                folder = plan.with_suffix("") / language
+                audio.setdefault(language, {})[text] = tuple(_copies(clips, folder, text))
             else:
                 missing.append(f"{language} {key}")
     number = settings.destinations.get(OPERATOR, "")
@@ -50,3 +47,16 @@ async def prepare_fallback(settings: Settings, voice: Voice, *, plan: Path, spoo
     if missing:
         log.warning("fallback.silent_texts", texts=missing)
     return tuple(missing)
+
+
+def _copies(clips: Iterable[Clip], folder: Path, text: str) -> Iterable[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, clip in enumerate(clips, 1):
+        copy = folder / f"{text}-{number}"
+        for form in _FORMS:
+            source = clip.path.with_name(clip.path.name + form)
+            if source.exists():
+                beside = copy.with_name(f"{copy.name}.part")
+                shutil.copyfile(source, beside)
+                beside.replace(copy.with_name(copy.name + form))
+        yield str(copy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import stat
 import sys
@@ -14,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from ivr.fallback.plan import CallBack, Plan
-from ivr.fallback.prepare import launcher, prepare_fallback
+from ivr.fallback.prepare import prepare_fallback
 from ivr.settings import Settings, Trunk
 from ivr.spool import pick_up
 from ivr.store.tables import request
@@ -23,6 +24,10 @@ from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import opening
 
 CALLER = "79161234567"
+
+
+def alaw(file: str) -> bytes:
+    return Path(f"{file}.alaw").read_bytes()
 
 
 class Script:
@@ -62,12 +67,8 @@ async def started(
     plan = folder / "fallback.json"
     voice = DiskVoice(folder / "audio")
     assert await prepare_fallback(site, voice, plan=plan, spool=folder / "spool") == ()
-    program = folder / "ivr-fallback"
-    program.write_text(launcher(plan, Path(sys.executable)), "utf-8")
-    program.chmod(0o755)
     process = await asyncio.create_subprocess_exec(
-        program,
-        "+78001234567",
+        *(sys.executable, "-I", "-m", "ivr.fallback.script", plan, "+78001234567"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -87,13 +88,13 @@ async def begins(script: Script, folder: Path, language: str, keys: str, *answer
     await script.takes("ANSWER", "200 result=0")
     set_by_engine = f"200 result=1 ({language})" if language != "ru" else "200 result=0"
     await script.takes("GET VARIABLE IVR_LANGUAGE", set_by_engine)
-    await script.takes(f'STREAM FILE "{folder}/audio/{language}/fallback.apology" "{keys}"', *answer)
+    await script.takes(f'STREAM FILE "{folder}/fallback/{language}/apology-1" "{keys}"', *answer)
 
 
 async def test_a_call_back_is_noted_and_picked_up_once(tmp_path: Path) -> None:
     async with started(tmp_path, settings()) as script:
         await begins(script, tmp_path, "uk", "10", "200 result=49 endpos=800")
-        await script.takes(f'STREAM FILE "{tmp_path}/audio/uk/fallback.noted" ""', "200 result=0 endpos=8000")
+        await script.takes(f'STREAM FILE "{tmp_path}/fallback/uk/noted-1" ""', "200 result=0 endpos=8000")
         assert await script.ends() == ""
     (noted,) = (tmp_path / "spool").iterdir()
     assert stat.S_IMODE(noted.stat().st_mode) == 0o600
@@ -125,19 +126,29 @@ async def test_busy_operators_leave_the_call_back(tmp_path: Path) -> None:
         await begins(script, tmp_path, "ru", "10", "200 result=48 endpos=8000")
         await script.takes('EXEC Dial "PJSIP/74951234567@trunk,30,g"', "200 result=-1")
         await script.takes("GET VARIABLE DIALSTATUS", "200 result=1 (BUSY)")
-        await script.takes(f'STREAM FILE "{tmp_path}/audio/ru/fallback.operators_busy" "1"', "200 result=49 endpos=8")
-        await script.takes(f'STREAM FILE "{tmp_path}/audio/ru/fallback.noted" ""', "200 result=0 endpos=8000")
+        await script.takes(f'STREAM FILE "{tmp_path}/fallback/ru/operators_busy-1" "1"', "200 result=49 endpos=8")
+        await script.takes(f'STREAM FILE "{tmp_path}/fallback/ru/noted-1" ""', "200 result=0 endpos=8000")
         await script.ends()
     assert len(list((tmp_path / "spool").iterdir())) == 1
+
+
+async def test_the_fallbacks_audio_outlives_the_cache(tmp_path: Path) -> None:
+    async with started(tmp_path, settings()):
+        pass
+    shutil.rmtree(tmp_path / "audio")
+    plan = Plan.read(tmp_path / "fallback.json")
+    files = [file for texts in plan.audio.values() for clips in texts.values() for file in clips]
+    assert len(files) == 12
+    assert [file for file in files if len(alaw(file)) != 8000] == []
 
 
 async def test_without_an_operator_and_with_a_missing_file_the_offer_stands(tmp_path: Path) -> None:
     async with started(tmp_path, settings(operator="")) as script:
         await begins(script, tmp_path, "ru", "1", "200 result=-1 endpos=0")
         await script.takes("WAIT FOR DIGIT 5000", "200 result=0")
-        await script.takes(f'STREAM FILE "{tmp_path}/audio/ru/fallback.apology" "1"', "200 result=0 endpos=8000")
+        await script.takes(f'STREAM FILE "{tmp_path}/fallback/ru/apology-1" "1"', "200 result=0 endpos=8000")
         await script.takes("WAIT FOR DIGIT 5000", "200 result=0")
-        await script.takes(f'STREAM FILE "{tmp_path}/audio/ru/fallback.goodbye" ""', "200 result=0 endpos=8000")
+        await script.takes(f'STREAM FILE "{tmp_path}/fallback/ru/goodbye-1" ""', "200 result=0 endpos=8000")
         await script.ends()
 
 
@@ -145,8 +156,8 @@ async def test_a_name_of_any_bytes_and_a_withheld_number(tmp_path: Path) -> None
     async with started(tmp_path, settings(), name="Иван".encode("cp1251"), caller="unknown") as script:
         await begins(script, tmp_path, "ru", "10", "200 result=49 endpos=8")
         # Nobody to call back: the offer is made once more.
-        await script.takes(f'STREAM FILE "{tmp_path}/audio/ru/fallback.apology" "10"', "200 result=49 endpos=8")
-        await script.takes(f'STREAM FILE "{tmp_path}/audio/ru/fallback.goodbye" ""', "200 result=0 endpos=8000")
+        await script.takes(f'STREAM FILE "{tmp_path}/fallback/ru/apology-1" "10"', "200 result=49 endpos=8")
+        await script.takes(f'STREAM FILE "{tmp_path}/fallback/ru/goodbye-1" ""', "200 result=0 endpos=8000")
         await script.ends()
     assert not (tmp_path / "spool").exists()
 
