@@ -37,6 +37,10 @@ class Program:
     def major(self) -> int:
         return int(self.version.split(".")[0])
 
+    def has(self, module: str) -> bool:
+        """Whether this build has `module`, such as res_cdrel_custom.so, which older releases do without."""
+        return (self.modules / module).exists()
+
     @property
     def patched(self) -> bool:
         """Whether CVE-2024-42365 (an AMI user with `originate` writes files) is mended in it."""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -26,6 +27,9 @@ _log = structlog.get_logger(__name__)
 
 #: A Unix socket's name is limited to this many bytes by Linux.
 _SOCKET_NAME_MAX = 107
+
+#: A call takes about eight; the usual soft limit of 1024 would end at a hundred calls.
+_OPEN_FILES = 65536
 
 #: How long a process may take to end when asked to.
 TERM_PATIENCE_S = 10.0
@@ -293,6 +297,9 @@ def _launch(home: Home, program: Program) -> Running:
             cwd=home.run,
             start_new_session=True,
         )
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    resource.prlimit(child.pid, resource.RLIMIT_NOFILE, (most, hard))
     return Running(home, program, child.pid, child)
 
 
