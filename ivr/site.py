@@ -50,8 +50,10 @@ def init_site(folder: Path, chosen: Mapping[str, object], *, trunk_secret: str =
         text = settings_text(chosen)
         for name in ("dialplans", "prompts/texts", "prompts/recordings", "var"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        for flow in sorted(resource_dir("dialplans").glob("*.yaml")):
-            shutil.copyfile(flow, folder / "dialplans" / flow.name)
+        flows = resource_dir("dialplans")
+        # The schema lies beside the flows: their first line leads editors to it.
+        for file in (*flows.glob("*.yaml"), flows / "flow.schema.json"):
+            shutil.copyfile(file, folder / "dialplans" / file.name)
         (folder / "prompts/texts/README").write_text(_TEXTS_README, "utf-8")
         (folder / "prompts/recordings/README").write_text(_RECORDINGS_README, "utf-8")
         (folder / ".gitignore").write_text(_GITIGNORE, "utf-8")
