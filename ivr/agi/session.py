@@ -7,7 +7,7 @@ Asterisk writes `HANGUP` before it reads the next command, so once that one is a
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import structlog
 
@@ -116,8 +116,8 @@ class Session(asyncio.Protocol):
     # ------------------------------------------------------------ asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server makes no other
-        self._transport = transport
+        # uvloop's transport has the methods but not the type.
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         if self._reader is None:

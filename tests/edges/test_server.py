@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import uvloop
 
 from faults import MachineError
 from ivr.agi.server import FastAgiServer, Limits
@@ -186,3 +187,18 @@ async def test_a_taken_port_is_named_with_its_mend() -> None:
             MachineError, match=rf"can't listen on 127.0.0.1:{server.port}.*agi.port|choose another port"
         ):
             await FastAgiServer(play_one).start("127.0.0.1", server.port)
+
+
+def test_on_uvloop_as_in_production() -> None:
+    async def all_of_it() -> None:
+        async with serving(play_one, Limits(max_connections=1)) as server:
+            async with FakeAsterisk(server.port) as first, FakeAsterisk(server.port) as second:
+                await first.says(opening())
+                await first.expects(PLAY)
+                await second.expects_end()
+            async with FakeAsterisk(server.port) as peer:
+                await peer.says(b"junk\n")
+                await peer.expects_end()
+            await served(server.port)
+
+    uvloop.run(all_of_it())
