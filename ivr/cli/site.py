@@ -12,12 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from faults import AuthorError, Fault
-from ivr import doctor as examination
 from ivr.cli.options import SiteFolder
-from ivr.doctor import Level
 from ivr.site import free_ports, init_site, parse_assignment
 
-_COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
+_COLOURS = {"ok": "green", "warn": "yellow", "FAIL": "red"}
 _TRUNK, _PORTS = "The operator", "Where this machine listens"
 
 
@@ -90,6 +88,9 @@ def init(
 
 def doctor(site: SiteFolder = Path()) -> None:
     """Say what keeps this site from working, and how to mend it. Exit status 1 when something does."""
+    # Speech and database are heavy to import: the other commands need not wait for them.
+    from ivr.doctor import Level, examine
+
     console = Console(highlight=False)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
@@ -97,9 +98,9 @@ def doctor(site: SiteFolder = Path()) -> None:
     table.add_column(overflow="fold")
     findings = []
     with console.status("Looking ..."):
-        for finding in examination.examine(site):
+        for finding in examine(site):
             findings.append(finding)
-            colour = _COLOURS[finding.level]
+            colour = _COLOURS[finding.level.value]
             mend = f"\n[dim]-> {escape(finding.mend)}[/dim]" if finding.mend else ""
             mark = f"[{colour}]{finding.level.value}[/{colour}]"
             table.add_row(mark, finding.topic, escape(finding.what) + mend)
