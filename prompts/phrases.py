@@ -59,6 +59,10 @@ class Phrases:
         self._tell("sentence_skipped", language, key, why)
         return ()
 
+    def of_text(self, language: str, text: str, values: Mapping[str, str]) -> tuple[Fragment, ...]:
+        """What is spoken of a sentence that is in no file. Raises ReadingError or TemplateError."""
+        return self._read(language, None, text, cuts(language, text), values)
+
     def always_the_same(self, language: str, key: str) -> bool:
         """The sentence has no variables, as far as it has been asked for."""
         return (language, key) in self._whole

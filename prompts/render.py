@@ -71,11 +71,20 @@ def render_all(library: Library, wanted: Iterable[Spoken], *, done: Done | None 
     A text that can't be said is left out and logged. Raises MachineError when the disk won't take more, or when there
     is no speech engine at all; what was made until then is kept, and the next time goes on from there.
     """
+    fragments = (
+        fragment for each in wanted for fragment in library.phrases.fragments(each.language, each.text, each.values)
+    )
+    return render_fragments(library, fragments, done=done, pin=pin)
+
+
+def render_fragments(
+    library: Library, wanted: Iterable[Fragment], *, done: Done | None = None, pin: str = ""
+) -> RenderReport:
+    """The same for fragments."""
     started = time.monotonic()
     fragments: dict[str, dict[Fragment, None]] = {}
-    for each in wanted:
-        found = library.phrases.fragments(each.language, each.text, each.values)
-        fragments.setdefault(each.language, {}).update(dict.fromkeys(found))
+    for fragment in wanted:
+        fragments.setdefault(fragment.language, {})[fragment] = None
     work = _Work(library, sum(map(len, fragments.values())), done or (lambda _done, _all: None))
     todo = {language: list(texts) for language, texts in fragments.items()}
     while todo:

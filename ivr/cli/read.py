@@ -36,10 +36,10 @@ def read(
         return
     if text is None:
         raise AuthorError(Fault(what="There is no text.", mend="Give a sentence in quotes, or --jsonl FILE."))
-    _write(read_text(lang, text, dict(_pair(each) for each in var or ())) + "\n")
+    _write(read_text(lang, text, dict(pair(each) for each in var or ())) + "\n")
 
 
-def _pair(given: str) -> tuple[str, str]:
+def pair(given: str) -> tuple[str, str]:
     name, equals, value = given.partition("=")
     if not equals:
         raise AuthorError(Fault(what=f'"{given}" is not a variable.', mend="Write --var name=value.", where="--var"))
