@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import subprocess
 import sys
@@ -40,17 +41,22 @@ from prompts.render import RenderReport, Spoken, render_all, render_fragments
 app = typer.Typer(no_args_is_help=True)
 app.command()(read)
 
+
+@app.callback()
+def _warnings_only() -> None:
+    if not structlog.is_configured():
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )
+
+
 Lang = Annotated[str, typer.Option("--lang", "-l", help="ru, uk or en.")]
 
 
 @contextmanager
 def _open(folder: Path) -> Iterator[tuple[Library, Site | None]]:
     """The site's voice; where there is no site, the shipped texts in the default voices."""
-    if not structlog.is_configured():
-        structlog.configure(
-            wrapper_class=structlog.make_filtering_bound_logger(30),
-            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        )
     site = load_site(folder) if (folder / "ivr.toml").exists() else None
     with closing(open_library(site) if site else shipped_library(debroot.cache_dir() / "audio")) as library:
         yield library, site
@@ -98,9 +104,7 @@ def render_with_bar(library: Library, wanted: Iterator[Spoken], pin: str, consol
 
 @app.command()
 def say(
-    text: Annotated[
-        str, typer.Argument(help='Key of a sentence (promo.offer), or a sentence ("Всего {price:money}.").')
-    ],
+    text: Annotated[str, typer.Argument(help='Key of a sentence (promo.offer), or a sentence ("{price:money}.").')],
     lang: Lang = "ru",
     var: Annotated[list[str] | None, typer.Option("--var", "-v", help="name=value; as many as needed.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write a WAV file there.")] = None,
@@ -139,7 +143,7 @@ _ENGINES = "See: ivr prompt engines."
 
 def _fragments(library: Library, lang: str, text: str, values: dict[str, str]) -> tuple[Fragment, ...]:
     """The fragments of a key or a sentence; values that it lacks come from the examples of the flows."""
-    known = {key for key in library.sentences.keys()}
+    known = library.sentences.keys()
     if text not in known and text.removesuffix(FALLBACK) not in known:
         return library.phrases.of_text(lang, text, values)
     sentence = library.sentences.get(lang, text)
@@ -151,9 +155,7 @@ def _fragments(library: Library, lang: str, text: str, values: dict[str, str]) -
 
 @app.command()
 def render(
-    csv: Annotated[
-        Path | None, typer.Option("--csv", help="A contacts file: all that will be said to them too.")
-    ] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="A contacts file: what they will hear, too.")] = None,
     flow: Annotated[str, typer.Option(help="The flow that calls the contacts.")] = "promo",
     site: SiteFolder = Path(),
 ) -> None:
@@ -182,7 +184,7 @@ def render(
 
 @app.command()
 def check(site: SiteFolder = Path()) -> None:
-    """Find what is missing, silent, too quiet, clipped, too long, or can't be spoken. Exit status 1 when there is any."""
+    """Find what is missing, silent, too quiet, clipped, too long, or can't be spoken. Exit status 1 if there is any."""
     console = Console()
     with _open(site) as (library, loaded):
         flows = _flows(library, loaded)
@@ -246,9 +248,8 @@ def show_engines(
     for name in ORDER:
         for language in LANGUAGES:
             why = engines()[name].away(language)
-            state = (
-                ("[green]auto takes this[/green]" if first.get(language) == name else "works") if why is None else why
-            )
+            state = "[green]auto takes this[/green]" if first.get(language) == name else "works"
+            state = state if why is None else escape(why)
             voices = ", ".join(engines()[name].voices(language))
             table.add_row(engines()[name].title if language == "ru" else "", language, voices, state)
     console.print(table)

@@ -17,13 +17,13 @@ import debroot
 from prompts.engines.engine import EngineAwayError, Progress, Speech, UnspeakableError
 
 PACKAGES = ("librhvoice5", "rhvoice-russian", "rhvoice-ukrainian", "rhvoice-english")
-#: Voices whose licences allow any use, the best for a telephone first. Others that the packages hold work by name.
+#: Voices whose licences allow any use, the best understood on a telephone first (tests/bench/intelligibility.py).
+#: The packages hold more, but not all of those may speak in a shop's name.
 VOICES = {
-    "ru": ("anna", "irina", "aleksandr", "elena"),
+    "ru": ("irina", "anna", "aleksandr", "elena"),
     "uk": ("natalia", "anatol"),
-    "en": ("slt", "bdl"),
+    "en": ("slt", "bdl", "clb", "alan"),
 }
-_FOLDERS = {"ru": "Russian", "uk": "Ukrainian", "en": "English"}
 
 
 def _root() -> debroot.Root | None:
@@ -39,19 +39,15 @@ class RHVoice:
         root = _root()
         if root is None or language not in VOICES:
             return ()
-        here = set()
-        for info in (root.folder / "usr/share/RHVoice/voices").glob("*/voice.info"):
-            if f"language={_FOLDERS[language]}" in info.read_text("utf-8", "replace").split():
-                here.add(info.parent.name)
-        known = [voice for voice in VOICES[language] if voice in here]
-        return (*known, *sorted(here.difference(known)))
+        folder = root.folder / "usr/share/RHVoice/voices"
+        return tuple(voice for voice in VOICES[language] if (folder / voice / "voice.info").exists())
 
     def away(self, language: str) -> str | None:
         if language not in VOICES:
             return f"It has no voice for {language}."
         if _root() is None:
             return "It is not installed. Install it with: ivr prompt engines --install rhvoice"
-        return None if self.voices(language) else f"Its folder has no {_FOLDERS[language]} voice."
+        return None if self.voices(language) else f"Its folder has no voice for {language}."
 
     def install(self, progress: Progress) -> None:
         debroot.fetch(
