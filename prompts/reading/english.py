@@ -23,8 +23,22 @@ from prompts.reading.template import Kind, Variable
 from prompts.reading.values import Clock
 
 _HALVES = frozenset({"am", "pm", "a", "p", "o'clock"})
-#: Nouns before which a measure or a count is an adjective: "a fifty five inch TV".
-_HYPHENATED = frozenset({"a", "an"})
+_ARTICLES = frozenset({"a", "an"})
+_DETERMINERS = _ARTICLES | frozenset(
+    "the this that your our my his her their its each every any another one new".split()
+)
+#: Words that don't make a quantity before them describe a thing: "six feet tall", "ten dollars off".
+_NO_NOUNS = frozenset(
+    """of off or and for to from on in at with by away long wide tall deep high thick old heavy big large apart per
+    is are was were be will would can may has have had ago later earlier before after until till left more less
+    cheaper lower higher longer shorter taller wider smaller bigger larger faster remaining back each every now today
+    tomorrow tonight only as than that which who if when while plus minus but so the a an this your our you we i it
+    they free total extra please not no just about over under up down out into through during within without between
+    across all both between around near expire expires expired remain remains await awaits apply applies ship ships
+    went goes go saved here there again too also already yet still or nor once twice weekly monthly daily yearly
+    including excluding instead gets get got online instore cost costs""".split()
+)
+_TIMES = frozenset({"day", "week", "month", "year", "hour", "minute", "second"})
 
 
 class EnglishReader:
@@ -74,26 +88,30 @@ def _is_one(value: Decimal) -> bool:
     return abs(value) == 1
 
 
-def _attributive(place: Place) -> bool:
-    """Whether the quantity describes a noun: "a {n:count day} sale"."""
-    return bool(place.before) and place.before[-1] in _HYPHENATED and bool(place.after) and place.after[0].isalpha()
+def _describes(place: Place, *, determined: bool) -> bool:
+    """Whether the quantity describes the noun after it: "a twenty dollar card", "a fifty five inch TV"."""
+    after = place.after[0] if place.after else ""
+    if not after[:1].isalpha() or after in _NO_NOUNS:
+        return False
+    return not determined or bool(place.before) and place.before[-1] in _DETERMINERS
 
 
 def _counted(value: Decimal, noun: str, place: Place) -> str:
-    named = noun if _is_one(value) or _attributive(place) else plural(noun)
-    return f"{_number(value)} {named}"
+    article = bool(place.before) and place.before[-1] in _ARTICLES
+    describes = _describes(place, determined=True) and (article or noun in _TIMES)
+    return f"{_number(value)} {noun if _is_one(value) or describes else plural(noun)}"
 
 
 def _measure(value: str, place: Place) -> str:
     amounts, unit = measures.measure("en", value)
-    named = unit if _is_one(amounts[-1]) or _attributive(place) else plural(unit)
+    named = unit if _is_one(amounts[-1]) or _describes(place, determined=False) else plural(unit)
     return f"{' by '.join(map(_number, amounts))} {named}"
 
 
 def _money(value: str, currency: str, place: Place) -> str:
     main, small, code, negative = measures.money("en", value, currency)
     units = measures.CURRENCIES["en"][code]
-    single = _attributive(place)
+    single = _describes(place, determined=True)
     said = ["minus"] if negative else []
     if main or not small:
         said += [cardinal(main), units[0] if main == 1 or single else plural(units[0])]

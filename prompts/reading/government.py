@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from prompts.reading.cases import CASE_OF_TAG, Case
 from prompts.reading.nouns import parses
@@ -62,6 +63,10 @@ class Grammar:
     existential: frozenset[str]
     #: Nouns of an action or a belonging: "при покупке двух товаров".
     genitive_heads: frozenset[str]
+    #: Those of them that an amount of money follows in the genitive: "возврат тысячи рублей".
+    money_heads: frozenset[str]
+    #: "Больше чем тысяча": with it the comparison governs no longer.
+    than: frozenset[str]
     #: "Сегодня первое декабря".
     today: frozenset[str]
     #: Words right after the variable and the case they ask for: "назад".
@@ -86,15 +91,17 @@ class Asked:
     animate: bool = False
 
 
+#: Its dictionary files them under pronouns.
+_UKRAINIAN_DETERMINERS = frozenset(
+    "ваш наш мій твій свій цей той весь ввесь увесь всі усі кожен кожний інший такий який жоден сам самий".split()
+)
 _BREAKS = frozenset(',:;—–-()«»"')
 
 
 def case_of(grammar: Grammar, asked: Asked, place: Place) -> Case:
     """The case for the variable at that place."""
-    before = place.before
-    while before and before[-1] in grammar.transparent:
-        before = before[:-1]
-    if place.explains_weekday and _ends_with_role(grammar, before, Role.IN):
+    before = _stripped(grammar, place.before)
+    if place.explains_weekday and before and grammar.roles.get(before[-1]) in (Role.IN, Role.AT):
         return Case.GEN
     if (case := _governed(grammar, asked, before, place.after)) is not None:
         return case
@@ -102,8 +109,7 @@ def case_of(grammar: Grammar, asked: Asked, place: Place) -> Case:
         return _bare_date(grammar, place)
     allowed, outer = _adjectives(grammar, asked, before)
     if allowed:
-        while outer and outer[-1] in grammar.transparent:
-            outer = outer[:-1]
+        outer = _stripped(grammar, outer)
         case = _governed(grammar, asked, outer, place.after) or _ungoverned(grammar, asked, outer, place.after)
         if case in allowed or (case is Case.DIST and Case.DAT not in allowed):
             return case
@@ -111,13 +117,23 @@ def case_of(grammar: Grammar, asked: Asked, place: Place) -> Case:
     return _ungoverned(grammar, asked, before, place.after)
 
 
+def _stripped(grammar: Grammar, before: tuple[str, ...]) -> tuple[str, ...]:
+    """The words before without the adverbs and comparisons that govern nothing: "не более чем"."""
+    while before:
+        if before[-1] in grammar.than and len(before) > 1:
+            before = before[:-2]
+            if before and before[-1] == grammar.negation:
+                before = before[:-1]
+        elif before[-1] in grammar.transparent:
+            before = before[:-1]
+        else:
+            break
+    return before
+
+
 def governing_role(grammar: Grammar, place: Place) -> Role | None:
     """The preposition right before the variable, when it is one of several meanings."""
     return grammar.roles.get(place.before[-1]) if place.before else None
-
-
-def _ends_with_role(grammar: Grammar, before: tuple[str, ...], role: Role) -> bool:
-    return bool(before) and grammar.roles.get(before[-1]) is role
 
 
 def _governed(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tuple[str, ...]) -> Case | None:
@@ -224,8 +240,10 @@ def _adjective_cases(code: str, word: str, singular: bool) -> frozenset[Case]:
     found = set()
     for each in parses(code, word):
         tag = each.tag
-        described = tag.POS in ("ADJF", "PRTF") or (code == "uk" and tag.POS == "NPRO" and (tag.gender or tag.number))
-        if not described or "Fixd" in tag:
+        described = tag.POS in ("ADJF", "PRTF") or (
+            code == "uk" and tag.POS == "NPRO" and each.normal_form in _UKRAINIAN_DETERMINERS
+        )
+        if not described or "Fixd" in str(tag):
             if tag.POS == "NOUN" and each.score >= 0.5 and code == "ru":
                 return frozenset()
             continue
@@ -247,9 +265,8 @@ def _ungoverned(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: 
         nouns = [each for each in parses(grammar.code, before[-1]) if each.tag.POS == "NOUN"]
         if nouns and asked.kind is Kind.ORDINAL and asked.noun:
             return Case.GEN
-        if any(each.normal_form in grammar.genitive_heads for each in nouns) and (
-            asked.noun or asked.kind is Kind.MONEY
-        ):
+        heads = grammar.money_heads if asked.kind is Kind.MONEY else grammar.genitive_heads
+        if (asked.noun or asked.kind is Kind.MONEY) and any(each.normal_form in heads for each in nouns):
             return Case.GEN
     return _by_verb(grammar, asked, _clause(before))
 
@@ -265,7 +282,7 @@ def _by_verb(grammar: Grammar, asked: Asked, clause: tuple[str, ...]) -> Case:
             if (case := grammar.verbs.get(each.normal_form)) is not None:
                 return case
         verbs = [each for each in read if each.tag.POS in ("VERB", "INFN", "GRND", "PRTS", "ADJS", "PRED")]
-        if not verbs or all(each.score < 0.2 for each in verbs):
+        if not verbs or all(each.score < 0.2 for each in verbs) or _is_rather_noun(grammar, read):
             continue
         if any(each.normal_form in grammar.existential for each in verbs):
             return Case.GEN if negated else Case.NOM
@@ -276,19 +293,25 @@ def _by_verb(grammar: Grammar, asked: Asked, clause: tuple[str, ...]) -> Case:
     return Case.NOM
 
 
-def _takes_object(grammar: Grammar, verb: object, clause: tuple[str, ...]) -> bool:
-    tag = verb.tag  # type: ignore[attr-defined]
-    lemma = verb.normal_form  # type: ignore[attr-defined]
+def _is_rather_noun(grammar: Grammar, read: tuple[Any, ...]) -> bool:
+    """ "До сплати": the Ukrainian dictionary ranks no readings, so one as a noun is taken first."""
+    nouns = any(each.tag.POS == "NOUN" for each in read)
+    return grammar.code == "uk" and nouns and not any(each.normal_form in grammar.objects for each in read)
+
+
+def _takes_object(grammar: Grammar, verb: Any, clause: tuple[str, ...]) -> bool:
+    tag = verb.tag
+    lemma = verb.normal_form
     if tag.POS not in ("VERB", "INFN", "GRND"):
         return False
     if lemma in grammar.objects:
         return True
     if grammar.code == "ru":
         waited = lemma in ("ждать", "ожидать", "подождать", "порадовать", "радовать", "обслужить", "встретить")
-        return "tran" in tag and not (waited and tag.person == "3per" and bool(grammar.you & set(clause)))
-    if "Refl" in tag or lemma.endswith(("ся", "сь")):
+        return "tran" in str(tag) and not (waited and tag.person == "3per" and bool(grammar.you & set(clause)))
+    if "Refl" in str(tag) or lemma.endswith(("ся", "сь")):
         return False
-    return tag.POS != "VERB" or tag.person in ("1per", "2per") or "infn" in tag or tag.number == "plur"
+    return tag.POS != "VERB" or tag.person in ("1per", "2per") or "infn" in str(tag) or tag.number == "plur"
 
 
 def _clause(before: tuple[str, ...]) -> tuple[str, ...]:

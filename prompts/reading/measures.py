@@ -216,7 +216,7 @@ def _units(listed: str) -> dict[str, str]:
 
 UNITS = {"ru": _units(_RUSSIAN), "uk": _units(_UKRAINIAN), "en": _units(_ENGLISH)}
 _SPLIT = re.compile(r"(?P<number>[+\-−–]?\s*\d[\d\s\u00a0\u2009\u202f.,]*?)\s*(?P<unit>[^\d\s.,+\-−–].*)")
-_SIZES = re.compile(r"(\d+(?:[.,]\d+)?)\s*[xхXХ×*]\s*")
+_SIZES = re.compile(r"(\d+(?:[.,]\d+)?)\s*[xхXХ×*]\s*(?=\d)")
 
 
 def measure(language: str, value: str) -> tuple[tuple[Decimal, ...], str]:

@@ -13,6 +13,8 @@ from prompts.reading.irregular import COUNT_PLURALS, IRREGULAR, LOCATIVE_U
 from prompts.reading.numerals import Forms
 
 _ADJECTIVES = ("ADJF", "PRTF")
+#: Namesakes of everyday adjectives: "большая" is of "большой", not of "больший".
+_RARE_ADJECTIVES = frozenset({"больший", "меньший"})
 
 
 @lru_cache(maxsize=2)
@@ -25,6 +27,11 @@ def analyzer(language: str) -> Any:
 def parses(language: str, word: str) -> tuple[Any, ...]:
     """The dictionary's readings of a word, likeliest first."""
     return tuple(analyzer(language).parse(word.replace("’", "'").replace("ʼ", "'")))
+
+
+def marked(parse: Any, grammeme: str) -> bool:
+    """Whether the reading carries the grammeme, also one that this language's dictionary doesn't know."""
+    return grammeme in str(parse.tag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,9 @@ def phrase(language: str, words: str) -> Phrase:
         return Phrase(
             lowered, Gender.MASCULINE, False, False, False, Forms(Gender.MASCULINE, same, same), adjectives, tail
         )
+    if str(parse.tag.case or "nomn") != "nomn" or parse.tag.number == "plur":
+        # The author wrote another form: "{n:count магазинов}".
+        lowered = lowered if marked(parse, "Pltm") else parse.normal_form
     return _declined(language, lowered, parse, adjectives, tail)
 
 
@@ -100,10 +110,10 @@ def _declined(
     language: str, word: str, parse: Any, adjectives: tuple[dict[str, tuple[str, ...]], ...], tail: tuple[str, ...]
 ) -> Phrase:
     gender = Gender(str(parse.tag.gender)) if parse.tag.gender in ("masc", "femn", "neut") else Gender.MASCULINE
-    animate = "anim" in parse.tag
+    animate = "anim" in str(parse.tag).replace("inan", "")
     by_form: dict[tuple[str, Case], list[str]] = {}
     for each in parse.lexeme:
-        if each.tag.POS not in ("NOUN", None) or "Abbr" in each.tag and "Abbr" not in parse.tag:
+        if each.tag.POS not in ("NOUN", None) or marked(each, "Abbr") and not marked(parse, "Abbr"):
             continue
         case = CASE_OF_TAG.get(str(each.tag.case or "nomn"))
         if case is None or str(each.tag.case) in ("loc2", "gen2") or "V-oy" in str(each.tag) or "V-ey" in str(each.tag):
@@ -114,7 +124,7 @@ def _declined(
     plural = tuple(_best(language, by_form.get(("plur", case), []), case, animate) or word for case in TABLE_ORDER)
     if counted := COUNT_PLURALS[language].get(word):
         plural = (plural[0], counted, *plural[2:])
-    plural_only = "Pltm" in parse.tag or not any(number == "sing" for number, _ in by_form)
+    plural_only = marked(parse, "Pltm") or not any(number == "sing" for number, _ in by_form)
     adjectival = singular[1].endswith(("ого", "его")) or word.endswith(("ая", "яя"))
     return Phrase(word, gender, animate, plural_only, adjectival, Forms(gender, singular, plural), adjectives, tail)
 
@@ -160,15 +170,15 @@ def _noun_parse(language: str, word: str, *, strict: bool = False) -> Any:
     """The reading of the word as a noun in the nominative; any noun reading when it has none, unless strict."""
     if not _is_cyrillic(word):
         return None
-    nouns = [each for each in parses(language, word) if each.tag.POS == "NOUN" and "Surn" not in each.tag]
-    nouns = [each for each in nouns if "Abbr" not in each.tag] or nouns
+    nouns = [each for each in parses(language, word) if each.tag.POS == "NOUN" and not marked(each, "Surn")]
+    nouns = [each for each in nouns if not marked(each, "Abbr")] or nouns
     plain = word.replace("ё", "е")
     named = [
         each for each in nouns if str(each.tag.case or "nomn") == "nomn" and each.normal_form.replace("ё", "е") == plain
     ]
     if named:
         # The Ukrainian dictionary ranks nothing: a thing is likelier than its living namesake.
-        return max(named, key=lambda each: (each.score, language == "uk" and "inan" in each.tag))
+        return max(named, key=lambda each: (each.score, language == "uk" and marked(each, "inan")))
     return None if strict or not nouns else nouns[0]
 
 
@@ -177,6 +187,8 @@ def _adjective_parse(language: str, word: str) -> Any:
     if not _is_cyrillic(word):
         return None
     for each in parses(language, word):
+        if each.normal_form in _RARE_ADJECTIVES:
+            continue
         if each.tag.POS in _ADJECTIVES and str(each.tag.case or "nomn") == "nomn" and each.tag.number != "plur":
             return each
     if language == "uk":
@@ -200,7 +212,11 @@ def _declined_adjective(language: str, parse: Any, word: str) -> dict[str, tuple
     found: dict[tuple[str, str], list[str]] = {}
     for each in parse.lexeme:
         tag = each.tag
-        if tag.POS != parse.tag.POS or ("Supr" in tag) != ("Supr" in parse.tag) or tag.voice != parse.tag.voice:
+        if (
+            tag.POS != parse.tag.POS
+            or ("Supr" in str(tag)) != ("Supr" in str(parse.tag))
+            or tag.voice != parse.tag.voice
+        ):
             continue
         if tag.tense != parse.tag.tense:
             continue

@@ -135,7 +135,7 @@ def ordinal_stem(words: Numerals, number: int) -> tuple[list[str], str]:
         if number % unit == 0 and number >= unit:
             group = number // unit % 1000
             before = cardinal(words, number - group * unit, Case.NOM, Gender.MASCULINE) if number > group * unit else []
-            return before, ("" if group == 1 else _joined(words, group)) + words.scale_ordinals[power - 1]
+            return before, ("" if group == 1 else joined(words, group)) + words.scale_ordinals[power - 1]
     for size in (number % 100, number % 10, number % 1000):
         if size and size in words.ordinals:
             last = size
@@ -146,7 +146,7 @@ def ordinal_stem(words: Numerals, number: int) -> tuple[list[str], str]:
     return before, words.ordinals[last]
 
 
-def _joined(words: Numerals, group: int) -> str:
+def joined(words: Numerals, group: int) -> str:
     said = ""
     if hundreds := group // 100 * 100:
         said += words.joined[hundreds]

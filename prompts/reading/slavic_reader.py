@@ -33,6 +33,10 @@ _BY = {"ru": "на", "uk": "на"}
 _LONGEST_ORDINAL = 10**12
 
 
+def _ends_in(grammar: Grammar, place: Place) -> bool:
+    return governing_role(grammar, place) is Role.IN
+
+
 class SlavicReader:
     """Everything said in one of the two languages."""
 
@@ -148,7 +152,7 @@ class SlavicReader:
                 oblique = cases & {"datv", "ablt", "loct", "loc2"}
                 forced = CASE_OF_TAG[min(oblique)] if oblique and not cases - oblique and len(oblique) == 1 else None
                 chosen = Gender(str(gender)) if gender in tuple(Gender) else Gender.MASCULINE
-                return chosen, best.normal_form, "anim" in best.tag, forced, frozenset(cases | numbers)
+                return chosen, best.normal_form, "NOUN,anim" in str(best.tag), forced, frozenset(cases | numbers)
             if not any(each.tag.POS in ("ADJF", "PRTF") for each in parses(self.language.code, word)):
                 break
         return Gender.MASCULINE, "", False, None, frozenset()
@@ -166,6 +170,8 @@ class SlavicReader:
         case = self._case(variable, place, noun)
         if case is Case.DIST:
             case = Case.DAT
+        if noun.lemma == "год" and number >= 1000 and _ends_in(self.grammar, place):
+            case = Case.LOC
         inside = case is Case.LOC and governing_role(self.grammar, place) in (Role.IN, Role.ON)
         named = locative(code, noun) if inside else noun.singular(case)
         return f"{ordinal_words(self.language, number, noun.gender, case, animate=noun.animate)} {named}"

@@ -1,0 +1,40 @@
+"""Every sentence of the three lists reads word for word as an educated speaker says it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from prompts.reading import LANGUAGE_CODES, read
+
+HERE = Path(__file__).parent
+SENTENCES = [
+    (language, row["text"], row["vars"], row["read"])
+    for language in LANGUAGE_CODES
+    for row in yaml.safe_load((HERE / f"{language}.yaml").read_text(encoding="utf-8"))
+]
+
+
+def words(text: str) -> list[str]:
+    """The words, whatever their case, punctuation, hyphens, and ё or е."""
+    plain = text.lower().replace("ё", "е").replace("-", " ").replace("'", "").replace("’", "")
+    return re.findall(r"[^\W_]+", plain)
+
+
+@pytest.mark.parametrize(("language", "text", "values", "expected"), SENTENCES)
+def test_reads_as_spoken(language: str, text: str, values: dict[str, str], expected: str) -> None:
+    assert words(read(language, text, values)) == words(expected)
+
+
+@pytest.mark.parametrize("language", LANGUAGE_CODES)
+def test_lists_are_long_enough_to_mean_something(language: str) -> None:
+    assert sum(each[0] == language for each in SENTENCES) >= 250
+
+
+@pytest.mark.parametrize(("language", "text", "values", "expected"), SENTENCES)
+def test_variables_leave_no_digits_or_signs(language: str, text: str, values: dict[str, str], expected: str) -> None:
+    said = read(language, text, values)
+    assert not re.search(r"[\d$€₽₴%°№#/&@+]", said)
