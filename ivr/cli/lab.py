@@ -17,6 +17,7 @@ from rich.table import Table
 from faults import AuthorError, Fault
 from ivr.asterisk.program import find
 from ivr.asterisk.running import Home, adopt
+from ivr.lab import subscribers as subscribers_file
 from ivr.lab.lab import Lab
 from ivr.lab.subscribers import Subscriber, load_subscribers
 from ivr.lab.truth import LabCall, Truth, load_truth
@@ -62,9 +63,7 @@ def calls(site: Path = _site_option) -> None:
 @app.command()
 def behaviours() -> None:
     """Explain the subscribers file."""
-    import ivr.lab.subscribers as module
-
-    typer.echo(module.__doc__)
+    typer.echo(subscribers_file.__doc__)
 
 
 def _folder(site: Site) -> Path:

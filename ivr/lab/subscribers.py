@@ -3,18 +3,39 @@
 A CSV file in UTF-8 with a header; columns may be in any order, and those that a behaviour does not know stay empty:
 
     number      digits as the site dials them; for a shopper, the caller id
-    behaviour   one of `Behaviour`
+    behaviour   one of those below
     after_s     seconds from the call to the answer, or to the refusal (default 1)
     speech_ms   says "alo" of so many milliseconds after the answer (default 0; human: 600)
     greeting_s  machine: length of the greeting before the beep (default 8)
     keys        keys to press, seconds after the answer: 1@4.2;2@9 — held for 0.1 s, or as written: 1@4.2/0.5
     hang_up_s   hangs up so long after the answer; empty: listens until the other side hangs up
-    start_s     shopper: calls so long after the lab's start of calls (default 0)
+    start_s     shopper: calls so long after the lab begins to place calls (default 0)
     dial        shopper: the number of the hotline
+
+Behaviours:
+
+    listen       answers and listens in silence
+    human        answers, says "alo", listens; may press keys and hang up
+    keys         answers and presses keys: right ones, wrong ones, in quick succession
+    hang_up      answers and hangs up after hang_up_s; may press keys before
+    silent       answers and never speaks, presses or hangs up
+    machine      answers with a greeting and a beep, then records
+    busy         is busy (486)
+    no_answer    rings until the caller gives up; with after_s, until the network does (480)
+    rejected     rings, then declines the call (603)
+    unallocated  is no such number (404), as is every number that is not in the file
+    congestion   can't be reached, the network is full (503)
+    shopper      calls the hotline and walks a list of keys
 
 A key pressed while another is held ends that one, as on a telephone. A number may have several rows: its first call
 does what the first row says, its second call the second; the last row is for all further calls. Shoppers' rows are one
 call each.
+
+    number,behaviour,after_s,keys,hang_up_s,dial
+    79160000001,busy,,,,
+    79160000001,human,2,1@12.5;2@20,,
+    79160000002,hang_up,1,,7.25,
+    79160000003,shopper,,1@6;3@14,40,74950000000
 """
 
 from __future__ import annotations
@@ -34,28 +55,19 @@ from ivr.flow.model import KEYPAD
 
 
 class Behaviour(StrEnum):
-    #: Answers and listens in silence.
+    """What each does is said at the top of this file."""
+
     LISTEN = "listen"
-    #: Answers and hangs up.
-    HANG_UP = "hang_up"
-    #: Answers and presses keys: right ones, wrong ones, in quick succession.
-    KEYS = "keys"
-    #: Answers, says "alo", then listens.
     HUMAN = "human"
-    #: Answers and never speaks, presses or hangs up.
+    KEYS = "keys"
+    HANG_UP = "hang_up"
     SILENT = "silent"
-    #: Answers with a greeting and a beep, then records.
     MACHINE = "machine"
     BUSY = "busy"
-    #: Rings until the caller gives up; with after_s, until the network does (480).
     NO_ANSWER = "no_answer"
-    #: Declines the call (603).
     REJECTED = "rejected"
-    #: There is no such number (404).
     UNALLOCATED = "unallocated"
-    #: The network is full (503).
     CONGESTION = "congestion"
-    #: Calls the hotline and walks a list of keys.
     SHOPPER = "shopper"
 
 

@@ -40,7 +40,8 @@ class Gap:
     #: Packets received before the gap.
     after_packets: int
     ms: float
-    #: The RTP time stamp jumped too: the sender paused on purpose. False: audio that ran on came late.
+    #: The time stamp jumped too: nothing was played meanwhile (or the player itself came late by more than 80 ms, for
+    #: Asterisk then sets the stamp anew). False: audio that ran on was late on its way.
     pause: bool
 
 
@@ -92,7 +93,8 @@ class Media:
         self._socket.setblocking(False)
         self._socket.bind((host, 0))
         self.port: int = self._socket.getsockname()[1]
-        #: Audio packets received.
+        #: Audio packets sent and received.
+        self.sent = 0
         self.received = 0
         #: Packets missing from the sequence.
         self.lost = 0
@@ -207,6 +209,7 @@ class Media:
         if self._key or self._queue:
             self._tick_key()
         elif not self._silent:
+            self.sent += 1
             self._send(PCMA, self._stamp, self._speech.popleft() if self._speech else SILENCE)
         self._stamp = (self._stamp + SAMPLES) & 0xFFFFFFFF
 

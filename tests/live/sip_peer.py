@@ -115,6 +115,9 @@ class Call:
             self._end(200)
         elif self.direction == "out":
             self.peer._request(self, "CANCEL")
+        else:
+            self.peer._answer(self, 480)
+            self._end(480)
 
     def _later(self, delay_s: float, action: Callable[[], None]) -> None:
         self.timers.append(asyncio.get_running_loop().call_later(delay_s, action))
@@ -247,7 +250,7 @@ class SipPeer(asyncio.DatagramProtocol):
             if timer := self._sent.pop("answer" + message["call-id"], None):
                 timer.cancel()
         elif message.method in ("REGISTER", "OPTIONS"):
-            self._transport.sendto(self._reply(message, 200), addr)
+            self._transport.sendto(self._reply(message, 200, contact=message["contact"]), addr)
         else:
             self._in_dialog(message, addr)
 
@@ -329,9 +332,9 @@ class SipPeer(asyncio.DatagramProtocol):
         call.answer = self._reply(call.invite, status, call.local, self._sdp(call.media) if status == 200 else "")
         self._transport.sendto(call.answer, call.remote_address)
 
-    def _reply(self, request: Message, status: int, local: str = "", body: str = "") -> bytes:
+    def _reply(self, request: Message, status: int, local: str = "", body: str = "", contact: str = "") -> bytes:
         headers = [field for field in request.headers if field[0] in _COPIED]
-        headers += [("to", local or request["to"]), ("contact", f"<sip:{self.host}:{self.port}>")]
+        headers += [("to", local or request["to"]), ("contact", contact or f"<sip:{self.host}:{self.port}>")]
         return Message(f"SIP/2.0 {status} {REASONS.get(status, 'Refused')}", tuple(headers), body).encode()
 
     def _request(self, call: Call, method: str, branch: str = "") -> None:

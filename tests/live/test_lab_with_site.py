@@ -148,14 +148,15 @@ async def test_a_site_registers_with_its_operator(
     make_site: MakeSite, start_asterisk: StartAsterisk, asterisk_root: Program, tmp_path: Path
 ) -> None:
     lab = make_lab(tmp_path / "lab", "number,behaviour\n11,busy\n", asterisk_root, ("127.0.0.1", 5060), ("shop", "s"))
-    site = make_site(trunk_port=lab.sip_port, trunk__user="shop", trunk__register=True, trunk_secret="s")
-    async with lab:
-        running = await start_asterisk(site)
-        shown = ""
-        async with asyncio.timeout(10):
-            while "Registered" not in shown:
-                await asyncio.sleep(0.1)
-                shown = await running.command("pjsip show registrations")
+    async with lab, SipPeer() as peer:
+        for port in (lab.sip_port, peer.port):
+            site = make_site(trunk_port=port, trunk__user="shop", trunk__register=True, trunk_secret="s")
+            running = await start_asterisk(site)
+            shown = ""
+            async with asyncio.timeout(10):
+                while "Registered" not in shown:
+                    await asyncio.sleep(0.1)
+                    shown = await running.command("pjsip show registrations")
 
 
 def _ivr(*arguments: str) -> subprocess.CompletedProcess[str]:

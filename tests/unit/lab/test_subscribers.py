@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 
 from faults import AuthorError
-from ivr.lab.subscribers import Behaviour, KeyPress, load_subscribers, parse_subscribers
+from ivr.lab import subscribers as subscribers_file
+from ivr.lab.subscribers import COLUMNS, Behaviour, KeyPress, load_subscribers, parse_subscribers
 
 HEADER = "number,behaviour,after_s,speech_ms,greeting_s,keys,hang_up_s,start_s,dial\n"
+
+
+def test_the_file_is_explained_as_a_whole_and_its_example_is_right() -> None:
+    text = inspect.getdoc(subscribers_file) or ""
+    explained = {line.split()[0] for line in text.splitlines() if line.startswith("    ")}
+    assert explained >= {*COLUMNS, *Behaviour}
+    example = "\n".join(line.strip() for line in text[text.index("    number,") :].splitlines())
+    assert len(parse_subscribers(example)) == 4
 
 
 def test_every_column_is_read() -> None:
