@@ -47,6 +47,10 @@ class _Check:
         unknown = dict.fromkeys(target.to for target in self.parsed.targets if target.to not in self.nodes)
         #: What a misspelt target most likely was, so that one mistake does not make half of the flow unreachable.
         self.meanings = {name: suggestion(name, self.nodes) or name for name in islice(unknown, MAX_FAULTS)}
+        self.ways = {name: links(node) for name, node in self.nodes.items()}
+        self.after = {
+            name: tuple(dict.fromkeys(self.meant(way.to) for way in ways)) for name, ways in self.ways.items()
+        }
 
     def fault(self, line: int | None, what: str, mend: str) -> Fault:
         return Fault(what=what, mend=mend, where=self.parsed.path, line=line)
@@ -58,11 +62,11 @@ class _Check:
         """The node that a target means."""
         return self.meanings.get(name, name)
 
-    def next_of(self, name: str) -> list[str]:
-        return [self.meant(link.to) for link in links(self.nodes[name])]
+    def next_of(self, name: str) -> tuple[str, ...]:
+        return self.after[name]
 
     def silent_next_of(self, name: str) -> list[str]:
-        return [self.meant(link.to) for link in links(self.nodes[name]) if link.silent]
+        return [self.meant(way.to) for way in self.ways[name] if way.silent]
 
     # ------------------------------------------------------------ where it leads
 
@@ -154,14 +158,14 @@ class _Check:
     def menus_after(self, name: str) -> list[str]:
         """The menu that says the message itself, or the first ones that follow it."""
 
-        def on(name: str) -> list[str]:
-            return [] if isinstance(self.nodes[name], Menu) else self.next_of(name)
+        def on(name: str) -> tuple[str, ...]:
+            return () if isinstance(self.nodes[name], Menu) else self.next_of(name)
 
         group = reached(self.nodes, [name], on)
         return [other for other in self.nodes if other in group and isinstance(self.nodes[other], Menu)]
 
     def offers_opt_out(self, menu: str) -> bool:
-        keys = [self.meant(link.to) for link in links(self.nodes[menu]) if link.pressed]
+        keys = [self.meant(way.to) for way in self.ways[menu] if way.pressed]
         others = {name: node for name, node in self.nodes.items() if name != menu}
         return any(isinstance(self.nodes[name], OptOut) for name in reached(others, keys, self.next_of))
 

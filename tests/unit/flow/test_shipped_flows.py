@@ -9,7 +9,9 @@ import jsonschema
 import pytest
 import yaml
 
+from ivr.flow.grammar import NODE_KINDS
 from ivr.flow.graph import outline, texts
+from ivr.flow.load import check_flow_file
 from ivr.flow.model import LANGUAGES, Flow, Menu, OptOut, Request
 from ivr.flow.schema import flow_schema
 from ivr.flow.show import flow_text
@@ -121,3 +123,18 @@ def test_shipped_flows_fit_the_schema(path: Path) -> None:
 @pytest.mark.parametrize("name", ["fields", "keys", "nodes", "head", "nothing_but_a_name", "promo_without_message"])
 def test_schema_refuses_broken_grammar(name: str) -> None:
     assert list(validator().iter_errors(instance(BROKEN / f"{name}.yaml")))
+
+
+def test_the_example_of_the_readme_is_a_good_flow(tmp_path: Path) -> None:
+    example = (DIALPLANS / "README.md").read_text("utf-8").split("```yaml\n")[1].split("```")[0]
+    path = tmp_path / "example.yaml"
+    path.write_text(example, "utf-8")
+    flow, faults = check_flow_file(path, SENTENCES)
+    assert faults == []
+    assert flow is not None
+
+
+def test_the_readme_names_every_kind_and_field() -> None:
+    readme = (DIALPLANS / "README.md").read_text("utf-8")
+    words = {*NODE_KINDS, *(name for kind in NODE_KINDS.values() for name in kind.fields)}
+    assert {word for word in words if f"`{word}`" not in readme} == set()
