@@ -23,13 +23,15 @@ class Size:
     height: int
     #: At most so many labels along the bottom.
     labels: int
+    #: Room for the labels at the left.
+    left: int
 
 
-WIDE = Size(width=960, height=320, labels=20)
-NARROW = Size(width=340, height=220, labels=6)
+WIDE = Size(width=960, height=320, labels=20, left=60)
+NARROW = Size(width=340, height=220, labels=6, left=46)
 
-#: Room for the labels: left, top, right, bottom.
-_LEFT, _TOP, _RIGHT, _BOTTOM = 46, 10, 14, 26
+#: Room at the other sides.
+_TOP, _RIGHT, _BOTTOM = 10, 14, 26
 
 
 def _number(value: float) -> str:
@@ -53,11 +55,11 @@ def _text(x: float, y: float, anchor: str, text: str) -> Markup:
 def _gridline(size: Size, y: float, label: str, *, base: bool) -> Markup:
     return Markup('<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"/>{}').format(
         "base" if base else "grid",
-        _LEFT,
+        size.left,
         size.width - _RIGHT,
         _number(y),
         _number(y),
-        _text(_LEFT - 6, y + 4, "end", label),
+        _text(size.left - 6, y + 4, "end", label),
     )
 
 
@@ -77,10 +79,10 @@ def curve(rates: Sequence[Rate], size: Size, *, title: str, percent: Callable[[f
     bands = [rate.interval for rate in rates if rate.interval is not None]
     if len(shares) < 2:
         return Markup("")
-    width, height = size.width - _LEFT - _RIGHT, size.height - _TOP - _BOTTOM
+    width, height = size.width - size.left - _RIGHT, size.height - _TOP - _BOTTOM
 
     def x(second: int) -> float:
-        return _LEFT + width * second / (len(shares) - 1)
+        return size.left + width * second / (len(shares) - 1)
 
     def y(share: float) -> float:
         return _TOP + height * (1 - share)
@@ -114,7 +116,7 @@ def columns(values: Sequence[tuple[str, int, int]], size: Size, *, title: str, c
     if not values:
         return Markup("")
     top = _ceiling(max(whole for _, whole, _ in values))
-    width, height = size.width - _LEFT - _RIGHT, size.height - _TOP - _BOTTOM
+    width, height = size.width - size.left - _RIGHT, size.height - _TOP - _BOTTOM
     slot = width / max(len(values), 6)
     every = next(step for step in (1, 2, 3, 4, 6, 12, 24) if len(values) / step <= 2 * size.labels or step == 24)
 
@@ -122,7 +124,7 @@ def columns(values: Sequence[tuple[str, int, int]], size: Size, *, title: str, c
         tall = height * value / top
         return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="2"/>').format(
             kind,
-            _number(_LEFT + slot * (place + 0.14)),
+            _number(size.left + slot * (place + 0.14)),
             _number(_TOP + height - tall),
             _number(slot * 0.72),
             _number(tall),
@@ -135,5 +137,5 @@ def columns(values: Sequence[tuple[str, int, int]], size: Size, *, title: str, c
     for place, (label, whole, part) in enumerate(values):
         parts += [column(place, "pale", whole), column(place, "fill", part)]
         if place % every == 0:
-            parts.append(_text(_LEFT + slot * (place + 0.5), size.height - 8, "middle", escape(label)))
+            parts.append(_text(size.left + slot * (place + 0.5), size.height - 8, "middle", escape(label)))
     return _image(size, title, "columns", parts)

@@ -50,7 +50,10 @@ async def compute_report(
 
 @dataclass(frozen=True)
 class _Counting:
-    """The queries of one report. Each returns finished figures."""
+    """The queries of one report. Each returns finished figures.
+
+    Groups are named by label: PostgreSQL takes an expression with parameters for another one when it is repeated.
+    """
 
     connection: AsyncConnection
     tenant: str
@@ -129,13 +132,16 @@ class _Counting:
         )
         # Whoever was dialled, or may have been, stays in the audience: the report must not forget a call.
         touched = or_(person.c.dialled > 0, person.c.human > 0, person.c.machine > 0, person.c.unknown > 0)
-        kind = case((lead.c.state != "excluded", "in"), (func.coalesce(touched, False), "later"), else_="out")
+        kind = case((lead.c.state != "excluded", "in"), (func.coalesce(touched, False), "later"), else_="out").label(
+            "place"
+        )
+        why = func.coalesce(lead.c.excluded_reason, "").label("why")
         leads = await self._rows(
-            select(kind, func.coalesce(lead.c.excluded_reason, ""), func.count())
+            select(kind, why, func.count())
             .select_from(lead)
             .outerjoin(person, person.c.lead_id == lead.c.id)
             .where(lead.c.campaign_id == self.campaign.id)
-            .group_by(kind, func.coalesce(lead.c.excluded_reason, ""))
+            .group_by("place", "why")
         )
         excluded = {reason: count for reason, count in refused}
         later: dict[str, int] = {}
@@ -164,8 +170,8 @@ class _Counting:
         return _in_order({VERDICTS[place] or IN_FLIGHT: count for place, count in rows})
 
     async def _retention(self, reached: int, length_ms: int) -> tuple[Rate, ...]:
-        second = talk.c.heard_ms // 1000
-        rows = await self._rows(select(second, func.count()).where(talk.c.began == 1).group_by(second))
+        second = (talk.c.heard_ms // 1000).label("second")
+        rows = await self._rows(select(second, func.count()).where(talk.c.began == 1).group_by("second"))
         stopped_in = {int(at): count for at, count in rows}
         still, curve = sum(stopped_in.values()), []
         for t in range(length_ms // 1000 + 1 if length_ms else 0):
@@ -204,11 +210,13 @@ class _Counting:
             func.count().label("presses"),
             func.count(attempt.c.lead_id.distinct()).label("persons"),
         ).where(attempt.c.outcome == Outcome.HUMAN.value, journal.c.kind == kind.value)
-        return await self._rows((query if only is None else query.where(only)).group_by(*by))
+        return await self._rows(
+            (query if only is None else query.where(only)).group_by(*(column.name for column in by))
+        )
 
     async def _follow_up_after(self, reached: int) -> tuple[AfterFigure, ...]:
-        step = talk.c.follow_up_at_ms // (AFTER_STEP_S * 1000)
-        rows = await self._rows(select(step, func.count()).where(talk.c.follow_up == 1).group_by(step))
+        step = (talk.c.follow_up_at_ms // (AFTER_STEP_S * 1000)).label("step")
+        rows = await self._rows(select(step, func.count()).where(talk.c.follow_up == 1).group_by("step"))
         return tuple(
             AfterFigure(from_s=int(step) * AFTER_STEP_S, persons=Rate(count, reached))
             for step, count in sorted(map(tuple, rows))
@@ -235,11 +243,11 @@ class _Counting:
         )
 
     async def _slots(self) -> list[Slot]:
-        at = attempt.c.dialled_at_ms // SLOT_MS
+        at = (attempt.c.dialled_at_ms // SLOT_MS).label("slot")
         attempts = await self._rows(
             select(at, func.count(), func.sum(case((attempt.c.outcome == Outcome.HUMAN.value, 1), else_=0)))
             .where(attempt.c.campaign_id == self.campaign.id, attempt.c.dialled_at_ms.is_not(None))
-            .group_by(at)
+            .group_by("slot")
         )
         persons = await self._rows(
             select(

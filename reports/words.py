@@ -87,8 +87,7 @@ class Words:
 
     def of(self, rate: Rate) -> str:
         """ "120 из 960" """
-        words = self("of", part=self.count(rate.part), whole=self.count(rate.whole))
-        return words.replace(" ", NO_BREAK)
+        return self("of", part=self.count(rate.part), whole=self.count(rate.whole))
 
     def date(self, day: date) -> str:
         if self._english:

@@ -63,7 +63,7 @@ def test_russian_and_ukrainian_write_commas_and_spaces_that_do_not_break() -> No
         assert words.date(date(2026, 3, 8)) == "08.03.2026"
         assert words.interval(Rate(15, 148)) == "6,2–16,0\u00a0%"
         assert words.whole_percent(0.25) == "25\u00a0%"
-    assert Words("ru").of(Rate(120, 2960)) == "120\u00a0из\u00a02\u00a0960"
+    assert Words("ru").of(Rate(120, 2960)) == "120 из 2\u00a0960"
 
 
 def test_english_writes_points_and_commas() -> None:

@@ -1,0 +1,113 @@
+"""How long the report of a big campaign takes: `python -m tests.bench.report_speed [LEADS]`, 200,000 by default."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from sqlalchemy import Table, insert
+
+from ivr.store import tables
+from ivr.store.db import open_database
+from reports.consistency import verify
+from reports.metrics import compute_report
+from reports.page import render_html
+from tests.unit.reports.rows import MOSCOW, NOON, NOW, Rows
+
+_BATCH = 20_000
+
+
+def batches(leads: int) -> Iterator[dict[Table, list[dict[str, Any]]]]:
+    """Rows of a campaign of so many leads, 1.5 attempts each, every second of them a person with three notes."""
+    chance = Random(1)  # noqa: S311 - the same rows every time
+    rows = Rows()
+    rows.campaign()
+    yield rows.rows
+    number = 0
+    for first in range(1, leads + 1, _BATCH):
+        batch: dict[Table, list[dict[str, Any]]] = {
+            table: [] for table in (tables.contact, tables.lead, tables.attempt, tables.call, tables.journal)
+        }
+        for lead in range(first, min(first + _BATCH, leads + 1)):
+            batch[tables.contact].append(
+                {
+                    **{"id": lead, "tenant": "shop", "phone": f"+7{9000000000 + lead}", "name": "", "language": "ru"},
+                    "created_at_ms": NOON,
+                }
+            )
+            batch[tables.lead].append(
+                {
+                    **{"id": lead, "campaign_id": 1, "contact_id": lead, "variables": {}, "state": "done"},
+                    **{"excluded_reason": None, "due_at_ms": 0, "attempts": 1, "outcome": None},
+                }
+            )
+            for outcome in ("human",) if lead % 2 else ("busy", "no_answer"):
+                number += 1
+                at = NOON + chance.randrange(12 * 3_600_000)
+                batch[tables.attempt].append(
+                    {
+                        **{
+                            "id": f"a{number}",
+                            "campaign_id": 1,
+                            "lead_id": lead,
+                            "number": 1 + (outcome == "no_answer"),
+                        },
+                        **{"planned_at_ms": at, "dialled_at_ms": at, "outcome": outcome},
+                    }
+                )
+                if outcome == "human":
+                    _talk(batch, number, at, chance)
+        yield batch
+
+
+def _talk(batch: dict[Table, list[dict[str, Any]]], number: int, at: int, chance: Random) -> None:
+    batch[tables.call].append(
+        {
+            **{"id": f"c{number}", "tenant": "shop", "direction": "outbound", "attempt_id": f"a{number}"},
+            **{"uniqueid": f"a{number}", "phone": "+79161234567", "dialled": "", "flow": "promo", "language": "ru"},
+            **{"amd": "", "started_at_ms": at, "answered_at_ms": at, "ended_at_ms": at + 30_000, "ended_by": "hang_up"},
+        }
+    )
+    blank = {"node": "offer", "value": "", "follow_up": False, "depth": 0, "main": False}
+    blank |= {"heard_ms": None, "length_ms": None, "ended": None}
+    heard = {"heard_ms": chance.randrange(20_001), "length_ms": 20_000, "ended": "hang_up"}
+    for seq, note in enumerate(
+        (
+            {"kind": "heard", "value": "promo.hello", "heard_ms": 2_000, "length_ms": 2_000, "ended": "played"},
+            {"kind": "heard", "value": "promo.offer", "main": True, **heard},
+            {"kind": "key", "value": chance.choice("123"), "follow_up": chance.random() < 0.5},
+        )
+    ):
+        batch[tables.journal].append({**blank, "call_id": f"c{number}", "seq": seq, "at_ms": 20_000, **note})
+
+
+async def main(leads: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        engine = await open_database(f"sqlite+aiosqlite:///{Path(folder) / 'bench.sqlite3'}")
+        for batch in batches(leads):
+            async with engine.begin() as connection:
+                for table, values in batch.items():
+                    await connection.execute(insert(table), values)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        started = time.perf_counter()
+        report = await compute_report(engine, tenant="shop", campaign_name="tv-week", zone=MOSCOW, now_ms=NOW)
+        counted = time.perf_counter()
+        page = render_html(report, language="ru", title="Техномир")
+        drawn = time.perf_counter()
+        await engine.dispose()
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(f"{leads:,} leads, {report.attempts:,} attempts, {report.reached.part * 3:,} notes")
+    print(f"figures {counted - started:.2f} s, memory +{grown:.0f} MB")
+    print(f"page {drawn - counted:.2f} s, {len(page) // 1024} kB")
+    assert verify(report) == []
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000))

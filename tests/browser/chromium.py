@@ -1,0 +1,126 @@
+"""A headless Chromium driven through its DevTools protocol: what a page shows, asks for and complains about."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+_LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
+
+
+def find_chromium() -> str | None:
+    """The browser of this machine, or None."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@dataclass
+class Tab:
+    """One page. Commands are answered in order; events are sorted into what tests ask about."""
+
+    socket: aiohttp.ClientWebSocketResponse
+    session: str = ""
+    #: Addresses that were asked for, the page itself included.
+    requested: list[str] = field(default_factory=list)
+    #: Console errors, exceptions and what the page's security policy refused.
+    complaints: list[str] = field(default_factory=list)
+    loaded: bool = False
+    _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    async def command(self, method: str, **params: Any) -> dict[str, Any]:
+        number = next(self._ids)
+        message = {"id": number, "method": method, "params": params}
+        await self.socket.send_json({**message, "sessionId": self.session} if self.session else message)
+        while True:
+            answer = await self._receive()
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                result: dict[str, Any] = answer["result"]
+                return result
+
+    async def _receive(self) -> dict[str, Any]:
+        message: dict[str, Any] = await self.socket.receive_json(timeout=30)
+        params = message.get("params", {})
+        match message.get("method"):
+            case "Network.requestWillBeSent":
+                self.requested.append(params["request"]["url"])
+            case "Log.entryAdded":
+                self.complaints.append(params["entry"]["text"])
+            case "Runtime.exceptionThrown":
+                self.complaints.append(params["exceptionDetails"]["text"])
+            case "Runtime.consoleAPICalled":
+                self.complaints.append(str(params["args"]))
+            case "Page.loadEventFired":
+                self.loaded = True
+        return message
+
+    async def open(self, path: Path, *, width: int, height: int = 800) -> None:
+        """Load a file in a window of that size and wait until it is complete."""
+        await self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+        self.loaded = False
+        await self.command("Page.navigate", url=path.as_uri())
+        while not self.loaded:
+            await self._receive()
+
+    async def value(self, expression: str) -> Any:
+        """What a JavaScript expression comes to in the page."""
+        answer = await self.command("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+
+@asynccontextmanager
+async def chromium(executable: str, profile: Path) -> AsyncIterator[Tab]:
+    """An empty tab of a browser of its own, which ends with the block."""
+    process = await asyncio.create_subprocess_exec(
+        executable,
+        "--headless",
+        "--no-sandbox",  # it reads nothing but our own file
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--no-first-run",
+        f"--user-data-dir={profile}",
+        "--remote-debugging-port=0",
+        "about:blank",
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    try:
+        address = await asyncio.wait_for(_address(process.stderr), 30)
+        async with aiohttp.ClientSession() as http, http.ws_connect(address, max_msg_size=0) as socket:
+            tab = Tab(socket)
+            target = await tab.command("Target.createTarget", url="about:blank")
+            attached = await tab.command("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+            tab.session = attached["sessionId"]
+            for domain in ("Page", "Network", "Log", "Runtime"):
+                await tab.command(f"{domain}.enable")
+            yield tab
+            tab.session = ""
+            await tab.command("Browser.close")
+    finally:
+        if process.returncode is None:
+            try:
+                await asyncio.wait_for(process.wait(), 10)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def _address(stderr: asyncio.StreamReader) -> str:
+    async for line in stderr:
+        if found := _LISTENING.search(line):
+            return found[1].decode()
+    raise AssertionError("Chromium ended before it listened")
