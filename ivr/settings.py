@@ -81,6 +81,8 @@ class AsteriskSettings(_Section):
     #: Where SIP is bound.
     sip_host: str = "0.0.0.0"  # noqa: S104 - the operator calls from outside
     sip_port: int = Field(5060, ge=1, le=65535)
+    #: Address at which the operator reaches this machine when it is behind NAT; empty: its own.
+    public_host: str = ""
     rtp_start: int = Field(10000, ge=1024, le=65535)
     rtp_end: int = Field(12000, ge=1024, le=65535)
     ami_host: str = "127.0.0.1"

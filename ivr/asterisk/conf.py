@@ -114,6 +114,7 @@ _FORMS = {
     "agi.host": (_HOST, "a host name or address"),
     "agi.second": (r"([A-Za-z0-9._-]+:\d{1,5})?", "host:port"),
     "asterisk.sip_host": (_HOST, "an address of this machine"),
+    "asterisk.public_host": (rf"({_HOST})?", "a host name or address"),
     "asterisk.ami_host": (_HOST, "an address of this machine"),
     "asterisk.ami_user": (r"[A-Za-z0-9_-]+", "letters, digits, dash"),
 }

@@ -136,6 +136,23 @@ def console(
     typer.echo(asyncio.run(running.console(home, site_program(loaded), line)).rstrip("\n"))
 
 
+@app.command()
+def stop(
+    site: SiteFolder = Path(),
+    grace: Annotated[
+        float, typer.Option("--grace", min=0, help="Seconds that calls may go on; new ones are refused.")
+    ] = 0,
+) -> None:
+    """Stop this site's Asterisk, such as one that a killed engine left behind."""
+    loaded = load_site(site)
+    present = running.adopt(conf.site_home(loaded), site_program(loaded))
+    if present is None:
+        typer.echo("It is not running.")
+    else:
+        asyncio.run(present.stop(grace_s=grace))
+        typer.echo(f"Asterisk (process {present.pid}) has ended.")
+
+
 def site_program(site: Site) -> Program:
     """The Asterisk that this site runs with. Raises MachineError when there is none, or somebody else starts it."""
     mode = site.settings.asterisk.mode

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +23,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 class MakeSite(Protocol):
     def __call__(
-        self, *, trunk_port: int, trunk_host: str = "127.0.0.1", trunk_secret: str = "", **settings: object
+        self,
+        dotted: Mapping[str, object] | None = None,
+        /,
+        *,
+        trunk_port: int,
+        trunk_host: str = "127.0.0.1",
+        trunk_secret: str = "",
+        **settings: object,
     ) -> Site: ...
 
 
@@ -35,10 +42,18 @@ def asterisk_root() -> program.Program:
 
 @pytest.fixture
 def make_site(tmp_path: Path) -> MakeSite:
-    """Makes a site on free loopback ports; settings by name with __ for the dot: outbound__channels=3."""
+    """Makes a site on free loopback ports; settings by dotted name, or with __ for the dot: outbound__channels=3."""
     made = 0
 
-    def make(*, trunk_port: int, trunk_host: str = "127.0.0.1", trunk_secret: str = "", **settings: object) -> Site:
+    def make(
+        dotted: Mapping[str, object] | None = None,
+        /,
+        *,
+        trunk_port: int,
+        trunk_host: str = "127.0.0.1",
+        trunk_secret: str = "",
+        **settings: object,
+    ) -> Site:
         nonlocal made
         made += 1
         chosen = free_ports() | {
@@ -48,6 +63,7 @@ def make_site(tmp_path: Path) -> MakeSite:
             "asterisk.sip_host": "127.0.0.1",
             "destinations.operator": "+74950000000",
         }
+        chosen |= dotted or {}
         chosen |= {name.replace("__", "."): value for name, value in settings.items()}
         return init_site(tmp_path / f"s{made}", chosen, trunk_secret=trunk_secret)
 

@@ -19,7 +19,7 @@ from ivr.asterisk.program import Program
 from ivr.fallback.plan import Plan as FallbackPlan
 from ivr.settings import Site
 from tests.live.conftest import MakeSite
-from tests.live.sip_peer import SipPeer
+from tests.live.sip_peer import Call, SipPeer
 
 Start = Callable[[Site], Awaitable[running.Running]]
 
@@ -27,14 +27,58 @@ Start = Callable[[Site], Awaitable[running.Running]]
 NOBODY = 9
 
 
-async def test_starts_within_ten_seconds_with_a_quiet_log(make_site: MakeSite, start_asterisk: Start) -> None:
-    site = make_site(trunk_port=NOBODY, trunk__user="shop", trunk_secret="s")
-    begun = time.monotonic()
-    asterisk = await start_asterisk(site)
-    assert time.monotonic() - begun < 10
-    assert running.errors_in(asterisk.home.messages) == []
-    dialplan = await asterisk.command("dialplan show")
+PLAIN: dict[str, object] = {}
+FULL: dict[str, object] = {
+    "trunk.user": "shop",
+    "trunk.register": True,
+    "trunk.codec": "g722",
+    "trunk.caller_id": "+74950000000",
+    "asterisk.public_host": "203.0.113.7",
+    "agi.second": "127.0.0.1:9",
+}
+
+
+@pytest.mark.parametrize("settings", [PLAIN, FULL], ids=["plain", "full"])
+async def test_starts_within_ten_seconds_with_a_quiet_log(
+    make_site: MakeSite, start_asterisk: Start, settings: dict[str, object]
+) -> None:
+    async with SipPeer() as peer:
+        site = make_site(settings, trunk_port=peer.port, trunk_secret="s")
+        begun = time.monotonic()
+        asterisk = await start_asterisk(site)
+        assert time.monotonic() - begun < 10
+        dialplan = await asterisk.command("dialplan show")
     assert "'from-trunk'" in dialplan and "'promo'" in dialplan
+    assert running.errors_in(asterisk.home.messages) == []
+
+
+async def test_calls_may_finish_before_it_stops(make_site: MakeSite, start_asterisk: Start) -> None:
+    async with SipPeer() as peer:
+        site = make_site(trunk_port=peer.port)
+        asterisk = await start_asterisk(site)
+        FallbackPlan(audio={}, language="ru", spool=str(site.spool)).write(conf.fallback_plan(site))
+        address = ("127.0.0.1", site.settings.asterisk.sip_port)
+        call = peer.dial(address, "100", caller="1")
+        await call.answered.wait()
+        stopping = asyncio.create_task(asterisk.stop(grace_s=20))
+        async with asyncio.timeout(10):
+            while await _is_taken(peer.dial(address, "100", caller="2")):
+                pass
+        assert call.ended_at is None
+        assert asterisk.alive
+        call.hang_up()
+        await asyncio.wait_for(stopping, 10)
+    assert not asterisk.alive
+
+
+async def _is_taken(call: Call) -> bool:
+    """Whether the call was answered; then it is hung up."""
+    answered, ended = (asyncio.create_task(event.wait()) for event in (call.answered, call.ended))
+    await asyncio.wait([answered, ended], return_when=asyncio.FIRST_COMPLETED)
+    call.hang_up()
+    answered.cancel()
+    await ended
+    return call.answered_at is not None
 
 
 async def test_stop_leaves_nothing(make_site: MakeSite, start_asterisk: Start) -> None:

@@ -59,6 +59,12 @@ def test_a_registered_trunk_authenticates() -> None:
     assert "res_pjsip_outbound_registration.so" in files["modules.conf"]
 
 
+def test_behind_nat_the_operator_is_told_the_public_address() -> None:
+    assert "external_" not in site_files(site(), PROGRAM)["pjsip.conf"]
+    pjsip = site_files(site({"asterisk.public_host": "203.0.113.7"}), PROGRAM)["pjsip.conf"]
+    assert section(pjsip, "transport", "transport")["external_media_address"] == "203.0.113.7"
+
+
 def test_the_second_engine_comes_after_the_first_and_before_the_fallback() -> None:
     extensions = site_files(site({"agi.second": "10.0.0.9:4573"}), PROGRAM)["extensions.conf"]
     hotline = extensions.partition("[hotline]")[2].partition("[promo]")[0]
