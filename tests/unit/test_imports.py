@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Which of our own top-level names each may import. ivr/cli wires everything and is exempt.
 ALLOWED = {
     "faults": {"faults"},
-    "debroot": {"debroot", "faults"},
+    "apt_sources": {"apt_sources"},
+    "debroot": {"debroot", "apt_sources", "faults"},
     "prompts": {"prompts", "faults", "debroot"},
     "ivr": {"ivr", "prompts", "faults", "debroot"},
     "outbound": {"outbound", "ivr", "prompts", "faults"},

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 import debroot
-from debroot import Source, chosen_source, deb822, distribution_source, machine_sources, opened
+from apt_sources import (
+    OWN,
+    SID,
+    Source,
+    chosen_source,
+    deb822,
+    distribution_source,
+    machine_sources,
+    read_deb822,
+    read_one_line,
+)
+from debroot import opened
 from faults import MachineError
 
 BOOKWORM = {"ID": "debian", "VERSION_CODENAME": "bookworm"}
@@ -49,7 +60,7 @@ deb cdrom:[Debian]/ bookworm main
 
 
 def test_deb822_stanzas() -> None:
-    distribution, vendor = debroot.read_deb822(DEB822)
+    distribution, vendor = read_deb822(DEB822)
     assert distribution == Source(
         uris=("http://mirror.example/debian",),
         suites=("bookworm", "bookworm-updates"),
@@ -60,12 +71,12 @@ def test_deb822_stanzas() -> None:
 
 
 def test_a_key_within_the_sources_survives_being_written_again() -> None:
-    vendor = debroot.read_deb822(DEB822)[1]
-    assert debroot.read_deb822(deb822(vendor)) == [vendor]
+    vendor = read_deb822(DEB822)[1]
+    assert read_deb822(deb822(vendor)) == [vendor]
 
 
 def test_one_line_entries() -> None:
-    sources = debroot.read_one_line(ONE_LINE)
+    sources = read_one_line(ONE_LINE)
     assert [source.uris[0] for source in sources][:2] == ["https://vendor.example/apt", "http://mirror.example/debian"]
     assert sources[0].signed_by == "/etc/apt/keyrings/vendor.gpg"
     assert sources[1].components == ("main", "contrib")
@@ -90,11 +101,11 @@ def test_a_machine_without_debian_has_no_source(tmp_path: Path) -> None:
 
 def test_debian_turns_to_sid_and_ubuntu_stays() -> None:
     source = Source(uris=("http://m.example/debian",), suites=("bookworm",), components=("main",))
-    assert chosen_source(source, BOOKWORM, debroot.SID, ("main", "non-free")).suites == ("sid",)
-    assert chosen_source(source, BOOKWORM, debroot.OWN, ("main",)).suites == ("bookworm",)
+    assert chosen_source(source, BOOKWORM, SID, ("main", "non-free")).suites == ("sid",)
+    assert chosen_source(source, BOOKWORM, OWN, ("main",)).suites == ("bookworm",)
     ubuntu = Source(uris=("http://m.example/ubuntu",), suites=("noble", "noble-updates"), components=("main",))
-    assert chosen_source(ubuntu, NOBLE, debroot.SID, ("main",)).suites == ("noble", "noble-updates")
-    assert "universe" in chosen_source(ubuntu, NOBLE, debroot.SID, ("main",)).components
+    assert chosen_source(ubuntu, NOBLE, SID, ("main",)).suites == ("noble", "noble-updates")
+    assert "universe" in chosen_source(ubuntu, NOBLE, SID, ("main",)).components
 
 
 def test_a_root_is_there_only_with_its_manifest(tmp_path: Path) -> None:
@@ -151,7 +162,7 @@ case "$*" in *update*) echo "$COMPLAINT" >&2; exit 100;; esac
 def test_apts_complaints_are_told_in_plain_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, complaint: str, what: str, mend: str
 ) -> None:
-    monkeypatch.setattr(debroot, "machine_sources", lambda: debroot.read_deb822(DEB822))
+    monkeypatch.setattr(debroot, "machine_sources", lambda: read_deb822(DEB822))
     monkeypatch.setattr(debroot, "os_release", lambda: BOOKWORM)
     for name, text in (("apt-get", FAKE_APT), ("dpkg", "#!/bin/sh\necho amd64\n"), ("dpkg-deb", "#!/bin/sh\n")):
         (tmp_path / name).write_text(text)
