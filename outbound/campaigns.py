@@ -281,7 +281,7 @@ async def finish_if_done(engine: AsyncEngine, campaign_id: int, *, now_ms: int) 
     return changed.rowcount == 1
 
 
-async def progress(engine: AsyncEngine, campaign_id: int) -> Progress:
+async def count_progress(engine: AsyncEngine, campaign_id: int) -> Progress:
     """How many leads are in each state, and their outcomes so far."""
     counted = (
         select(lead.c.state, lead.c.outcome, func.count())

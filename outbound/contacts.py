@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
@@ -127,12 +127,13 @@ class ContactsFile:
         return Contact(line=line, phone=phone, name=name, language=language, variables=variables)
 
 
-def open_contacts(path: Path, *, region: str, language: Language) -> ContactsFile:
+def open_contacts(path: Path, *, region: str, language: Language, variables: Collection[str] = ()) -> ContactsFile:
     """The contacts file at `path`, header checked. Raises AuthorError when it can't be read as a whole.
 
-    `region` (ISO country) is whose national numbers it may hold; `language` is for rows that name none. UTF-8 and
-    UTF-16 are told by their bytes; a file in an old Cyrillic code page is read with a notice, for this is what Excel
-    saves as "CSV" on a Russian Windows.
+    `region` (ISO country) is whose national numbers it may hold; `language` is for rows that name none. A header that
+    differs from one of the flow's `variables` only in case, blanks or dashes gives that one. UTF-8 and UTF-16 are told
+    by their bytes; a file in an old Cyrillic code page is read with a notice, for this is what Excel saves as "CSV" on
+    a Russian Windows.
     """
     try:
         with path.open("rb") as file:
@@ -158,7 +159,8 @@ def open_contacts(path: Path, *, region: str, language: Language) -> ContactsFil
         )
     delimiter = delimiter or max(_DELIMITERS, key=lambda letter: _fits(header, letter))
     found = [" ".join(cell.split()) for cell in _parsed(header, delimiter, strict=False)]
-    names = [_COLUMNS.get(_plain(cell), cell) or None for cell in found]
+    known = {**{_plain(name): name for name in variables}, **_COLUMNS}
+    names = [known.get(_plain(cell), cell) or None for cell in found]
     listed = ", ".join(filter(None, found))
     if "phone" not in names:
         what = f"There is no column phone (or телефон). Found: {listed[:300]}."

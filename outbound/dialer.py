@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
 from panoramisk.message import Message
@@ -69,6 +69,7 @@ class Dialer:
     def __init__(self, *, ami: Ami, ledger: Ledger, trunk: Trunk, clock_ms: Callable[[], int]) -> None:
         self._ami, self._ledger, self._trunk, self._clock_ms = ami, ledger, trunk, clock_ms
         self.watched: dict[str, Watch] = {}
+        self._abandoned = False
         ami.register_event("Newstate", self._newstate)
         ami.register_event("OriginateResponse", self._originate_response)
         ami.register_event("Hangup", self._hangup)
@@ -117,6 +118,15 @@ class Dialer:
         watch = self.watched.get(attempt_id)
         if watch is not None:
             watch.learned = learned
+            watch.changed.set()
+
+    def abandon(self) -> None:
+        """Watch no longer: what is in flight stays so in the ledger, for the next start to settle.
+
+        Tasks come to their end by themselves; a cancelled one would tear its database connection.
+        """
+        self._abandoned = True
+        for watch in self.watched.values():
             watch.changed.set()
 
     def _begin(self, claim: Claim, rules: Rules) -> Watch:
@@ -170,18 +180,36 @@ class Dialer:
 
     async def _watch_to_end(self, watch: Watch) -> None:
         while watch.learned is None and not watch.heard_both:
+            if self._abandoned:
+                return
             try:
                 async with asyncio.timeout(SECOND_EVENT_S if watch.heard_one else None):
                     await watch.changed.wait()
             except TimeoutError:
                 break
             watch.changed.clear()
-        if watch.learned is None:
-            end = await self._from_events(watch)
-        else:
-            end = settlement(watch.claim, watch.rules, watch.learned, machine=watch.machine, now_ms=self._clock_ms())
+        end = self._from_learned(watch, watch.learned) if watch.learned else await self._from_events(watch)
         await self._written(lambda: self._ledger.settle(end))
         log.info("settled", attempt=end.attempt_id, outcome=end.outcome.value, by=end.settled_by, cause=end.cause)
+
+    def _from_learned(self, watch: Watch, learned: Learned) -> Settlement:
+        claim, outcome = watch.claim, learned.outcome
+        if outcome is Outcome.HUMAN and watch.machine:
+            # AMD's verdict was heard before the link was lost; Asterisk's records do not hold it.
+            outcome = Outcome.MACHINE
+        ended_at_ms = learned.ended_at_ms or self._clock_ms()
+        return Settlement(
+            attempt_id=claim.attempt_id,
+            lead_id=claim.lead_id,
+            number=claim.number,
+            outcome=outcome,
+            settled_by=learned.settled_by,
+            ended_at_ms=ended_at_ms,
+            dialled_at_ms=learned.dialled_at_ms,
+            answered_at_ms=learned.answered_at_ms,
+            cause=learned.cause,
+            next_due_ms=_next_due_ms(outcome, claim, watch.rules, ended_at_ms),
+        )
 
     async def _from_events(self, watch: Watch) -> Settlement:
         claim, rules = watch.claim, watch.rules
@@ -222,26 +250,9 @@ class Dialer:
                 return await write()
             except DBAPIError as error:
                 log.error("ledger_refuses", error=str(error.orig), again_in_s=_WRITE_AGAIN_S)
+                if self._abandoned:
+                    return None
                 await asyncio.sleep(_WRITE_AGAIN_S)
-
-
-def settlement(claim: Claim, rules: Rules, learned: Learned, *, now_ms: int, machine: bool | None = None) -> Settlement:
-    """The end of an attempt as the records tell it; `machine` is AMD's verdict, which they do not hold."""
-    ended_at_ms = learned.ended_at_ms or now_ms
-    if learned.outcome is Outcome.HUMAN and machine:
-        learned = replace(learned, outcome=Outcome.MACHINE)
-    return Settlement(
-        attempt_id=claim.attempt_id,
-        lead_id=claim.lead_id,
-        number=claim.number,
-        outcome=learned.outcome,
-        settled_by=learned.settled_by,
-        ended_at_ms=ended_at_ms,
-        dialled_at_ms=learned.dialled_at_ms,
-        answered_at_ms=learned.answered_at_ms,
-        cause=learned.cause,
-        next_due_ms=_next_due_ms(learned.outcome, claim, rules, ended_at_ms),
-    )
 
 
 def _next_due_ms(outcome: Outcome, claim: Claim, rules: Rules, ended_at_ms: int) -> int | None:

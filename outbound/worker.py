@@ -58,7 +58,6 @@ class Worker:
             ledger=self._ledger,
             asterisk_log=asterisk_log,
             clock_ms=clock_ms,
-            rules_of=self._rules_of,
             adopt=self._adopt,
             grace_s=grace_s,
         )
@@ -102,10 +101,9 @@ class Worker:
         self._wake.set()
         if self._calls:
             await asyncio.wait(self._calls, timeout=drain_s)
-        left = [*self._calls, *self._recoveries]
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        self._dialer.abandon()
+        self._recovery.stop()
+        await asyncio.gather(*self._calls, *self._recoveries, return_exceptions=True)
 
     # ------------------------------------------------------------ dialling
 
@@ -185,11 +183,9 @@ class Worker:
             if self._ami.up:
                 self._settle_lost(older_than_s=longest_ring_s + _LOST_AFTER_S)
 
-    def _adopt(self, claim: Claim, rules: Rules) -> None:
+    def _adopt(self, claim: Claim) -> None:
+        rules = self._rules[claim.campaign_id]
         self._take(claim.campaign_id, self._dialer.adopt(claim, rules), name=claim.attempt_id)
-
-    def _rules_of(self, campaign_id: int) -> Rules:
-        return self._rules[campaign_id]
 
     async def _read_rules(self) -> None:
         for campaign in await list_campaigns(self._engine, tenant=self._settings.tenant):

@@ -10,6 +10,8 @@ from outbound.plan.outcome import Outcome, decide
 
 # CDR dispositions as the OriginateResponse Reason that would have said the same.
 _REASONS = {"NO ANSWER": 3, "ANSWERED": 4, "BUSY": 5, "CONGESTION": 8, "FAILED": 0}
+#: Causes that leave it open why nobody answered; 16 is our own giving up.
+_NO_CAUSE = (None, 0, 16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +62,12 @@ def learn(*, record: Record | None, journalled: Journalled | None, waited_enough
     machine = journalled.machine if journalled else False
     if record is not None:
         answered_at_ms = answered_at_ms or record.answered_at_ms
+        reason = _REASONS.get(record.disposition, 0)
+        if record.disposition == "NO ANSWER" and record.cause not in _NO_CAUSE:
+            # Asterisk writes NO ANSWER of every call that was not answered and has no better word, a SIP 500 too.
+            reason = 0
         outcome = decide(
-            reason=_REASONS.get(record.disposition),
+            reason=reason,
             cause=record.cause,
             sip_status=None,
             answered=answered_at_ms is not None,

@@ -71,10 +71,11 @@ class CampaignSite:
     async def state(self, name: str = "sony") -> str:
         return (await campaigns.find(self.engine, tenant="shop", name=name)).state
 
-    async def until_state(self, state: str, *, within_s: float = 15.0) -> None:
+    async def until_state(self, state: str, *, name: str = "sony", within_s: float = 15.0) -> None:
         deadline = time.monotonic() + within_s
-        while await self.state() != state:
-            assert time.monotonic() < deadline, f"the campaign is {await self.state()}"
+        while (now := await self.state(name)) != state:
+            assert time.monotonic() < deadline, f"the campaign is {now}"
+            await asyncio.sleep(0.02)
 
     async def attempts(self) -> Sequence[Any]:
         """Every attempt with its lead's phone, in the order they were planned."""

@@ -1,0 +1,131 @@
+"""A campaign on a real Asterisk, dialled to a SIP peer that is not ours: outcomes, a cut link, an engine away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from ivr.asterisk import conf, running
+from ivr.settings import Site
+from outbound.ami import Ami
+from outbound.worker import Worker
+from tests.edges.campaign_site import CampaignSite, number, opened
+from tests.edges.waiting import until
+from tests.live.conftest import MakeSite
+from tests.live.sip_peer import Plan, SipPeer
+
+Start = Callable[[Site], Awaitable[running.Running]]
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A FastAGI engine of a few lines: half a second of waiting, then a clean end."""
+    while (await reader.readline()).strip():
+        pass
+    with contextlib.suppress(ConnectionError):
+        for command in ("WAIT FOR DIGIT 500", "SET VARIABLE IVR_DONE 1", "HANGUP"):
+            writer.write(command.encode() + b"\n")
+            await reader.readline()
+    writer.close()
+
+
+def ami_of(site: Site) -> Ami:
+    asterisk = site.settings.asterisk
+    return Ami(
+        host=asterisk.ami_host,
+        port=asterisk.ami_port,
+        username=asterisk.ami_user,
+        secret=site.secrets.ami_secret.get_secret_value(),
+        reconnect_first_s=0.05,
+    )
+
+
+@contextlib.asynccontextmanager
+async def working(site: Site, campaign: CampaignSite) -> AsyncIterator[tuple[Worker, Ami]]:
+    """The site's worker; its end leaves calls in progress to Asterisk, as a crash does."""
+    ami = ami_of(site)
+    await ami.open()
+    worker = Worker(campaign.engine, ami, site.settings, asterisk_log=conf.site_home(site).log, grace_s=3.0)
+    task = asyncio.create_task(worker.run())
+    try:
+        yield worker, ami
+    finally:
+        await worker.stop(drain_s=0)
+        await task
+        await ami.aclose()
+
+
+@contextlib.asynccontextmanager
+async def engine(site: Site) -> AsyncIterator[None]:
+    async with await asyncio.start_server(answer, "127.0.0.1", site.settings.agi.port):
+        yield
+
+
+#: What the peer does 0.6 s after the INVITE, what Asterisk makes of it, and what we do.
+OUTCOMES = [
+    (Plan(answer_s=0.6), "human"),
+    (Plan(answer_s=0.6, hang_up_s=0.3), "human"),
+    (Plan(answer_s=0.6, hang_up_s=0.0), "human"),
+    (Plan(answer_s=0.6, refuse=486), "busy"),
+    (Plan(answer_s=0.6, refuse=600), "busy"),
+    (Plan(answer_s=0.6, refuse=480), "no_answer"),
+    (Plan(answer_s=0.6, refuse=404), "invalid_number"),
+    (Plan(answer_s=0.6, refuse=603), "rejected"),
+    (Plan(answer_s=0.6, refuse=403), "rejected"),
+    (Plan(answer_s=0.6, refuse=503), "congestion"),
+    (Plan(answer_s=0.6, refuse=500), "failed"),
+    (Plan(answer_s=None), "no_answer"),
+]
+
+
+async def test_every_outcome_by_events_and_by_records(
+    make_site: MakeSite, start_asterisk: Start, tmp_path: Path
+) -> None:
+    """The same calls twice: with the engine watching, and with the engine away from the dial to the end."""
+    async with SipPeer() as peer, opened(tmp_path) as campaign:
+        site = make_site(trunk_port=peer.port)
+        await start_asterisk(site)
+        for n, (plan, _) in enumerate(OUTCOMES):
+            peer.expect(number(n), plan, plan)
+        async with engine(site):
+            await campaign.campaign(len(OUTCOMES), name="watched", machines="off", ring_s=5)
+            async with working(site, campaign):
+                await campaign.until_state("finished", name="watched", within_s=30)
+            await campaign.campaign(len(OUTCOMES), name="away", machines="off", ring_s=5)
+            async with working(site, campaign) as (worker, _):
+                await until(lambda: worker.in_flight == len(OUTCOMES))
+            await until(lambda: all(call.ended_at is not None for call in peer.calls), within_s=20)
+            async with working(site, campaign):
+                await campaign.until_state("finished", name="away", within_s=30)
+        attempts = await campaign.attempts()
+    by_campaign: dict[int, list[tuple[str, str]]] = {}
+    for row in attempts:
+        by_campaign.setdefault(row.campaign_id, []).append((row.phone[1:], row.outcome))
+    expected = [(number(n), outcome) for n, (_, outcome) in enumerate(OUTCOMES)]
+    assert by_campaign == {1: expected, 2: expected}
+
+
+async def test_a_link_cut_and_a_restart_of_the_engine_dial_nobody_twice(
+    make_site: MakeSite, start_asterisk: Start, tmp_path: Path
+) -> None:
+    leads = 30
+    async with SipPeer() as peer, opened(tmp_path) as campaign:
+        site = make_site(trunk_port=peer.port)
+        await start_asterisk(site)
+        for n in range(leads):
+            peer.expect(number(n), Plan(answer_s=0.1, hang_up_s=0.3 + n % 5 / 5))
+        async with engine(site):
+            await campaign.campaign(leads, machines="off", channels=6, calls_per_second=20)
+            async with working(site, campaign) as (worker, ami):
+                await until(lambda: worker.in_flight == 6)
+                assert ami.protocol is not None
+                ami.protocol.transport.abort()
+                await until(lambda: not ami.up)
+                await until(lambda: ami.up and worker.in_flight == 6, within_s=20)
+            async with working(site, campaign):
+                await campaign.until_state("finished", within_s=60)
+        attempts = await campaign.attempts()
+    rung = [call.number for call in peer.calls]
+    assert sorted(rung) == [number(n) for n in range(leads)]
+    assert {row.outcome for row in attempts} == {"human"}

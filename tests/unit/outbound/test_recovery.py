@@ -1,0 +1,72 @@
+"""What an attempt came to when its events were lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from outbound.plan.outcome import Outcome
+from outbound.plan.recovery import Journalled, Record, learn
+
+ANSWERED = Journalled(answered_at_ms=2_000, ended_at_ms=9_000, amd="HUMAN-800-700")
+TO_MACHINE = Journalled(answered_at_ms=2_000, ended_at_ms=9_000, amd="MACHINE-LONGGREETING-1500-1500")
+TO_SILENCE = Journalled(answered_at_ms=2_000, ended_at_ms=9_000, amd="MACHINE-INITIALSILENCE-2500-2500")
+UNANSWERED = Journalled(answered_at_ms=None, ended_at_ms=None, amd="")
+
+
+def record(disposition: str, cause: int | None = None) -> Record:
+    answered_at_ms = 1_500 if disposition == "ANSWERED" else None
+    return Record(
+        disposition=disposition, started_at_ms=1_000, answered_at_ms=answered_at_ms, ended_at_ms=8_000, cause=cause
+    )
+
+
+@pytest.mark.parametrize(
+    ("disposition", "cause", "outcome"),
+    [
+        ("ANSWERED", 16, Outcome.HUMAN),
+        ("ANSWERED", None, Outcome.HUMAN),
+        ("BUSY", 17, Outcome.BUSY),
+        ("BUSY", None, Outcome.BUSY),
+        ("NO ANSWER", 19, Outcome.NO_ANSWER),
+        ("NO ANSWER", 16, Outcome.NO_ANSWER),
+        ("NO ANSWER", None, Outcome.NO_ANSWER),
+        ("NO ANSWER", 1, Outcome.INVALID_NUMBER),
+        ("NO ANSWER", 21, Outcome.REJECTED),
+        ("NO ANSWER", 38, Outcome.FAILED),
+        ("CONGESTION", 34, Outcome.CONGESTION),
+        ("CONGESTION", None, Outcome.CONGESTION),
+        ("FAILED", 1, Outcome.INVALID_NUMBER),
+        ("FAILED", None, Outcome.FAILED),
+        ("a word of a later Asterisk", None, Outcome.FAILED),
+    ],
+)
+def test_asterisks_record_is_enough(disposition: str, cause: int | None, outcome: Outcome) -> None:
+    learned = learn(record=record(disposition, cause), journalled=None, waited_enough=False)
+    assert learned is not None
+    assert (learned.outcome, learned.settled_by, learned.cause) == (outcome, "cdr", cause)
+    assert (learned.dialled_at_ms, learned.ended_at_ms) == (1_000, 8_000)
+
+
+@pytest.mark.parametrize(
+    ("journalled", "outcome"),
+    [(ANSWERED, Outcome.HUMAN), (TO_MACHINE, Outcome.MACHINE), (TO_SILENCE, Outcome.HUMAN)],
+)
+def test_the_journal_knows_what_amd_said(journalled: Journalled, outcome: Outcome) -> None:
+    by_record = learn(record=record("ANSWERED"), journalled=journalled, waited_enough=False)
+    alone = learn(record=None, journalled=journalled, waited_enough=True)
+    assert by_record is not None
+    assert alone is not None
+    assert (by_record.outcome, by_record.settled_by) == (outcome, "cdr")
+    assert (alone.outcome, alone.settled_by, alone.answered_at_ms) == (outcome, "call", 2_000)
+
+
+@pytest.mark.parametrize("journalled", [None, ANSWERED, UNANSWERED])
+def test_a_record_is_waited_for(journalled: Journalled | None) -> None:
+    assert learn(record=None, journalled=journalled, waited_enough=False) is None
+
+
+@pytest.mark.parametrize("journalled", [None, UNANSWERED])
+def test_what_nobody_knows_is_unknown(journalled: Journalled | None) -> None:
+    learned = learn(record=None, journalled=journalled, waited_enough=True)
+    assert learned is not None
+    assert (learned.outcome, learned.settled_by) == (Outcome.UNKNOWN, "none")
