@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, Self
 
 from tests.live.rtp_peer import PACKET_MS, Media, Pressed
@@ -128,7 +129,7 @@ class Call:
         self.peer._talking[self.media.port % _PHASES].add(self)
         self._connect(sdp)
         for key in self.plan.keys:
-            press = _Press(self.media, key)
+            press = partial(self.media.press, key.key, key.hold_ms)
             if key.after_packets is not None:
                 self.media.at_packets(key.after_packets, press)
             else:
@@ -155,15 +156,6 @@ class Call:
                 phase.discard(self)
             self.media.close()
             self.ended.set()
-
-
-@dataclass(frozen=True)
-class _Press:
-    media: Media
-    key: Key
-
-    def __call__(self) -> None:
-        self.media.press(self.key.key, self.key.hold_ms)
 
 
 class SipPeer(asyncio.DatagramProtocol):
