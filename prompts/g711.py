@@ -27,7 +27,7 @@ def _alaw_encoder() -> Bytes:
 def _ulaw_encoder() -> Bytes:
     x = np.arange(-32768, 32768) >> 2
     sign = np.where(x >= 0, 0xFF, 0x7F)
-    magnitude = np.minimum(np.abs(x), 8158) + 33
+    magnitude = np.minimum(np.where(x >= 0, x, -x - 1), 8158) + 33
     segment = np.searchsorted([0x3F, 0x7F, 0xFF, 0x1FF, 0x3FF, 0x7FF, 0xFFF], magnitude, side="left")
     mantissa = (magnitude >> (segment + 1)) & 0x0F
     code: Bytes = (((segment << 4) | mantissa) ^ sign).astype(np.uint8)

@@ -8,6 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
 from typing import IO
@@ -18,6 +19,7 @@ from prompts.worker import Job, Result
 
 log = structlog.get_logger(__name__)
 
+WORKER = "prompts.worker"
 #: A job that takes longer is ended together with its process.
 JOB_S = 60.0
 #: A worker without work ends after so many seconds.
@@ -27,7 +29,10 @@ _IDLE_S = 60.0
 class Workers:
     """Makes clips in as many processes as there are cores."""
 
-    def __init__(self, count: int | None = None, job_s: float = JOB_S) -> None:
+    def __init__(
+        self, count: int | None = None, *, job_s: float = JOB_S, command: Sequence[str] = (sys.executable, "-m", WORKER)
+    ) -> None:
+        self._command = tuple(command)
         self._count = count or len(os.sched_getaffinity(0))
         self._job_s = job_s
         self._jobs: queue.SimpleQueue[tuple[Job, Future[Result]] | None] = queue.SimpleQueue()
@@ -87,7 +92,7 @@ class Workers:
                     result = None
                     # Once more in a fresh process: the damage may have been done by an earlier text.
                     for _ in range(2):
-                        process = process or _Process(self._job_s)
+                        process = process or _Process(self._command, self._job_s)
                         result = process.make(job)
                         if result is not None:
                             break
@@ -104,10 +109,10 @@ class Workers:
 
 
 class _Process:
-    def __init__(self, job_s: float) -> None:
+    def __init__(self, command: Sequence[str], job_s: float) -> None:
         self._job_s = job_s
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "prompts.worker"],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ import re
 import socket
 import time
 from typing import Final
+from urllib.parse import urlsplit
 
 import requests
 import soundfile
@@ -33,8 +34,9 @@ class GoogleTranslate:
     title = "gTTS (Google Translate), on-line"
     local = False
 
-    def __init__(self, url: str = _URL) -> None:
+    def __init__(self, url: str = _URL, again_s: float = 1.0) -> None:
         self._url = url
+        self._again_s = again_s
         self._away_until = 0.0
         self._reached_until = 0.0
 
@@ -52,7 +54,8 @@ class GoogleTranslate:
             try:
                 # A proxy, when there is one, does the connecting; it is tried with the first sentence.
                 if not requests.utils.get_environ_proxies(self._url):
-                    socket.create_connection((HOST, 443), timeout=_TIMEOUT[0]).close()
+                    host = urlsplit(self._url)
+                    socket.create_connection((host.hostname, host.port or 443), timeout=_TIMEOUT[0]).close()
                 self._reached_until = now + _AWAY_S
                 return None
             except OSError:
@@ -80,7 +83,7 @@ class GoogleTranslate:
         why = ""
         for attempt in range(_TRIES):
             if attempt:
-                time.sleep(0.5 * 2**attempt)
+                time.sleep(self._again_s * attempt)
             try:
                 answer = requests.post(self._url, data=body, headers=gTTS.GOOGLE_TTS_HEADERS, timeout=_TIMEOUT)
             except requests.ConnectionError as error:
