@@ -1,0 +1,269 @@
+"""Campaigns in the database: made from a file, moved from state to state, accounted for once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from faults import UserError
+from ivr.settings import Outbound
+from ivr.store.tables import contact, lead, refused_row
+from outbound import campaigns, do_not_call
+from outbound.campaigns import Action, Created, Rules
+from outbound.contacts import ContactsFile, open_contacts
+from outbound.ledger import Ledger, Settlement
+from outbound.plan.outcome import Outcome
+from outbound.records import Records
+from tests.edges.campaign_site import CampaignSite, now_ms, opened
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[CampaignSite]:
+    async with opened(tmp_path) as made:
+        yield made
+
+
+def contacts_file(site: CampaignSite, text: str) -> ContactsFile:
+    path = site.folder / "file.csv"
+    path.write_text(text)
+    return open_contacts(path, region="RU", language="ru")
+
+
+async def make(site: CampaignSite, text: str, *, name: str = "sony", told: Callable[[int], None] = print) -> Created:
+    return await campaigns.create(
+        site.engine,
+        tenant="shop",
+        name=name,
+        flow="promo",
+        main_message="promo.offer",
+        rules=Rules.of(Outbound()),
+        contacts=contacts_file(site, text),
+        clock_ms=now_ms,
+        told=told,
+    )
+
+
+def ledger(site: CampaignSite) -> Ledger:
+    return Ledger(engine=site.engine, tenant="shop", clock_ms=now_ms)
+
+
+def settlement(
+    attempt_id: str, lead_id: int, outcome: Outcome, number: int = 1, due_ms: int | None = None
+) -> Settlement:
+    return Settlement(
+        attempt_id=attempt_id,
+        lead_id=lead_id,
+        number=number,
+        outcome=outcome,
+        settled_by="events",
+        ended_at_ms=now_ms(),
+        next_due_ms=due_ms,
+    )
+
+
+async def test_every_row_becomes_a_lead_or_is_refused_by_reason(site: CampaignSite) -> None:
+    text = (
+        "phone,name,language,price\n89161234567,Иван,uk,5\n123,П,,\n+79161234567,И,,\n" + '"' * 3 + "\n89161234568,,,\n"
+    )
+    created = await make(site, text)
+    assert (created.leads, created.refused) == (2, {"invalid_number": 1, "duplicate": 1, "unreadable": 1})
+    assert [row.line for row in created.examples] == [3, 4, 5]
+    async with site.engine.connect() as connection:
+        people = (await connection.execute(select(contact).order_by(contact.c.phone))).all()
+        leads = (await connection.execute(select(lead).order_by(lead.c.id))).all()
+        refused = (await connection.execute(select(refused_row.c.line, refused_row.c.reason))).all()
+    assert [(row.phone, row.name, row.language) for row in people] == [
+        ("+79161234567", "Иван", "uk"),
+        ("+79161234568", "", "ru"),
+    ]
+    assert [(row.state, row.variables, row.attempts) for row in leads] == [
+        ("waiting", {"price": "5"}, 0),
+        ("waiting", {}, 0),
+    ]
+    assert [tuple(row) for row in refused] == [(3, "invalid_number"), (4, "duplicate"), (5, "unreadable")]
+
+
+async def test_a_person_of_two_campaigns_is_one_contact(site: CampaignSite) -> None:
+    await make(site, "phone,name\n89161234567,Иван\n")
+    await make(site, "phone,name\n89161234567,Иван Петрович\n", name="lg")
+    async with site.engine.connect() as connection:
+        people = (await connection.execute(select(contact.c.name))).all()
+        leads = await connection.scalar(select(func.count()).select_from(lead))
+    assert ([tuple(row) for row in people], leads) == ([("Иван Петрович",)], 2)
+
+
+async def test_a_name_is_taken_once(site: CampaignSite) -> None:
+    await make(site, "phone\n89161234567\n")
+    with pytest.raises(UserError, match="There is a campaign 'sony' already"):
+        await make(site, "phone\n89161234568\n")
+
+
+async def test_an_import_that_was_broken_off_can_be_made_again(site: CampaignSite) -> None:
+    rows = "phone\n" + "".join(f"8916{n:07}\n" for n in range(1200))
+
+    def break_off(_rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await make(site, rows, told=break_off)
+    assert await site.state() == "importing"
+    with pytest.raises(UserError, match="is importing: it can't start"):
+        await site.change("start")
+    created = await make(site, rows)
+    assert created.leads == 1200
+    assert (await campaigns.count_progress(site.engine, created.campaign_id)).leads == 1200
+
+
+@pytest.mark.parametrize(
+    ("done", "action", "state"),
+    [
+        ([], "start", "running"),
+        ([], "stop", "stopped"),
+        (["start"], "pause", "paused"),
+        (["start"], "stop", "stopped"),
+        (["start", "pause"], "resume", "running"),
+        (["start", "pause"], "stop", "stopped"),
+        (["start", "pause", "resume"], "pause", "paused"),
+    ],
+)
+async def test_allowed_changes(site: CampaignSite, done: list[Action], action: Action, state: str) -> None:
+    await make(site, "phone\n89161234567\n")
+    for each in done:
+        await site.change(each)
+    after = await site.change(action)
+    assert after.state == state
+    assert (after.ended_at_ms is not None) == (state == "stopped")
+
+
+@pytest.mark.parametrize(
+    ("done", "action", "message"),
+    [
+        ([], "pause", "'sony' is ready: it can't pause. Start it with: ivr campaign start sony."),
+        ([], "resume", "'sony' is ready: it can't resume."),
+        (["start"], "start", "'sony' is running: it can't start."),
+        (["start"], "resume", "'sony' is running: it can't resume."),
+        (
+            ["start", "pause"],
+            "start",
+            "'sony' is paused: it can't start. Go on with it with: ivr campaign resume sony.",
+        ),
+        (["start", "pause"], "pause", "'sony' is paused: it can't pause."),
+        (["stop"], "start", "'sony' is stopped: it can't start. A stopped campaign is never dialled again"),
+        (["stop"], "stop", "'sony' is stopped: it can't stop."),
+    ],
+)
+async def test_changes_that_are_refused(site: CampaignSite, done: list[Action], action: Action, message: str) -> None:
+    await make(site, "phone\n89161234567\n")
+    for each in done:
+        await site.change(each)
+    with pytest.raises(UserError) as refused:
+        await site.change(action)
+    assert message in str(refused.value)
+
+
+async def test_rules_out_of_range_name_the_rule() -> None:
+    with pytest.raises(UserError, match="calls_per_second: Input should be less than or equal to 200"):
+        Rules.of(Outbound(), calls_per_second=500)
+    assert Rules.of(Outbound(channels=7), ring_s=None, max_attempts=1).model_dump() == {
+        **Outbound(channels=7).model_dump(),
+        "max_attempts": 1,
+    }
+
+
+async def test_many_claimers_never_take_one_lead_twice(site: CampaignSite) -> None:
+    campaign = await site.campaign(200)
+    claims = await asyncio.gather(*(ledger(site).claim(campaign.id, 7) for _ in range(40)))
+    taken = [claim.lead_id for some in claims for claim in some]
+    assert len(taken) == len(set(taken)) == 200
+    assert len({claim.attempt_id for some in claims for claim in some}) == 200
+
+
+async def test_only_due_leads_of_a_running_campaign_are_claimed(site: CampaignSite) -> None:
+    campaign = await site.campaign(3)
+    await site.change("pause")
+    assert await ledger(site).claim(campaign.id, 10) == []
+    await site.change("resume")
+    (first, *_) = await ledger(site).claim(campaign.id, 1)
+    await ledger(site).settle(settlement(first.attempt_id, first.lead_id, Outcome.BUSY, due_ms=now_ms() + 60_000))
+    assert len(await ledger(site).claim(campaign.id, 10)) == 2
+
+
+async def test_the_first_settlement_stands(site: CampaignSite) -> None:
+    campaign = await site.campaign(1)
+    (claim,) = await ledger(site).claim(campaign.id, 1)
+    await ledger(site).settle(settlement(claim.attempt_id, claim.lead_id, Outcome.BUSY, due_ms=now_ms() - 1))
+    await ledger(site).settle(settlement(claim.attempt_id, claim.lead_id, Outcome.HUMAN))
+    (again,) = await ledger(site).claim(campaign.id, 1)
+    assert again.number == 2
+    # A late word about the first attempt does not end the second.
+    await ledger(site).settle(settlement(claim.attempt_id, claim.lead_id, Outcome.UNKNOWN))
+    assert [(row.number, row.outcome, row.lead_state) for row in await site.attempts()] == [
+        (1, "busy", "dialling"),
+        (2, None, "dialling"),
+    ]
+
+
+async def test_an_attempt_that_was_never_sent_leaves_no_trace(site: CampaignSite) -> None:
+    campaign = await site.campaign(1)
+    (claim,) = await ledger(site).claim(campaign.id, 1)
+    await ledger(site).release(claim)
+    assert await site.attempts() == []
+    (again,) = await ledger(site).claim(campaign.id, 1)
+    assert (again.lead_id, again.number) == (claim.lead_id, 1)
+    # One that Asterisk took is not released.
+    await ledger(site).dialled(again.attempt_id, now_ms())
+    await ledger(site).release(again)
+    assert len(await site.attempts()) == 1
+
+
+async def test_settlements_at_one_time_share_a_transaction_and_none_is_lost(site: CampaignSite) -> None:
+    campaign = await site.campaign(100)
+    book = ledger(site)
+    claims = await book.claim(campaign.id, 100)
+    await asyncio.gather(*(book.settle(settlement(c.attempt_id, c.lead_id, Outcome.HUMAN)) for c in claims))
+    assert {(row.outcome, row.lead_state) for row in await site.attempts()} == {("human", "done")}
+    assert await campaigns.finish_if_done(site.engine, campaign.id, now_ms=now_ms())
+    assert not await campaigns.finish_if_done(site.engine, campaign.id, now_ms=now_ms())
+
+
+async def test_the_do_not_call_list(site: CampaignSite, tmp_path: Path) -> None:
+    file = tmp_path / "list.txt"
+    file.write_text("Телефон;когда\n89161234567;вчера\n\n+7 916 123-45-68\nнеизвестно\n89161234567\n")
+    imported = await do_not_call.import_file(site.engine, file, tenant="shop", region="RU", now_ms=5)
+    assert (imported.added, imported.refused) == (2, ((5, "not a phone number"),))
+    phones = ["+79161234568", "+79161234569"]
+    assert await do_not_call.add(site.engine, tenant="shop", phones=phones, source="command", now_ms=9) == 1
+    assert await do_not_call.remove(site.engine, tenant="shop", phone="+79161234567")
+    assert not await do_not_call.remove(site.engine, tenant="shop", phone="+79161234567")
+    assert not await do_not_call.remove(site.engine, tenant="other", phone="+79161234568")
+    assert [(e.phone, e.since_ms, e.source) for e in await do_not_call.entries(site.engine, tenant="shop")] == [
+        ("+79161234569", 9, "command"),
+        ("+79161234568", 5, "import"),
+    ]
+
+
+def test_records_are_read_on_and_half_a_line_waits(tmp_path: Path) -> None:
+    cdr, cel = tmp_path / "cdr-custom" / "ivr.csv", tmp_path / "cel-custom" / "ivr.csv"
+    records = Records(tmp_path, {"a1", "a2"})
+    assert records.read() == {}
+    cdr.parent.mkdir()
+    cel.parent.mkdir()
+    line = '"{}","PJSIP/trunk-1","",1700000000.5,{},1700000009.25,{},0\n'
+    cdr.write_text(
+        line.format("zz", "0.0", "BUSY") + line.format("a1", "0.0", "BUSY") + line.format("a2", "0.0", "B")[:30]
+    )
+    cel.write_text('"a1",1700000009.000,"{""hangupcause"":17,""dialstatus"":""""}"\n"a1",1,"no JSON"\n"a2"\n')
+    (found,) = records.read().values()
+    assert (found.disposition, found.cause, found.started_at_ms, found.answered_at_ms) == (
+        "BUSY",
+        17,
+        1700000000500,
+        None,
+    )
+    with cdr.open("a") as file:
+        file.write("x\n" + line.format("a2", "1700000001.0", "ANSWERED") + line.format("a2", "0.0", "NO ANSWER"))
+    assert records.read()["a2"].answered_at_ms == 1700000001000
