@@ -6,13 +6,14 @@ import datetime
 from decimal import Decimal
 
 from prompts.reading.cases import TABLE_ORDER, Case, Gender, plain
+from prompts.reading.listed import listed
 from prompts.reading.nouns import phrase
 from prompts.reading.slavic import Slavic, number_words, ordinal_words, quantity
 from prompts.reading.values import Clock
 
 _MONTHS = {
-    "ru": "января февраля марта апреля мая июня июля августа сентября октября ноября декабря".split(),
-    "uk": "січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня".split(),
+    "ru": listed("января февраля марта апреля мая июня июля августа сентября октября ноября декабря"),
+    "uk": listed("січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня"),
 }
 _OF_YEAR = {"ru": "года", "uk": "року"}
 #: Monday first: singular in TABLE_ORDER, then what "по" repeats: "по вторникам".

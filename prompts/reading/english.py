@@ -18,6 +18,7 @@ from prompts.reading.english_words import (
     year_words,
 )
 from prompts.reading.errors import ReadingError, shown
+from prompts.reading.listed import listed
 from prompts.reading.sentence import Place
 from prompts.reading.template import Kind, Variable
 from prompts.reading.values import Clock
@@ -25,18 +26,20 @@ from prompts.reading.values import Clock
 _HALVES = frozenset({"am", "pm", "a", "p", "o'clock"})
 _ARTICLES = frozenset({"a", "an"})
 _DETERMINERS = _ARTICLES | frozenset(
-    "the this that your our my his her their its each every any another one new".split()
+    listed("the this that your our my his her their its each every any another one new")
 )
 #: Words that don't make a quantity before them describe a thing: "six feet tall", "ten dollars off".
 _NO_NOUNS = frozenset(
-    """of off or and for to from on in at with by away long wide tall deep high thick old heavy big large apart per
-    is are was were be will would can may has have had ago later earlier before after until till left more less
-    cheaper lower higher longer shorter taller wider smaller bigger larger faster remaining back each every now today
-    tomorrow tonight only as than that which who if when while plus minus but so the a an this your our you we i it
-    they free total extra please not no just about over under up down out into through during within without between
-    across all both between around near expire expires expired remain remains await awaits apply applies ship ships
-    went goes go saved here there again too also already yet still or nor once twice weekly monthly daily yearly
-    including excluding instead gets get got online instore cost costs""".split()
+    listed("""
+        of off or and for to from on in at with by away long wide tall deep high thick old heavy big large apart per
+        is are was were be will would can may has have had ago later earlier before after until till left more less
+        cheaper lower higher longer shorter taller wider smaller bigger larger faster remaining back each every now
+        today tomorrow tonight only as than that which who if when while plus minus but so the a an this your our
+        you we i it they free total extra please not no just about over under up down out into through during within
+        without between across all both between around near expire expires expired remain remains await awaits apply
+        applies ship ships went goes go saved here there again too also already yet still or nor once twice weekly
+        monthly daily yearly including excluding instead gets get got online instore cost costs
+    """)
 )
 _TIMES = frozenset({"day", "week", "month", "year", "hour", "minute", "second"})
 
@@ -93,7 +96,7 @@ def _describes(place: Place, *, determined: bool) -> bool:
     after = place.after[0] if place.after else ""
     if not after[:1].isalpha() or after in _NO_NOUNS:
         return False
-    return not determined or bool(place.before) and place.before[-1] in _DETERMINERS
+    return not determined or (bool(place.before) and place.before[-1] in _DETERMINERS)
 
 
 def _counted(value: Decimal, noun: str, place: Place) -> str:

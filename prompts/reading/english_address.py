@@ -6,6 +6,7 @@ import re
 
 from prompts.reading.english_words import cardinal, digit_words, ordinal
 from prompts.reading.errors import ReadingError, shown
+from prompts.reading.listed import listed
 
 _STREETS = {
     "st": "street", "ave": "avenue", "av": "avenue", "rd": "road", "blvd": "boulevard", "dr": "drive", "ln": "lane",
@@ -26,8 +27,10 @@ _COMPASS = {
     "sw": "southwest",
 }  # fmt: skip
 _STATES = frozenset(
-    """AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR
-    PA RI SC SD TN TX UT VT VA WA WV WI WY DC""".split()
+    listed("""
+        AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK
+        OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC
+    """)
 )
 _TOKEN = re.compile(r"\d+(?:st|nd|rd|th)\b|\d+|[A-Za-z](?:\.[A-Za-z])+\.?|[^\W\d_]+(?:['’-][^\W\d_]+)*\.?|[#/&@]", re.I)
 _LONGEST = 300

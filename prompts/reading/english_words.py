@@ -5,18 +5,20 @@ from __future__ import annotations
 from decimal import Decimal
 from functools import lru_cache
 
-_SMALL = (
+from prompts.reading.listed import listed
+
+_SMALL = listed(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
-).split()
-_TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
+)
+_TENS = listed("_ _ twenty thirty forty fifty sixty seventy eighty ninety")
 _SCALES = ("", "thousand", "million", "billion", "trillion")
 _ORDINALS = {
     "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
     "twelve": "twelfth",
 }  # fmt: skip
-MONTHS = "January February March April May June July August September October November December".split()
-WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+MONTHS = listed("January February March April May June July August September October November December")
+WEEKDAYS = listed("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 
 
 @lru_cache(maxsize=20_000)
@@ -50,11 +52,8 @@ def _group(number: int) -> list[str]:
 def ordinal(number: int) -> str:
     """The ordinal: "twenty first", "one hundredth"."""
     *before, last = cardinal(number).split()
-    if last not in _ORDINALS:
-        last = last[:-1] + "ieth" if last.endswith("y") else last + "th"
-    else:
-        last = _ORDINALS[last]
-    return " ".join([*before, last])
+    regular = last[:-1] + "ieth" if last.endswith("y") else last + "th"
+    return " ".join([*before, _ORDINALS.get(last, regular)])
 
 
 def digit_words(digits: str) -> str:
@@ -71,7 +70,7 @@ def decimal_words(value: Decimal) -> str:
 def year_words(year: int) -> str:
     """ "twenty twenty six", "nineteen oh five", "two thousand", "two thousand five"."""
     century, rest = divmod(year, 100)
-    if year < 1000 or century % 10 == 0 and rest < 10:
+    if year < 1000 or (century % 10 == 0 and rest < 10):
         return cardinal(year)
     if rest == 0:
         return f"{cardinal(century)} hundred"
@@ -82,7 +81,8 @@ _IRREGULAR = {
     "child": "children", "person": "people", "man": "men", "woman": "women", "foot": "feet", "tooth": "teeth",
     "goose": "geese", "mouse": "mice", "ox": "oxen", "penny": "pence", "knife": "knives", "wife": "wives",
     "life": "lives", "leaf": "leaves", "half": "halves", "shelf": "shelves", "loaf": "loaves", "self": "selves",
-    "wolf": "wolves", "calf": "calves", "scarf": "scarves", "thief": "thieves", "datum": "data", "criterion": "criteria",
+    "wolf": "wolves", "calf": "calves", "scarf": "scarves", "thief": "thieves", "datum": "data",
+    "criterion": "criteria",
     "analysis": "analyses", "crisis": "crises", "basis": "bases", "axis": "axes", "series": "series",
     "species": "species", "sheep": "sheep", "deer": "deer", "fish": "fish", "aircraft": "aircraft", "tenge": "tenge",
     "tiyn": "tiyn", "grosz": "groszy", "hertz": "hertz", "kilohertz": "kilohertz", "megahertz": "megahertz",

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from prompts.reading.cases import CASE_OF_TAG, Case
+from prompts.reading.listed import listed
 from prompts.reading.nouns import parses
 from prompts.reading.sentence import Place
 from prompts.reading.template import Kind
@@ -51,6 +52,8 @@ class Grammar:
     motion: tuple[str, ...]
     #: Beginnings of words that make "с" mean "from".
     source: tuple[str, ...]
+    #: Beginnings of words right before "з" that make it mean "out of": "кожен з".
+    partitive: tuple[str, ...]
     #: Beginnings of words that make "за" mean "after, to fetch".
     fetching: tuple[str, ...]
     #: Words after the variable that make "в" mean a distance: "в двух минутах ходьбы".
@@ -61,6 +64,8 @@ class Grammar:
     objects: frozenset[str]
     #: Verbs that say what there is: their count is the subject.
     existential: frozenset[str]
+    #: Verbs that an ordinal follows in the instrumental: "вы стали третьим".
+    linking: frozenset[str]
     #: Nouns of an action or a belonging: "при покупке двух товаров".
     genitive_heads: frozenset[str]
     #: Those of them that an amount of money follows in the genitive: "возврат тысячи рублей".
@@ -93,7 +98,7 @@ class Asked:
 
 #: Its dictionary files them under pronouns.
 _UKRAINIAN_DETERMINERS = frozenset(
-    "ваш наш мій твій свій цей той весь ввесь увесь всі усі кожен кожний інший такий який жоден сам самий".split()
+    listed("ваш наш мій твій свій цей той весь ввесь увесь всі усі кожен кожний інший такий який жоден сам самий")
 )
 _BREAKS = frozenset(',:;—–-()«»"')
 
@@ -164,7 +169,8 @@ def _by_role(grammar: Grammar, asked: Asked, role: Role, before: tuple[str, ...]
             if kind in (Kind.DATE, Kind.TIME, Kind.WEEKDAY, Kind.ORDINAL, Kind.ADDRESS):
                 return Case.GEN
             ranged = bool(after) and any(word in grammar.to_words for word in after[:3])
-            return Case.GEN if ranged or _begins(clause, grammar.source) else Case.INS
+            partitive = bool(before) and before[-1].startswith(grammar.partitive)
+            return Case.GEN if ranged or partitive or _begins(clause, grammar.source) else Case.INS
         case Role.EACH:
             if kind in (Kind.DATE, Kind.TIME):
                 return Case.ACC
@@ -228,14 +234,17 @@ def _adjectives(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> tupl
     """The cases that the adjectives before the variable allow, and the words before them."""
     allowed: frozenset[Case] = frozenset()
     singular = asked.kind in (Kind.ORDINAL, Kind.WEEKDAY)
-    while before and (cases := _adjective_cases(grammar.code, before[-1], singular)):
+    while before and (cases := _adjective_cases(grammar, before[-1], singular)):
         allowed = cases if not allowed else (allowed & cases or allowed)
         before = before[:-1]
     return allowed, before
 
 
-def _adjective_cases(code: str, word: str, singular: bool) -> frozenset[Case]:
-    if not word.isalpha():
+def _adjective_cases(grammar: Grammar, word: str, singular: bool) -> frozenset[Case]:
+    if not word.replace("'", "").isalpha():
+        return frozenset()
+    code = grammar.code
+    if any(each.normal_form in grammar.verbs for each in parses(code, word)):
         return frozenset()
     found = set()
     for each in parses(code, word):
@@ -261,6 +270,10 @@ def _ungoverned(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: 
             return case
     if not before or before[-1] in _BREAKS:
         return Case.NOM
+    if asked.kind is Kind.ORDINAL and any(
+        each.normal_form in grammar.linking for each in parses(grammar.code, before[-1])
+    ):
+        return Case.INS
     if asked.kind in (Kind.COUNT, Kind.MONEY, Kind.ORDINAL, Kind.NUMBER) and asked.noun not in grammar.time_units:
         nouns = [each for each in parses(grammar.code, before[-1]) if each.tag.POS == "NOUN"]
         if nouns and asked.kind is Kind.ORDINAL and asked.noun:
@@ -284,7 +297,12 @@ def _by_verb(grammar: Grammar, asked: Asked, clause: tuple[str, ...]) -> Case:
         verbs = [each for each in read if each.tag.POS in ("VERB", "INFN", "GRND", "PRTS", "ADJS", "PRED")]
         if not verbs or all(each.score < 0.2 for each in verbs) or _is_rather_noun(grammar, read):
             continue
-        if any(each.normal_form in grammar.existential for each in verbs):
+        if any(
+            each.normal_form in grammar.existential
+            and each.tag.person not in ("1per", "2per")
+            and each.tag.mood != "impr"
+            for each in verbs
+        ):
             return Case.GEN if negated else Case.NOM
         if any(_takes_object(grammar, each, clause) for each in verbs):
             return Case.ACC

@@ -248,7 +248,7 @@ def _whole_word(language: str, unit: str) -> str | None:
         singular = unit.lower().removesuffix("s")
         american = singular.replace("liter", "litre").replace("meter", "metre")
         return next((word for word in (singular, american) if word in words), None)
-    from prompts.reading.nouns import parses  # noqa: PLC0415
+    from prompts.reading.nouns import parses
 
     return next((each.normal_form for each in parses(language, unit.lower()) if each.normal_form in words), None)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pymorphy3
 
 from prompts.reading.cases import CASE_OF_TAG, TABLE_ORDER, TAGS, Case, Gender
-from prompts.reading.irregular import COUNT_PLURALS, IRREGULAR, LOCATIVE_U
+from prompts.reading.irregular import COUNT_PLURALS, COUNTED_AS_THINGS, IRREGULAR, LOCATIVE_U
 from prompts.reading.numerals import Forms
 
 _ADJECTIVES = ("ADJF", "PRTF")
@@ -110,10 +110,10 @@ def _declined(
     language: str, word: str, parse: Any, adjectives: tuple[dict[str, tuple[str, ...]], ...], tail: tuple[str, ...]
 ) -> Phrase:
     gender = Gender(str(parse.tag.gender)) if parse.tag.gender in ("masc", "femn", "neut") else Gender.MASCULINE
-    animate = "anim" in str(parse.tag).replace("inan", "")
+    animate = "anim" in str(parse.tag).replace("inan", "") and word not in COUNTED_AS_THINGS
     by_form: dict[tuple[str, Case], list[str]] = {}
     for each in parse.lexeme:
-        if each.tag.POS not in ("NOUN", None) or marked(each, "Abbr") and not marked(parse, "Abbr"):
+        if each.tag.POS not in ("NOUN", None) or (marked(each, "Abbr") and not marked(parse, "Abbr")):
             continue
         case = CASE_OF_TAG.get(str(each.tag.case or "nomn"))
         if case is None or str(each.tag.case) in ("loc2", "gen2") or "V-oy" in str(each.tag) or "V-ey" in str(each.tag):
@@ -178,8 +178,14 @@ def _noun_parse(language: str, word: str, *, strict: bool = False) -> Any:
     ]
     if named:
         # The Ukrainian dictionary ranks nothing: a thing is likelier than its living namesake.
-        return max(named, key=lambda each: (each.score, language == "uk" and marked(each, "inan")))
+        # Tags of everyday words begin otherwise than those of names.
+        return max(named, key=lambda each: (each.score, language == "uk" and _everyday(each)))
     return None if strict or not nouns else nouns[0]
+
+
+def _everyday(parse: Any) -> int:
+    tag = str(parse.tag)
+    return 2 if tag.startswith("NOUN,inan") else int(tag.startswith("NOUN,anim"))
 
 
 def _adjective_parse(language: str, word: str) -> Any:

@@ -41,7 +41,7 @@ class Numerals:
 
 
 def agreement(number: int) -> str:
-    """How a noun agrees with the number's last word: "one", "few" (2 to 4), "many", or "noun" (a thousand, a million)."""
+    """How a noun agrees with the number's last word: "one", "few" (2 to 4), "many" or "noun" (a thousand)."""
     number = abs(number)
     if number and number % 1000 == 0:
         return "noun"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prompts.reading.cases import Gender
+from prompts.reading.listed import listed
 from prompts.reading.numerals import Forms, Numerals
 
 
@@ -43,7 +44,7 @@ _SIMPLE: dict[int, tuple[str, ...]] = {
     800: _hundreds("восемьсот", "восьмисот", "восьмистам", "восемьюстами", "восьмистах"),
     900: _hundreds("девятьсот", "девятисот", "девятистам", "девятьюстами", "девятистах"),
 }
-for _teen, _stem in enumerate("один две три четыр пят шест сем восем девят".split(), start=11):
+for _teen, _stem in enumerate(listed("один две три четыр пят шест сем восем девят"), start=11):
     _word = {12: "двенадцат"}.get(_teen, _stem + "надцат")
     _SIMPLE[_teen] = _like_five(_word + "ь", _word + "и", _word + "ью")
 

@@ -9,7 +9,7 @@ from prompts.reading.template import Kind, Literal, Piece, Variable
 
 _TOKEN = re.compile(r"[^\W_]+(?:[-'’ʼ][^\W_]+)*|[^\w\s]|\n")
 _END = frozenset(".!?;…\n")
-_JOINS = frozenset({"и", "или", "либо", "та", "й", "і", "або", "чи"})
+JOINS = frozenset({"и", "или", "либо", "та", "й", "і", "або", "чи"})
 _PAUSES = frozenset({",", "-", "–", "—"})
 _WIDTH = 400
 
@@ -60,7 +60,7 @@ def _shared(last: tuple[Variable, Place], piece: Variable, here: Place) -> Place
     before = here.before
     if len(before) < 2 or not before[-2].startswith("{"):
         return None
-    if before[-1] in _JOINS:
+    if before[-1] in JOINS:
         if earlier.kind is piece.kind or {earlier.kind, piece.kind} <= QUANTITIES:
             return Place(place.before, here.after, place.explains_weekday)
     elif before[-1] in _PAUSES:
@@ -79,7 +79,8 @@ def _after(pieces: tuple[Piece, ...], at: int) -> tuple[str, ...]:
     following: list[str] = []
     for piece in pieces[at + 1 : at + 4]:
         if isinstance(piece, Variable):
-            following.append("{" + piece.kind + "}")
+            # What is counted there may be what is counted here: "на {a:ordinal} и {b:ordinal этаж}".
+            following += ["{" + piece.kind + "}", *_tokens(piece.argument)]
             continue
         for token in _tokens(piece.text[:_WIDTH]):
             if token in _END:

@@ -6,10 +6,11 @@ import re
 from functools import lru_cache
 
 from prompts.reading.address_tables import RUSSIAN, UKRAINIAN, AddressWords
-from prompts.reading.cases import Case, Gender
+from prompts.reading.cases import TABLE_ORDER, Case, Gender
 from prompts.reading.errors import ReadingError, shown
 from prompts.reading.nouns import marked, parses, phrase
-from prompts.reading.slavic import Slavic, number_words, ordinal_words
+from prompts.reading.numerals import joined
+from prompts.reading.slavic import LANGUAGES, Slavic, number_words, ordinal_words
 
 _WORDS = {"ru": RUSSIAN, "uk": UKRAINIAN}
 _LETTER = "A-Za-zА-Яа-яЁёІіЇїЄєҐґ"
@@ -29,7 +30,6 @@ def address_words(language: Slavic, value: str, case: Case) -> str:
 
 @lru_cache(maxsize=4096)
 def _spoken(code: str, value: str, case: Case) -> str:
-    from prompts.reading.slavic import LANGUAGES  # noqa: PLC0415
 
     said: list[str] = []
     named = False
@@ -74,10 +74,10 @@ class _Component:
     def _word(self, at: int) -> int:
         """Say the word at that token; gives how many tokens that took."""
         token = self.tokens[at]
-        if token == "/":
+        if token in "/":
             self.said.append(self.table.fraction)
             return 1
-        if token == "№":
+        if token in "№":
             self.said.append(self.table.number_sign)
             return 1
         dotted = token.endswith(".")
@@ -89,7 +89,7 @@ class _Component:
         lettered = len(following.rstrip(".")) == 1 and following[:1].isupper()
         if short and bare in self.table.houses and (numbered or lettered):
             # A letter that a number and a number surround: "12к3", "5 с 1".
-            self.said.append(self.table.houses[bare] if not (bare == "с") else self.table.houses["стр"])
+            self.said.append(self.table.houses[bare] if bare != "с" else self.table.houses["стр"])
             return 1
         if bare in ("с", "к") and numbered and after_number and self.language.code == "ru":
             self.said.append("корпус" if bare == "к" else "строение")
@@ -183,8 +183,6 @@ class _Component:
     def _suffixed(self, value: int, digits: str, ending: str, at: int) -> int:
         """ "1-я", "50-летия", "12-Б"."""
         if ending.startswith(self.table.anniversary):
-            from prompts.reading.numerals import joined  # noqa: PLC0415
-
             self.said.append(joined(self.language.numerals, value) + ending)
             return 1
         written = self.tokens[at].partition("-")[2] or self.tokens[at].partition("–")[2]
@@ -245,18 +243,18 @@ class _Component:
         for each in parses(self.language.code, word.lower()):
             tag = each.tag
             if tag.POS in ("ADJF", "PRTF") and str(tag.case or "nomn") == "nomn" and tag.gender == gender:
-                return not word.lower().endswith(("ова", "ева", "ёва", "ина") if self.language.code == "ru" else ("єва", "іна"))
+                return not word.lower().endswith(
+                    ("ова", "ева", "ёва", "ина") if self.language.code == "ru" else ("єва", "іна")
+                )
         return False
 
     def _declined(self, word: str, gender: Gender, case: Case) -> str:
         nouns = {"ru": ("дом", "улица", "шоссе"), "uk": ("дім", "вулиця", "шосе")}[self.language.code]
         noun = nouns[(Gender.MASCULINE, Gender.FEMININE, Gender.NEUTER).index(gender)]
         forms = phrase(self.language.code, f"{word.lower()} {noun}").adjectives[0]
-        shape = gender if case is not Case.ACC or gender is Gender.FEMININE else gender
-        from prompts.reading.cases import TABLE_ORDER  # noqa: PLC0415
 
         at = TABLE_ORDER.index(Case.NOM if case is Case.ACC and gender is not Gender.FEMININE else case)
-        return _titled(word, forms[shape][at])
+        return _titled(word, forms[gender][at])
 
 
 def _titled(model: str, word: str) -> str:

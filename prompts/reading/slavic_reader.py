@@ -13,7 +13,7 @@ from prompts.reading.government import Asked, Grammar, Role, case_of, governing_
 from prompts.reading.nouns import Phrase, locative, parses, phrase
 from prompts.reading.numerals import agreement
 from prompts.reading.russian_government import GRAMMAR as RUSSIAN_GRAMMAR
-from prompts.reading.sentence import Place
+from prompts.reading.sentence import JOINS, Place
 from prompts.reading.slavic import (
     LANGUAGES,
     bare_number,
@@ -30,6 +30,9 @@ _GRAMMARS = {"ru": RUSSIAN_GRAMMAR, "uk": UKRAINIAN_GRAMMAR}
 _PERCENT = {"ru": "процент", "uk": "відсоток"}
 _PLUS = {"ru": "плюс", "uk": "плюс"}
 _BY = {"ru": "на", "uk": "на"}
+#: Variables that leave their noun to the next one: "с {a:ordinal} по {b:ordinal этаж}".
+_SHARING = frozenset({"{ordinal}", "{count}", "{number}"})
+_RANGES = frozenset({"по", "до", "-", "–", "—", ","})
 _LONGEST_ORDINAL = 10**12
 
 
@@ -136,7 +139,10 @@ class SlavicReader:
 
     def _noun_after(self, place: Place) -> tuple[Gender, str, bool, Case | None, frozenset[str]]:
         """Gender, dictionary form, animacy and forced case of the noun that the text has after a bare number."""
-        for word in place.after[:3]:
+        after = place.after
+        if len(after) > 2 and after[1] in _SHARING and after[0] in JOINS | _RANGES:
+            after = after[2:]
+        for word in after[:3]:
             if not word[0].isalpha():
                 break
             nouns = [each for each in parses(self.language.code, word) if each.tag.POS == "NOUN"]

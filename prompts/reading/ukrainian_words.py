@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prompts.reading.cases import Gender
+from prompts.reading.listed import listed
 from prompts.reading.numerals import Forms, Numerals
 
 
@@ -41,7 +42,7 @@ _SIMPLE: dict[int, tuple[str, ...]] = {
     800: _hundreds("вісімсот", "восьмисот", "восьмистам", "вісьмастами", "восьмистах"),
     900: _hundreds("дев'ятсот", "дев'ятисот", "дев'ятистам", "дев'ятьмастами", "дев'ятистах"),
 }
-for _teen, _stem in enumerate("оди два три чотир п'ят шіст сім вісім дев'ят".split(), start=11):
+for _teen, _stem in enumerate(listed("оди два три чотир п'ят шіст сім вісім дев'ят"), start=11):
     _word = {11: "одинадцят", 14: "чотирнадцят"}.get(_teen, _stem + "надцят")
     _SIMPLE[_teen] = _like_five(_word + "ь", _word + "и", _word + "ьма")
 
