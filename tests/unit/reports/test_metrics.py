@@ -179,6 +179,12 @@ async def test_quartiles_follow_each_persons_own_length_and_the_curve_absolute_s
     assert report.message_ms == 30_000
 
 
+@pytest.mark.parametrize(("heard_ms", "quartiles"), [(4_999, 0), (5_000, 1), (10_000, 2), (14_999, 2), (15_000, 3)])
+async def test_a_quartile_is_reached_at_its_very_millisecond(rows: Rows, heard_ms: int, quartiles: int) -> None:
+    rows.person(heard_ms)
+    assert sum(rate.part for rate in (await count(rows)).quartiles) == quartiles
+
+
 async def test_the_curve_starts_with_those_for_whom_the_message_began(rows: Rows) -> None:
     rows.person(999)
     rows.person(1_000)
@@ -279,6 +285,12 @@ async def test_other_campaigns_and_tenants_do_not_leak(rows: Rows) -> None:
     report = await count(rows)
     assert (report.rows, report.attempts, report.reached, report.listened) == (1, 1, Rate(1, 1), Rate(1, 1))
     assert (report.keys, report.excluded, report.follow_up) == ((), {}, Rate(0, 1))
+
+
+async def test_another_tenants_call_on_the_same_attempt_is_not_ours(rows: Rows) -> None:
+    attempt = rows.attempt(rows.lead(), "human")
+    rows.heard(rows.call(attempt, tenant="rival"), 20_000, "played")
+    assert (await count(rows)).not_begun == Rate(1, 1)
 
 
 async def test_a_finished_campaign_is_final_and_a_running_one_is_so_far() -> None:

@@ -1,0 +1,42 @@
+"""A report of a running campaign is of one moment, and does not stand in the writers' way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import func, insert, select
+
+from ivr.store.db import open_database
+from ivr.store.tables import attempt
+from reports.scratch import begin_snapshot, fill, person
+from tests.unit.reports.rows import Rows
+
+
+async def test_calls_that_go_on_do_not_change_a_report_half_way(tmp_path: Path) -> None:
+    rows = Rows()
+    rows.campaign(state="running")
+    rows.person(20_000, "played")
+    engine = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'ivr.sqlite3'}")
+    try:
+        async with engine.begin() as connection:
+            for table, values in rows.rows.items():
+                await connection.execute(insert(table), values)
+        lead = rows.rows[attempt][0]["lead_id"]
+        rows.attempt(lead, "busy")
+        late = rows.rows[attempt][-1]
+
+        count = select(func.count()).select_from(attempt)
+        async with engine.connect() as report, engine.connect() as dialler:
+            await begin_snapshot(report)
+            assert (await report.execute(count)).scalar_one() == 1
+            await dialler.execute(insert(attempt), late)
+            await dialler.commit()
+            await fill(report, "shop", 1)
+            assert (await report.execute(count)).scalar_one() == 1
+            assert (await report.execute(select(person.c.dialled))).scalars().all() == [1]
+            await report.rollback()
+            await begin_snapshot(report)
+            assert (await report.execute(count)).scalar_one() == 2
+            await report.rollback()
+    finally:
+        await engine.dispose()
