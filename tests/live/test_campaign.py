@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -14,20 +17,10 @@ from outbound.worker import Worker
 from tests.edges.campaign_site import CampaignSite, number, opened
 from tests.edges.waiting import until
 from tests.live.conftest import MakeSite
+from tests.live.short_engine import engine
 from tests.live.sip_peer import Plan, SipPeer
 
 Start = Callable[[Site], Awaitable[running.Running]]
-
-
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A FastAGI engine of a few lines: half a second of waiting, then a clean end."""
-    while (await reader.readline()).strip():
-        pass
-    with contextlib.suppress(ConnectionError):
-        for command in ("WAIT FOR DIGIT 500", "SET VARIABLE IVR_DONE 1", "HANGUP"):
-            writer.write(command.encode() + b"\n")
-            await reader.readline()
-    writer.close()
 
 
 def ami_of(site: Site) -> Ami:
@@ -54,12 +47,6 @@ async def working(site: Site, campaign: CampaignSite) -> AsyncIterator[tuple[Wor
         await worker.stop(drain_s=0)
         await task
         await ami.aclose()
-
-
-@contextlib.asynccontextmanager
-async def engine(site: Site) -> AsyncIterator[None]:
-    async with await asyncio.start_server(answer, "127.0.0.1", site.settings.agi.port):
-        yield
 
 
 #: What the peer does 0.6 s after the INVITE, what Asterisk makes of it, and what we do.
@@ -129,3 +116,44 @@ async def test_a_link_cut_and_a_restart_of_the_engine_dial_nobody_twice(
     rung = [call.number for call in peer.calls]
     assert sorted(rung) == [number(n) for n in range(leads)]
     assert {row.outcome for row in attempts} == {"human"}
+
+
+async def test_machines_and_people_are_told_apart(make_site: MakeSite, start_asterisk: Start, tmp_path: Path) -> None:
+    """By AMD on real audio: a machine talks on, a person says a word, and one who says nothing is a person."""
+    async with SipPeer() as peer, opened(tmp_path) as campaign:
+        site = make_site(trunk_port=peer.port)
+        await start_asterisk(site)
+        for n, plan in enumerate((Plan(speech_ms=8000), Plan(speech_ms=600), Plan())):
+            peer.expect(number(n), plan)
+        async with engine(site):
+            await campaign.campaign(3, machines="detect")
+            async with working(site, campaign):
+                await campaign.until_state("finished", within_s=30)
+        attempts = await campaign.attempts()
+    assert [row.outcome for row in attempts] == ["machine", "human", "human"]
+
+
+async def test_an_asterisk_that_dies_takes_its_calls_and_no_lead(
+    make_site: MakeSite, start_asterisk: Start, tmp_path: Path
+) -> None:
+    leads = 20
+    async with SipPeer() as peer, opened(tmp_path) as campaign:
+        site = make_site(trunk_port=peer.port)
+        first = await start_asterisk(site)
+        for n in range(leads):
+            peer.expect(number(n), Plan(answer_s=0.3, hang_up_s=0.5))
+        async with engine(site):
+            await campaign.campaign(leads, machines="off", channels=5, max_attempts=3)
+            async with working(site, campaign) as (worker, ami):
+                await until(lambda: worker.in_flight >= 3 and len(peer.calls) >= 8)
+                os.kill(first.pid, signal.SIGKILL)
+                await until(lambda: not ami.up)
+                await first.wait()
+                await start_asterisk(site)
+                await campaign.until_state("finished", within_s=60)
+        attempts = await campaign.attempts()
+    assert sorted(call.number for call in peer.calls) == [number(n) for n in range(leads)]
+    assert len(attempts) == leads
+    outcomes = Counter(row.outcome for row in attempts)
+    assert outcomes.keys() == {"human", "unknown"}
+    assert outcomes["unknown"] <= 5
