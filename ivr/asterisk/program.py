@@ -116,16 +116,6 @@ def find(mode: Literal["auto", "embedded", "system"] = "auto") -> Program:
     raise MachineError(Fault(what="There is no Asterisk to run.", mend=mend))
 
 
-def obtain(mode: Literal["auto", "embedded", "system"] = "auto", progress: debroot.Reporter | None = None) -> Program:
-    """The Asterisk to run, fetched when there is none and `mode` allows it. Raises MachineError."""
-    try:
-        return find(mode)
-    except MachineError:
-        if mode == "system":
-            raise
-        return install(progress)
-
-
 def _version(command: tuple[str, ...]) -> str:
     """The version that the program prints; "0" when it prints none."""
     shown = subprocess.run([*command, "-V"], check=False, capture_output=True, text=True, errors="replace", timeout=20)

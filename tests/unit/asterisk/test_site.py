@@ -24,7 +24,9 @@ def test_a_new_site_loads_and_has_what_was_chosen(tmp_path: Path) -> None:
     assert site.settings.outbound.channels == 50
     assert site.settings.destinations == {"operator": "+7495"}
     assert site.secrets.trunk_secret.get_secret_value() == 'p"w\\'
-    assert {"hotline.yaml", "promo.yaml"} <= {path.name for path in (site.folder / "dialplans").iterdir()}
+    assert {"hotline.yaml", "promo.yaml", "flow.schema.json"} <= {
+        path.name for path in (site.folder / "dialplans").iterdir()
+    }
 
 
 def test_what_was_not_chosen_is_the_default() -> None:
