@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from faults import UserError
-from ivr.cli import asterisk, campaign, flow, lab, prompt, report, site
+from ivr.cli import asterisk, campaign, demo, flow, lab, prompt, report, site, up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,6 +17,7 @@ app = typer.Typer(
     help="Voice self-service for retail: a hotline that shoppers call, promo calls that they welcome, true reports.",
 )
 app.command()(site.init)
+app.command()(up.up)
 app.command()(site.doctor)
 app.add_typer(flow.app, name="flow", help="Call flows: check them, draw them, walk them in the terminal.")
 app.add_typer(prompt.app, name="prompt", help="What callers hear: read, say, render and check texts.")
@@ -25,6 +26,7 @@ app.add_typer(asterisk.app, name="asterisk", help="The Asterisk beside the engin
 app.add_typer(lab.app, name="lab", help="A second Asterisk that plays the mobile operator.")
 app.command()(report.report)
 app.command()(report.calls)
+app.command()(demo.demo)
 
 
 def main() -> None:

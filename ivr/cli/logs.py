@@ -1,0 +1,59 @@
+"""Where events are logged: everything as JSON lines in var/ivr.log, warnings and worse on the terminal too."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+import structlog
+
+#: The log is put aside when it is larger, and so many old ones are kept.
+_MAX_BYTES, _KEEP = 20_000_000, 5
+
+
+def log_to(path: Path) -> None:
+    """Log to `path` (made when missing, readable by its owner alone) and to the terminal."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(0o600)
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    file = RotatingFileHandler(path, maxBytes=_MAX_BYTES, backupCount=_KEEP, encoding="utf-8")
+    file.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.dict_tracebacks,
+                structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+        )
+    )
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.WARNING)
+    renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    terminal.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[file, terminal], level=logging.INFO, force=True)
+    # Alembic tells of every start; panoramisk of every connection, which Ami logs itself.
+    for name in ("alembic", "panoramisk"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )

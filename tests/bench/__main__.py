@@ -1,0 +1,12 @@
+"""`make bench`: what an answered call costs, and how quick the report is. `python -m tests.bench NAME …` for some."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+BENCHMARKS = ("call_cost", "report_speed")
+
+for name in sys.argv[1:] or BENCHMARKS:
+    print(f"== {name}", flush=True)
+    importlib.import_module(f"tests.bench.{name}").main()
