@@ -17,7 +17,7 @@ from scipy.signal import butter, sosfiltfilt
 Samples = NDArray[np.float64]
 
 #: Part of the name of every clip in the cache.
-VERSION: Final = 1
+VERSION: Final = 2
 RATE: Final = 8000
 #: Silence before the first sound; a phone's jitter buffer may swallow the first packet.
 LEAD_MS: Final = 40
@@ -26,6 +26,8 @@ PEAK_DBFS: Final = -1.5
 #: A frame this far below the loudest one is silence.
 _SILENCE_DB: Final = 45.0
 _FRAME: Final = RATE // 100
+#: RTP carries 20 ms; a clip of whole packets is heard for exactly as long as its samples say.
+_PACKET: Final = RATE // 50
 #: EBU R128 measures blocks of 400 ms.
 _BLOCK: Final = int(0.4 * RATE)
 _METER = pyloudnorm.Meter(RATE)
@@ -37,9 +39,9 @@ class SilentSpeechError(ValueError):
 
 
 def telephone(samples: NDArray[np.generic], rate: int, *, level_lufs: float, tail_ms: int) -> NDArray[np.int16]:
-    """The same speech as a telephone prompt: int16 at 8 kHz, `level_lufs` by EBU R128, `tail_ms` of silence at its end.
+    """The same speech as a telephone prompt: int16 at 8 kHz, `level_lufs` by EBU R128, whole RTP packets.
 
-    `samples` are floats of full scale 1 (or int16), one row for each channel when there are several. Raises
+    At least `tail_ms` of silence are at its end. `samples` are floats of full scale 1 (or int16), one row for each channel when there are several. Raises
     SilentSpeechError when nothing is to be heard in them, or they are no numbers.
     """
     mono = samples.astype(np.float64) / (32768.0 if samples.dtype == np.int16 else 1.0)
@@ -55,7 +57,9 @@ def telephone(samples: NDArray[np.generic], rate: int, *, level_lufs: float, tai
     fade = np.linspace(0.0, 1.0, min(RATE // 200, len(speech)))
     speech[: len(fade)] *= fade
     speech[len(speech) - len(fade) :] *= fade[::-1]
-    padded = np.concatenate([np.zeros(LEAD_MS * 8), speech, np.zeros(tail_ms * 8)])
+    tail = tail_ms * 8
+    tail += -(LEAD_MS * 8 + len(speech) + tail) % _PACKET
+    padded = np.concatenate([np.zeros(LEAD_MS * 8), speech, np.zeros(tail)])
     return np.round(padded * 32767).astype(np.int16)
 
 
