@@ -74,7 +74,7 @@ def words(language: str, text: str) -> list[str]:
 def _without_ending(language: str, word: str) -> str:
     """Both "десяти" and "десять" are heard right when the recogniser writes 10."""
     parse = analyzer(language).parse(word)[0]
-    return str(parse.normal_form) if "NUMR" in parse.tag or "Anum" in parse.tag else word
+    return str(parse.normal_form) if {"NUMR", "Anum"} & set(re.split("[ ,]", str(parse.tag))) else word
 
 
 def recovered(said: Sequence[str], heard: Sequence[str]) -> int:
