@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
 
+@lru_cache(maxsize=4096)
 def normal_form(number: str, region: str) -> str:
     """The E.164 form of a caller's number as the network gave it, read in `region` (ISO country).
 

@@ -7,6 +7,7 @@ Asterisk writes `HANGUP` before it reads the next command, so once that one is a
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import structlog
@@ -41,6 +42,12 @@ _NOOP = command("NOOP")
 _DONE = command("SET VARIABLE", "IVR_DONE", "1")
 _FENCE_WORD = "ivr-fence"
 _FENCE = command("GET FULL VARIABLE", _FENCE_WORD)
+
+
+@lru_cache(maxsize=4096)
+def _stream_file(path: str, stop_keys: str, offset: int) -> bytes:
+    """The command; prompts are few and are played over and over."""
+    return command("STREAM FILE", path, stop_keys, offset)
 
 
 class CommandRefused(Exception):
@@ -215,7 +222,7 @@ class Session(asyncio.Protocol):
         if self.hung_up:
             return Played(Ended.HANG_UP, offset_ms)
         offset = offset_ms * SAMPLES_PER_MS
-        reply = await self.ask(command("STREAM FILE", path, stop_keys, offset))
+        reply = await self.ask(_stream_file(path, stop_keys, offset))
         if not self._alive(reply):
             return Played(Ended.HANG_UP, offset_ms)
         endpos = offset if reply.endpos is None else reply.endpos

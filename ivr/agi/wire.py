@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 #: Asterisk reads a command with fgets() into 2048 bytes: one is the terminator.
@@ -48,11 +47,14 @@ class Opening:
     #: Arguments of the dialplan's AGI(), in order.
     args: tuple[str, ...]
     uniqueid: str
-    channel: str
     #: The caller's number as the network gave it; "" when withheld.
     caller: str
-    #: Every header, by name without `agi_`.
-    headers: Mapping[str, str]
+    #: Every header as it came; `header` gives its text.
+    raw: Mapping[bytes, bytes]
+
+    def header(self, name: str) -> str:
+        """The header `agi_<name>`; "" when there is none."""
+        return decode(self.raw.get(b"agi_" + name.encode(), b""))
 
 
 def decode(raw: bytes) -> str:
@@ -69,27 +71,27 @@ def parse_opening(block: bytes) -> Opening:
     A name that comes twice keeps its first value, so that a line break smuggled into a caller name can't replace
     what Asterisk wrote before it. Raises BadHeaders when it is no AGI header block.
     """
-    headers: dict[str, str] = {}
+    raw: dict[bytes, bytes] = {}
     for line in block.split(b"\n"):
         name, colon, value = line.partition(b":")
         if not colon or not name.startswith(b"agi_"):
             if line.strip():
                 raise BadHeaders(f"not an AGI header: {line[:40]!r}")
             continue
-        headers.setdefault(decode(name[4:]), decode(value.strip()))
-    if "uniqueid" not in headers:
+        raw.setdefault(name, value.strip())
+    uniqueid = raw.get(b"agi_uniqueid")
+    if uniqueid is None:
         raise BadHeaders("agi_uniqueid is missing")
     args: list[str] = []
-    while (arg := headers.get(f"arg_{len(args) + 1}")) is not None:
-        args.append(arg)
-    caller = headers.get("callerid", "")
+    while (arg := raw.get(b"agi_arg_%d" % (len(args) + 1))) is not None:
+        args.append(decode(arg))
+    caller = decode(raw.get(b"agi_callerid", b""))
     return Opening(
-        script=headers.get("network_script", "").partition("?")[0],
+        script=decode(raw.get(b"agi_network_script", b"").partition(b"?")[0]),
         args=tuple(args),
-        uniqueid=headers["uniqueid"],
-        channel=headers.get("channel", ""),
+        uniqueid=decode(uniqueid),
         caller="" if caller == "unknown" else caller,
-        headers=MappingProxyType(headers),
+        raw=raw,
     )
 
 
@@ -175,6 +177,9 @@ class ReplyReader:
 
     def feed(self, data: bytes) -> list[Reply | Hangup]:
         """What is complete with `data`. Raises BadReply for a line that no Asterisk sends; the reader is then spent."""
+        if not self._rest and not self._in_usage and data.startswith(b"200 ") and data.find(b"\n") == len(data) - 1:
+            # Nearly always: one whole reply.
+            return [parse_reply(data[:-1].removesuffix(b"\r"))]
         if self._rest:
             data = self._rest + data
         *lines, self._rest = data.split(b"\n")

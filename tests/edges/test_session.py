@@ -202,7 +202,7 @@ async def test_silence_key_and_hang_up_are_three_things(line: str, event: object
 
 async def test_names_of_any_bytes_reach_the_call() -> None:
     async def name(session: Session) -> str:
-        return session.opening.headers["calleridname"]
+        return session.opening.header("calleridname")
 
     async def side(asterisk: FakeAsterisk) -> None:
         await asterisk.expects('SET VARIABLE "IVR_DONE" "1"')

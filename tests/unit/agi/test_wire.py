@@ -64,7 +64,8 @@ def test_opening_names_service_caller_and_arguments() -> None:
     opening = parse_opening(OPENING % b"Ivan")
     assert (opening.script, opening.uniqueid, opening.caller) == ("inbound", "1763820000.7", "+79161234567")
     assert opening.args == ("+78001234567", "", "last")
-    assert opening.channel == "PJSIP/trunk-00000003"
+    assert opening.header("channel") == "PJSIP/trunk-00000003"
+    assert opening.header("no_such") == ""
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_opening_names_service_caller_and_arguments() -> None:
     ],
 )
 def test_caller_names_of_any_bytes_are_read(raw: bytes, name: str) -> None:
-    assert parse_opening(OPENING % raw).headers["calleridname"] == name
+    assert parse_opening(OPENING % raw).header("calleridname") == name
 
 
 def test_a_line_smuggled_into_the_caller_name_changes_nothing_before_it() -> None:
