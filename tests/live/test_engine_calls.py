@@ -1,0 +1,54 @@
+"""The engine on a real Asterisk, called by a SIP peer that counts the packets it hears."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from sqlalchemy import select
+
+from ivr.asterisk import running
+from ivr.engine import Engine
+from ivr.settings import Site
+from ivr.store.tables import call, journal
+from tests.databases import a_database
+from tests.edges.disk_voice import DiskVoice
+from tests.golden.flows import FLOWS
+from tests.live.conftest import MakeSite
+from tests.live.sip_peer import Key, Plan, SipPeer
+
+Start = Callable[[Site], Awaitable[running.Running]]
+#: What `endpos` and the packets that came may differ by; a packet is 20 ms.
+CLOSE_MS = 60
+
+
+async def test_keys_and_heard_milliseconds_are_what_the_caller_saw(
+    make_site: MakeSite, start_asterisk: Start, tmp_path: Path
+) -> None:
+    voice = DiskVoice(tmp_path / "audio", {"promo.greeting": (300, 200), "promo.offer": (3000,)})
+    async with SipPeer() as peer, a_database(tmp_path) as database:
+        site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"})
+        await start_asterisk(site)
+        engine = Engine(site.settings, flows=FLOWS, voice=voice, database=database, var=site.var)
+        await engine.start()
+        try:
+            sip = ("127.0.0.1", site.settings.asterisk.sip_port)
+            listener = peer.dial(sip, "+74950000001", caller="+79160000001", plan=Plan(hang_up_packets=75))
+            chooser = peer.dial(sip, "+74950000001", caller="+79160000002", plan=Plan(keys=(Key("9", at_s=2.0),)))
+            async with asyncio.timeout(20):
+                await listener.ended.wait()
+                await chooser.ended.wait()
+        finally:
+            await engine.drain(5)
+        async with database.connect() as connection:
+            calls = {row.phone: row for row in await connection.execute(select(call))}
+            lines = (await connection.execute(select(journal).order_by(journal.c.seq))).all()
+    gone, opted_out = calls["+79160000001"], calls["+79160000002"]
+    assert (gone.ended_by, opted_out.ended_by) == ("hang_up", "flow")
+    heard = sum(line.heard_ms or 0 for line in lines if line.call_id == gone.id)
+    assert abs(heard - listener.heard_ms) <= CLOSE_MS
+    kinds = [(line.kind, line.value) for line in lines if line.call_id == opted_out.id and line.kind != "heard"]
+    assert kinds == [("key", "9"), ("opt_out", "")]
+    heard = sum(line.heard_ms or 0 for line in lines if line.call_id == opted_out.id)
+    assert abs(heard - chooser.heard_ms) <= CLOSE_MS
