@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ivr.flow.graph import texts
-from ivr.flow.model import Flow, Language
+from ivr.flow.model import Flow, Language, Say
 from ivr.settings import Site
 from prompts import pronunciation, sentences
 from prompts.library import Library, Speech
@@ -44,6 +44,25 @@ def spoken_by(flow: Flow, language: Language, values: Mapping[str, str]) -> Iter
     """All that the flow may say on a call with these variables."""
     for say in texts(flow):
         yield Spoken(language, say.text, say.values_in(language, values))
+
+
+def campaign_speech(
+    library: Library, flow: Flow, leads: Iterable[tuple[Language, Mapping[str, str]]]
+) -> Iterator[Spoken]:
+    """All that the flow may say to these leads (language and variables); what is the same for all comes once."""
+    personal: dict[Language, list[Say]] = {}
+    for language, values in leads:
+        if language not in personal:
+            personal[language] = []
+            for say in texts(flow):
+                sentence = library.sentences.get(language, say.text)
+                own = say.values_in(language, {})
+                if sentence and any(each.name not in own for each in variables(sentence.text)):
+                    personal[language].append(say)
+                else:
+                    yield Spoken(language, say.text, own)
+        for say in personal[language]:
+            yield Spoken(language, say.text, say.values_in(language, values) if say.values else values)
 
 
 def fixed_speech(library: Library, flows: Iterable[Flow]) -> Iterator[Spoken]:

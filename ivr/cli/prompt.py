@@ -28,7 +28,7 @@ from ivr.flow.load import flow_files, load_flows
 from ivr.flow.model import LANGUAGES, Flow
 from ivr.resources import resource_dir
 from ivr.settings import Site, load_site
-from ivr.speech import fixed_speech, open_library, shipped_library, spoken_by
+from ivr.speech import campaign_speech, fixed_speech, open_library, shipped_library, spoken_by
 from outbound.contacts import Contact, open_contacts
 from prompts.check import check as check_prompts
 from prompts.engines.choice import ORDER, engines, speakers
@@ -173,9 +173,13 @@ def render(
                     raise AuthorError(Fault(what=f"There is no flow {flow!r}.", mend=f"Use one of {names}."))
                 region = loaded.settings.region if loaded else "RU"
                 language = loaded.settings.language if loaded else "ru"
-                for row in open_contacts(csv, region=region, language=language).rows():
-                    if isinstance(row, Contact):
-                        yield from spoken_by(chosen, row.language, {**row.variables, "name": row.name})
+                contacts = open_contacts(csv, region=region, language=language)
+                leads = (
+                    (row.language, {**row.variables, "name": row.name})
+                    for row in contacts.rows()
+                    if isinstance(row, Contact)
+                )
+                yield from campaign_speech(library, chosen, leads)
 
         report = render_with_bar(library, wanted(), "hotline" if csv is None else "", console)
     if report.failed:

@@ -20,9 +20,9 @@ PACKAGES = ("librhvoice5", "rhvoice-russian", "rhvoice-ukrainian", "rhvoice-engl
 #: Voices whose licences allow any use, the best understood on a telephone first (tests/bench/intelligibility.py).
 #: The packages hold more, but not all of those may speak in a shop's name.
 VOICES = {
-    "ru": ("irina", "anna", "aleksandr", "elena"),
-    "uk": ("natalia", "anatol"),
-    "en": ("slt", "bdl", "clb", "alan"),
+    "ru": ("aleksandr", "irina", "anna", "elena"),
+    "uk": ("anatol", "natalia"),
+    "en": ("bdl", "slt", "clb", "alan"),
 }
 
 
