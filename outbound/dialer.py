@@ -90,8 +90,7 @@ class Dialer:
             except AmiError as error:
                 log.warning("originate_unanswered", attempt=claim.attempt_id, error=str(error))
             else:
-                at_ms = self._clock_ms()
-                await self._written(lambda: self._ledger.dialled(claim.attempt_id, at_ms))
+                self._ledger.dialled(claim.attempt_id, self._clock_ms())
             await self._watch_to_end(watch)
         finally:
             self.watched.pop(claim.attempt_id, None)

@@ -7,6 +7,7 @@ attempt, so that whatever is written about an older one changes nothing.
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ivr.store.tables import attempt, call, campaign, contact, do_not_call, lead
 from outbound.plan.outcome import Outcome
 from outbound.plan.recovery import Journalled
+
+#: Transactions are at least so far apart while there is much to write.
+_GATHER_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +92,12 @@ _SETTLE_LEAD = (
         due_at_ms=func.coalesce(bindparam("due_at_ms", type_=BigInteger), lead.c.due_at_ms),
     )
 )
-_RELEASE_ATTEMPT = delete(attempt).where(attempt.c.id == bindparam("attempt_id"), attempt.c.dialled_at_ms.is_(None))
+_NEVER_SENT = (attempt.c.id == bindparam("attempt_id"), attempt.c.dialled_at_ms.is_(None), attempt.c.outcome.is_(None))
+_RELEASE_ATTEMPT = delete(attempt).where(*_NEVER_SENT)
 _RELEASE_LEAD = (
     update(lead)
     .where(lead.c.id == bindparam("lead_id"), lead.c.state == "dialling", lead.c.attempts == bindparam("number"))
+    .where(exists().where(*_NEVER_SENT))
     .values(state="waiting", attempts=lead.c.attempts - 1)
 )
 
@@ -104,6 +110,7 @@ class Ledger:
     clock_ms: Callable[[], int]
     _pending: list[_Entry] = field(default_factory=list)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _written_at_s: float = 0.0
 
     async def claim(self, campaign_id: int, count: int) -> list[Claim]:
         """Up to `count` due leads of a running campaign, with the intent to dial each committed to disk.
@@ -129,10 +136,12 @@ class Ledger:
             .with_for_update(skip_locked=True)
         )
         async with self._writing, self.engine.connect() as connection:
-            if self.engine.dialect.name == "sqlite":
+            info = connection.sync_connection.info if connection.sync_connection else {}
+            if self.engine.dialect.name == "sqlite" and not info.get("intents_are_synced"):
                 # An intent must outlive a power cut, or somebody is rung again after it.
                 await connection.execute(text("PRAGMA synchronous=FULL"))
                 await connection.commit()
+                info["intents_are_synced"] = True
             async with connection.begin():
                 # The first statement writes, so SQLite takes its write lock before anything is read.
                 taken = await connection.execute(
@@ -191,15 +200,23 @@ class Ledger:
                     )
             return claims, len(leads)
 
-    async def dialled(self, attempt_id: str, at_ms: int) -> None:
-        """Asterisk took the Originate."""
-        await self._write([(_DIALLED, {"attempt_id": attempt_id, "at_ms": at_ms})])
+    def dialled(self, attempt_id: str, at_ms: int) -> None:
+        """Asterisk took the Originate. Written with the next settlement or by `flush`: nothing waits for it."""
+        self._pending.append(_Entry(statements=[(_DIALLED, {"attempt_id": attempt_id, "at_ms": at_ms})]))
+
+    async def flush(self) -> None:
+        """Write what waits to be written."""
+        if self._pending:
+            await self._write([])
 
     async def release(self, claim: Claim) -> None:
         """The Originate was never sent: there was no attempt, the lead waits again."""
         await self._write(
             [
-                (_RELEASE_LEAD, {"lead_id": claim.lead_id, "number": claim.number}),
+                (
+                    _RELEASE_LEAD,
+                    {"lead_id": claim.lead_id, "number": claim.number, "attempt_id": claim.attempt_id},
+                ),
                 (_RELEASE_ATTEMPT, {"attempt_id": claim.attempt_id}),
             ]
         )
@@ -281,9 +298,12 @@ class Ledger:
         entry = _Entry(statements=statements)
         self._pending.append(entry)
         try:
+            # When settlements come thick, each waits a moment for company.
+            await asyncio.sleep(self._written_at_s + _GATHER_S - time.monotonic())
             async with self._writing:
                 if entry.written:
                     return
+                self._written_at_s = time.monotonic()
                 batch = list(self._pending)
                 values: dict[int, tuple[Executable, list[dict[str, Any]]]] = {}
                 for each in batch:

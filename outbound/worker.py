@@ -63,6 +63,8 @@ class Worker:
         )
         self._rules: dict[int, Rules] = {}
         self._paces: dict[int, Pace] = {}
+        self._running: list[Campaign] = []
+        self._read_at_s = -_POLL_S
         self._in_flight: Counter[int] = Counter()
         self._calls: set[asyncio.Task[None]] = set()
         self._recoveries: set[asyncio.Task[None]] = set()
@@ -109,9 +111,14 @@ class Worker:
 
     async def _turn(self) -> float:
         """Start what may be started now; seconds until there may be more to do."""
+        # A claim looks at the campaign's state again, so a list that is a moment old dials nobody after a pause.
+        if time.monotonic() >= self._read_at_s + _POLL_S:
+            self._read_at_s = time.monotonic()
+            self._running = await list_campaigns(self._engine, tenant=self._settings.tenant, state="running")
+            self._rules |= {campaign.id: campaign.rules for campaign in self._running}
+            await self._ledger.flush()
         wait_s = _POLL_S
-        for campaign in await list_campaigns(self._engine, tenant=self._settings.tenant, state="running"):
-            self._rules[campaign.id] = campaign.rules
+        for campaign in self._running:
             wait_s = min(wait_s, await self._start_calls(campaign))
         return wait_s
 
@@ -144,7 +151,9 @@ class Worker:
         def ended(task: asyncio.Task[None]) -> None:
             self._in_flight[campaign_id] -= 1
             self._calls.discard(task)
-            self._wake.set()
+            # More calls may start at once only where the channels were all taken, or where the campaign is over.
+            if self._in_flight[campaign_id] in (0, self._rules[campaign_id].channels - 1):
+                self._wake.set()
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("attempt_failed", attempt=name, exc_info=error)
 
