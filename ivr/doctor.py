@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from faults import Fault, UserError
 from ivr.asterisk import conf, program, running
 from ivr.flow.load import check_flow_files, flow_files
-from ivr.flow.model import Flow
+from ivr.flow.model import Flow, Transfer
 from ivr.settings import Site, load_site
 from ivr.store.db import open_database
 from prompts.engines.choice import AUTO, speakers
@@ -103,7 +103,7 @@ def _flows(site: Site) -> Iterator[Finding]:
     except UserError as error:
         yield from _faults("texts", error.faults)
         return
-    flows, faults = check_flow_files(flow_files(folder), sentences, site.settings.destinations)
+    flows, faults = check_flow_files(flow_files(folder), sentences, site.settings.destinations or None)
     yield from _faults("flows", faults)
     for number, name in site.settings.hotline.numbers.items():
         flow = flows.get(name)
@@ -112,6 +112,10 @@ def _flows(site: Site) -> Iterator[Finding]:
             yield _fail("flows", f"Calls to {number!r} go to the flow {name!r}, which is not in {folder}.", mend)
         elif flow is not None and flow.kind != "hotline":
             yield _fail("flows", f"Calls to {number!r} go to {name!r}, a promo flow.", "Name a hotline flow.")
+    transfers = {node.to for flow in flows.values() for node in flow.nodes.values() if isinstance(node, Transfer)}
+    if transfers and not site.settings.destinations:
+        mend = f"Write the number of each under [destinations] in ivr.toml: {', '.join(sorted(transfers))}."
+        yield _warn("flows", "Callers who ask for an operator are told that all are busy.", mend)
     if flows and not faults:
         yield _ok("flows", ", ".join(f"{flow.name} ({_languages(flow)})" for flow in flows.values()))
 

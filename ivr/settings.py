@@ -39,6 +39,8 @@ class Trunk(_Section):
     caller_id: str = ""
     #: How a number is dialled: {e164} +79161234567, {digits} 79161234567, {national} 9161234567.
     dial_format: str = "{digits}"
+    #: A phone that sends no audio for so long is dead and hung up on; one that never speaks at all, too.
+    rtp_timeout_s: int = Field(60, ge=10, le=3600)
 
     @field_validator("dial_format")
     @classmethod

@@ -5,14 +5,12 @@ Whoever changes what comes out raises VERSION, and every clip is made anew.
 
 from __future__ import annotations
 
-from typing import Final
+import functools
+from typing import Any, Final
 
 import numpy as np
-import pyloudnorm
 import soxr
 from numpy.typing import NDArray
-from scipy.ndimage import minimum_filter1d
-from scipy.signal import butter, sosfiltfilt
 
 Samples = NDArray[np.float64]
 
@@ -30,8 +28,21 @@ _FRAME: Final = RATE // 100
 _PACKET: Final = RATE // 50
 #: EBU R128 measures blocks of 400 ms.
 _BLOCK: Final = int(0.4 * RATE)
-_METER = pyloudnorm.Meter(RATE)
-_BAND = butter(2, [150, 3650], "bandpass", fs=RATE, output="sos")
+
+
+@functools.cache
+def _meter() -> Any:
+    # scipy takes a second to import, and every command imports this module, but only those that make audio need it.
+    import pyloudnorm
+
+    return pyloudnorm.Meter(RATE)
+
+
+def _in_band(speech: Samples) -> Samples:
+    from scipy.signal import butter, sosfiltfilt
+
+    # There and back: no phase shift, twice the slope.
+    return np.asarray(sosfiltfilt(butter(2, [150, 3650], "bandpass", fs=RATE, output="sos"), speech))
 
 
 class SilentSpeechError(ValueError):
@@ -41,8 +52,9 @@ class SilentSpeechError(ValueError):
 def telephone(samples: NDArray[np.generic], rate: int, *, level_lufs: float, tail_ms: int) -> NDArray[np.int16]:
     """The same speech as a telephone prompt: int16 at 8 kHz, `level_lufs` by EBU R128, whole RTP packets.
 
-    At least `tail_ms` of silence are at its end. `samples` are floats of full scale 1 (or int16), one row for each channel when there are several. Raises
-    SilentSpeechError when nothing is to be heard in them, or they are no numbers.
+    At least `tail_ms` of silence are at its end. `samples` are floats of full scale 1 (or int16), one row for each
+    channel when there are several. Raises SilentSpeechError when nothing is to be heard in them, or they are no
+    numbers.
     """
     mono = samples.astype(np.float64) / (32768.0 if samples.dtype == np.int16 else 1.0)
     if mono.ndim == 2:
@@ -51,8 +63,7 @@ def telephone(samples: NDArray[np.generic], rate: int, *, level_lufs: float, tai
         raise SilentSpeechError("there is no sound")
     if rate != RATE:
         mono = soxr.resample(mono, rate, RATE, quality="VHQ")
-    # There and back: no phase shift, twice the slope.
-    speech = trimmed(sosfiltfilt(_BAND, mono - mono.mean()))
+    speech = trimmed(_in_band(mono - mono.mean()))
     speech = levelled(speech, level_lufs)
     fade = np.linspace(0.0, 1.0, min(RATE // 200, len(speech)))
     speech[: len(fade)] *= fade
@@ -78,7 +89,7 @@ def loudness(speech: Samples) -> float:
     """EBU R128 integrated loudness in LUFS at 8 kHz; what is shorter than a second is measured as if repeated."""
     if len(speech) < RATE:
         speech = np.tile(speech, -(-RATE // len(speech)))
-    return float(_METER.integrated_loudness(speech))
+    return float(_meter().integrated_loudness(speech))
 
 
 def true_peak_dbfs(speech: Samples) -> float:
@@ -103,6 +114,8 @@ def _limited(speech: Samples) -> Samples:
     # A little lower, so that the level can be set once more after it.
     gain = np.minimum(1.0, 10 ** ((PEAK_DBFS - 0.3) / 20) / np.maximum(peaks, 1e-9))
     window = RATE // 200 | 1
+    from scipy.ndimage import minimum_filter1d
+
     held = minimum_filter1d(gain, 2 * window - 1)
     shape = np.hanning(window + 2)[1:-1]
     smooth = np.convolve(np.pad(held, window // 2, mode="edge"), shape / shape.sum(), "valid")

@@ -33,15 +33,15 @@ class _Surroundings:
 
     folder: Path
     sentences: Sentences
-    #: None: there are no settings here, so transfers are not looked at.
+    #: None: there are no settings here, or they name no destination yet, so transfers are not looked at.
     destinations: Collection[str] | None
 
 
 def _surroundings(site: Path) -> _Surroundings:
     """Texts and destinations of the site; the shipped texts alone where there is no site."""
-    destinations = load_site(site).settings.destinations if (site / "ivr.toml").exists() else None
+    destinations = load_site(site).settings.destinations if (site / "ivr.toml").exists() else {}
     sentences = load_sentences(SHIPPED, site / "prompts" / "texts")
-    return _Surroundings(folder=site / "dialplans", sentences=sentences, destinations=destinations)
+    return _Surroundings(folder=site / "dialplans", sentences=sentences, destinations=destinations or None)
 
 
 def _find(name: str, around: _Surroundings) -> Flow:
