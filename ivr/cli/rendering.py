@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.cli.prompt import render_with_bar
 from ivr.flow.model import Flow
-from ivr.speech import spoken_by
+from ivr.speech import campaign_speech
 from ivr.store.tables import contact, lead
 from outbound.campaigns import Campaign
 from prompts.library import Library
@@ -51,13 +51,12 @@ async def _wanted(database: AsyncEngine, library: Library, flow: Flow, campaign:
         if not rows:
             return wanted
         last = rows[-1].id
-        for row in rows:
-            values = {**row.variables, **({"name": row.name} if row.name else {})}
-            for spoken in spoken_by(flow, row.language, values):
-                place = (spoken.language, spoken.text)
-                if place not in names:
-                    names[place] = _variables(library, *place)
-                wanted.setdefault((place, tuple(spoken.values.get(name) for name in names[place])), spoken)
+        leads = ((row.language, {**row.variables, **({"name": row.name} if row.name else {})}) for row in rows)
+        for spoken in campaign_speech(library, flow, leads):
+            place = (spoken.language, spoken.text)
+            if place not in names:
+                names[place] = _variables(library, *place)
+            wanted.setdefault((place, tuple(spoken.values.get(name) for name in names[place])), spoken)
 
 
 def _variables(library: Library, language: str, text: str) -> tuple[str, ...]:
