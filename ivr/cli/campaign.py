@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -20,9 +21,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faults import AuthorError, Fault, UserError
 from ivr.cli.options import SiteFolder
+from ivr.cli.rendering import render_campaign
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow
 from ivr.settings import Settings, Site, load_site
+from ivr.speech import open_library
 from ivr.store.db import open_database
 from outbound import campaigns, do_not_call
 from outbound.campaigns import Campaign, Created, Progress, Rules
@@ -67,7 +70,8 @@ def create(
 ) -> None:
     """Make a campaign from a contacts file. Nobody is called before `ivr campaign start`.
 
-    What is not given comes from the outbound section of ivr.toml. Rows that can't be dialled are counted, named and left out.
+    What is not given comes from the outbound section of ivr.toml. Rows that can't be dialled are counted, named and
+    left out.
     """
     loaded = load_site(site)
     rules = Rules.of(
@@ -223,10 +227,6 @@ def import_numbers(file: Path, site: SiteFolder = Path()) -> None:
 # ---------------------------------------------------------------- what the commands do
 
 
-async def render_campaign(site: Site, engine: AsyncEngine, campaign: Campaign) -> None:
-    """Make all audio that the campaign needs before its first call."""
-
-
 def _create(site: Site, name: str, contacts: Path, flow_name: str, rules: Rules) -> None:
     settings = site.settings
     sentences = load_sentences(SHIPPED, site.folder / "prompts" / "texts")
@@ -281,7 +281,9 @@ def _start(site: Site, name: str) -> None:
     async def work(engine: AsyncEngine) -> None:
         found = await campaigns.find(engine, tenant=tenant, name=name)
         if found.state == "ready":
-            await render_campaign(site, engine, found)
+            with contextlib.closing(open_library(site)) as library:
+                flow = _promo_flow(site, found.flow, library.sentences)
+                await render_campaign(engine, library, flow, found, _console)
         await campaigns.change_state(engine, tenant=tenant, name=name, action="start", now_ms=_now_ms())
 
     _on_database(site, work)

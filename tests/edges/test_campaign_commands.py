@@ -1,0 +1,87 @@
+"""`ivr campaign …` as a marketer types it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from faults import UserError
+from ivr.cli import campaign as command
+from ivr.cli.app import app
+from ivr.site import free_ports, init_site
+
+CONTACTS = "Телефон;Имя;Price;Address 2\n89161234567;Иван;100;ул. Мира\n123;П;;\n89161234567;Анна;;\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A site to stand in, with a contacts file as Excel saves it."""
+    site = tmp_path / "site"
+    init_site(site, {**free_ports(), "trunk.host": "127.0.0.1", "destinations.operator": "100"})
+    (site / "contacts.csv").write_bytes(CONTACTS.encode("cp1251"))
+    monkeypatch.chdir(site)
+    # A terminal of this width would break the lines that the tests look for.
+    monkeypatch.setattr(command._console, "_width", 500)
+    return site
+
+
+def ivr(*words: str) -> str:
+    """What the command prints. Raises what stops it."""
+    result = CliRunner().invoke(app, ["campaign", *words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def create(*more: str) -> str:
+    return ivr("create", "sony", "--contacts", "contacts.csv", *more)
+
+
+def test_create_says_what_was_taken_what_was_not_and_what_will_be_heard(folder: Path) -> None:
+    output = create("--cps", "5", "--max-attempts", "2")
+    assert "sony: 1 people to call." in output
+    assert "contacts.csv:3: invalid_number: too short" in output
+    assert "contacts.csv:4: duplicate" in output
+    assert "look like cp1251" in output
+    assert "There is no column until, which promo.until needs; everybody hears: Скидка действует всю неделю." in output
+    # Given, in another spelling.
+    assert "no column price" not in output
+    assert "no column address_2" not in output
+    assert "5 calls/s" in ivr("status", "sony")
+    assert "2 attempts" in ivr("status", "sony")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--flow", "hotline"), "'hotline' answers callers; it is no promo flow. Choose one of: promo."),
+        (("--flow", "none"), "There is no flow 'none'. Choose one of: promo."),
+        (("--cps", "900"), "calls_per_second: Input should be less than or equal to 200."),
+        (("--contacts", "none.csv"), "none.csv: The file can't be read: No such file or directory."),
+    ],
+)
+def test_what_create_refuses(folder: Path, words: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        create(*words)
+    assert message in str(refused.value)
+    assert "sony" not in ivr("list")
+
+
+def test_a_campaign_is_stopped_for_good(folder: Path) -> None:
+    create()
+    assert "sony is stopped" in ivr("stop", "sony")
+    assert "stopped" in ivr("list")
+    assert "sony stopped: 0 of 1 done" in ivr("status", "sony", "--watch")
+    with pytest.raises(UserError, match="never dialled again"):
+        ivr("start", "sony")
+
+
+def test_the_do_not_call_list(folder: Path) -> None:
+    assert "1 added, 0 were on the list already." in ivr("do-not-call", "add", "8 916 123-45-67", "+79161234567")
+    assert "0 added, 1 were on the list already." in ivr("do-not-call", "add", "9161234567")
+    assert "+79161234567" in ivr("do-not-call", "list")
+    assert "may be called again" in ivr("do-not-call", "remove", "89161234567")
+    output = ivr("do-not-call", "import", "contacts.csv")
+    assert "1 added." in output
+    assert "contacts.csv:3: too short" in output
