@@ -52,7 +52,7 @@ campaign = Table(
     Column("flow", String(64), nullable=False),
     #: Text key of the main message, as the flow named it when the campaign was made.
     Column("main_message", String(100), nullable=False),
-    #: ready, running, paused, stopped, finished
+    #: importing, ready, running, paused, stopped, finished
     Column("state", String(16), nullable=False),
     #: Caps, ring time and the retry rule: outbound.campaigns.Rules as JSON.
     Column("rules", JSON, nullable=False),
@@ -118,7 +118,7 @@ attempt = Table(
     Column("reason", Integer),
     Column("cause", Integer),
     Column("sip_status", Integer),
-    #: events, cdr, live: where the outcome was learned.
+    #: events, cdr, call (our journal), none: where the outcome was learned.
     Column("settled_by", String(16)),
     Index("ix_attempt_campaign_outcome", "campaign_id", "outcome"),
 )
