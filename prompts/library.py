@@ -75,6 +75,7 @@ class Library:
         known = {language: pronunciation.load_pronunciation(language, *dictionaries) for language in LANGUAGES}
         self.phrases = Phrases(self.sentences, known)
         self.workers = workers or Workers()
+        self._own_workers = workers is None
         self._speakers: dict[str, tuple[Speaker, ...]] = {}
         self._away_until: dict[Speaker, float] = {}
         self._static: dict[tuple[str, str], tuple[Clip, ...]] = {}
@@ -83,8 +84,9 @@ class Library:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """End the worker processes; what they have in hand is finished."""
-        self.workers.close()
+        """End the worker processes, unless they are somebody else's; what they have in hand is finished."""
+        if self._own_workers:
+            self.workers.close()
 
     # ------------------------------------------------------------ who speaks
 

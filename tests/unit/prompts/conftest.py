@@ -9,6 +9,7 @@ import pytest
 
 from prompts.engines.choice import engines
 from prompts.library import Library, Speech
+from prompts.workers import Workers
 
 TEXTS = {
     "ru": """
@@ -36,6 +37,13 @@ def speech() -> None:
         engines()[name].install(lambda _what, _percent: None)
 
 
+@pytest.fixture(scope="session")
+def shared_workers() -> Iterator[Workers]:
+    workers = Workers()
+    yield workers
+    workers.close()
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     (tmp_path / "texts").mkdir()
@@ -45,18 +53,19 @@ def site(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def library(site: Path, speech: None) -> Iterator[Library]:
+def library(site: Path, speech: None, shared_workers: Workers) -> Iterator[Library]:
     """Three sentences in three languages, spoken by the default off-line voices; nothing is made yet."""
-    opened = open_library(site)
+    opened = open_library(site, shared_workers)
     yield opened
     opened.close()
 
 
-def open_library(site: Path, **how: object) -> Library:
+def open_library(site: Path, workers: Workers | None = None) -> Library:
     asked = dict.fromkeys(TEXTS, "rhvoice")
     return Library(
         folder=site / "audio",
         texts=[site / "texts"],
         recordings=site / "recordings",
-        speech=Speech(**{"engine": asked, **how}),  # type: ignore[arg-type]
+        speech=Speech(engine=asked),
+        workers=workers,
     )

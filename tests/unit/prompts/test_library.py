@@ -21,6 +21,7 @@ from prompts.library import Library
 from prompts.render import Spoken, export_fixed, render_all, sentences_of
 from prompts.voice import Voice
 from prompts.worker import Job
+from prompts.workers import Workers
 from tests.unit.prompts.conftest import open_library
 
 LANGUAGES = ("ru", "uk", "en")
@@ -62,11 +63,11 @@ async def test_nothing_to_say_is_no_clip_and_no_wait(library: Library) -> None:
 
 @pytest.mark.usefixtures("speech")
 async def test_without_any_engine_there_is_silence_and_a_warning(
-    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_workers: Workers
 ) -> None:
     monkeypatch.setenv("IVR_CACHE", str(tmp_path / "empty"))
     monkeypatch.setattr("prompts.engines.choice.ORDER", ("rhvoice",))
-    library = open_library(site)
+    library = open_library(site, shared_workers)
     with capture_logs() as logs:
         assert await library.render("ru", "plain", {}) == ()
     assert logs[-1]["event"] == "text_not_spoken"
@@ -111,8 +112,10 @@ def test_a_campaign_makes_each_different_fragment_once(library: Library) -> None
     assert max(levels) - min(levels) < 1.0
 
 
-def test_an_engine_that_goes_away_is_replaced_for_the_whole_language(site: Path, speech: None) -> None:
-    library = open_library(site)
+def test_an_engine_that_goes_away_is_replaced_for_the_whole_language(
+    site: Path, speech: None, shared_workers: Workers
+) -> None:
+    library = open_library(site, shared_workers)
     first = library.speakers("ru")[0]
     library.pass_over(first, "test")
     report = render_all(library, [Spoken("ru", "plain"), Spoken("ru", "hello"), Spoken("en", "plain")])
@@ -185,11 +188,11 @@ def tone(path: Path, seconds: float = 1.0, rate: int = 44100, level: float = 0.1
     soundfile.write(path, level * np.sin(2 * np.pi * 440 * time), rate)
 
 
-async def test_a_recording_replaces_the_synthesis(site: Path, library: Library) -> None:
+async def test_a_recording_replaces_the_synthesis(site: Path, library: Library, shared_workers: Workers) -> None:
     spoken = await library.render("ru", "plain", {})
     tone(site / "recordings/ru/plain.wav", 2.0)
     tone(site / "recordings/ru/fragments/до первого декабря.wav", 1.5, 48000)
-    fresh = open_library(site)
+    fresh = open_library(site, shared_workers)
     recorded = await fresh.render("ru", "plain", {})
     assert recorded != spoken
     assert abs(recorded[0].length_ms - 2000) < 450
@@ -198,13 +201,13 @@ async def test_a_recording_replaces_the_synthesis(site: Path, library: Library) 
     fresh.close()
 
 
-def test_a_bad_recording_is_a_clear_fault(site: Path, speech: None) -> None:
+def test_a_bad_recording_is_a_clear_fault(site: Path, speech: None, shared_workers: Workers) -> None:
     (site / "recordings/ru").mkdir(parents=True)
     (site / "recordings/ru/plain.wav").write_bytes(b"RIFF no sound at all")
     tone(site / "recordings/en/plain.wav", 0.01)
     tone(site / "recordings/en/plane.wav")
     tone(site / "recordings/uk/offer.wav")
-    library = open_library(site)
+    library = open_library(site, shared_workers)
     report = render_all(library, [Spoken("ru", "plain")])
     assert len(report.failed) == 1
     told = {Path(str(fault.where)).relative_to(site): fault.what for fault in check(library, []).faults}
@@ -222,14 +225,14 @@ def test_fixed_places_hold_the_audio_for_the_local_script(library: Library, tmp_
     assert names == {f"{language}/plain.{kind}" for language in LANGUAGES for kind in ("alaw", "ulaw", "sln")}
 
 
-def test_check_finds_what_callers_would_notice(site: Path, speech: None) -> None:
+def test_check_finds_what_callers_would_notice(site: Path, speech: None, shared_workers: Workers) -> None:
     (site / "texts/ru.yaml").write_text(
         "hello: {text: 'Здравствуйте, {name:name}!', fallback: 'Здравствуйте, {name:name}!'}\n"
         "offer: {text: 'Он стоит {price:money}.'}\nplain: Нажмите 1\nbrand: Это Zorbex.\n"
         f"long: {'Слово за словом. ' * 60}\n",
         "utf-8",
     )
-    library = open_library(site)
+    library = open_library(site, shared_workers)
     wanted = [Spoken("ru", key) for key in ("plain", "brand", "long")]
     first = check(library, wanted)
     render_all(library, wanted)
@@ -278,8 +281,8 @@ def test_a_job_is_the_same_for_the_same_sound_only(library: Library) -> None:
     assert clip(name="Иван") != clip(name="Анна")
 
 
-def test_render_raises_machine_error_in_process_too(site: Path, speech: None) -> None:
-    library = open_library(site)
+def test_render_raises_machine_error_in_process_too(site: Path, speech: None, shared_workers: Workers) -> None:
+    library = open_library(site, shared_workers)
     (site / "audio").write_text("in the way")
     with pytest.raises(MachineError, match="can't be written"):
         render_all(library, [Spoken("ru", "plain")])

@@ -85,12 +85,10 @@ def test_workers_do_not_outlive_an_engine_that_is_killed() -> None:
 @pytest.mark.parametrize(
     ("text", "failure"), [("Добрый день", None), ("…", "text"), ("", "text"), ("<speak>&\x00\ud800", "text")]
 )
-def test_the_real_worker_survives_any_text(tmp_path: Path, text: str, failure: str | None) -> None:
-    workers = Workers(1)
-    try:
-        odd = workers.submit(job(text, str(tmp_path))).result()
-        after = workers.submit(job("Добрый день", str(tmp_path), "1" * 32)).result()
-    finally:
-        workers.close()
+def test_the_real_worker_survives_any_text(
+    tmp_path: Path, shared_workers: Workers, text: str, failure: str | None
+) -> None:
+    odd = shared_workers.submit(job(text, str(tmp_path))).result()
+    after = shared_workers.submit(job("Добрый день", str(tmp_path), "1" * 32)).result()
     assert (odd.failure in {failure, "crash"}, after.failure) == (True, None)
     assert (tmp_path / "11" / f"{'1' * 32}.alaw").stat().st_size == after.samples
