@@ -82,7 +82,7 @@ def init(
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"The site is in {escape(str(site.folder))}: settings in ivr.toml, call flows in dialplans/.")
     if "destinations.operator" not in chosen:
-        console.print("The flows offer an operator: write the number under [destinations] in ivr.toml.")
+        console.print("The flows offer an operator: write the number under \\[destinations] in ivr.toml.")
     console.print(f"Next: cd {escape(shlex.quote(str(folder)))}, then ivr doctor, then ivr up.")
 
 
