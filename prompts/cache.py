@@ -69,7 +69,8 @@ class AudioCache:
             if now - self._touched.get(name, 0) > _IN_USE_S / 4:
                 if not all(os.path.exists(f"{path}{suffix}") for suffix in (".ulaw", ".sln")):  # noqa: PTH110
                     return None
-                os.utime(f"{path}.alaw")
+                with suppress(PermissionError):
+                    os.utime(f"{path}.alaw")
                 self._touched[name] = now
         except OSError:
             return None

@@ -71,7 +71,7 @@ def make(job: Job) -> Result:
         return failed("away", error)
     except (soundfile.SoundFileError, OSError) as error:
         return failed("recording", error)
-    except (UnspeakableError, SilentSpeechError) as error:
+    except (UnspeakableError, SilentSpeechError, UnicodeError) as error:
         return failed("recording" if job.speaker is None else "text", error)
     except MachineError as error:
         return failed("disk", error)

@@ -195,8 +195,14 @@ def check(site: SiteFolder = Path()) -> None:
         wanted = list(fixed_speech(library, flows))
         for flow in flows:
             for language in flow.languages:
-                examples = spoken_by(flow, language, flow.variables)
-                wanted += [each for each in examples if library.clips(each.language, each.text, each.values)]
+                for each in spoken_by(flow, language, flow.variables):
+                    sentence = library.sentences.get(language, each.text)
+                    if (
+                        sentence is not None
+                        and all(variable.name in each.values for variable in variables(sentence.text))
+                        and library.clips(language, each.text, each.values)
+                    ):
+                        wanted.append(each)
         report = check_prompts(library, wanted)
     if report.levels is not None:
         low, high = report.levels
