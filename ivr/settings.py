@@ -8,12 +8,14 @@ A site is a folder that `ivr init` makes:
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from faults import AuthorError, Fault
 from ivr.flow.model import Language
@@ -191,26 +193,52 @@ class Site(BaseModel):
 
 def _read(path: Path, model: type[_Section]) -> tuple[_Section | None, list[Fault]]:
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8-sig")
+        return model.model_validate(tomllib.loads(text)), []
     except FileNotFoundError:
         return None, [Fault(what="The file is missing.", where=path, mend="Make a site with: ivr init DIR.")]
-    except (OSError, UnicodeDecodeError) as error:
-        return None, [Fault(what=f"The file can't be read: {error}.", where=path, mend="Save it as UTF-8 text.")]
+    except OSError as error:
+        what = f"The file can't be read: {error.strerror}."
+        return None, [Fault(what=what, where=path, mend="Check its rights, and that --site names a site's folder.")]
+    except UnicodeDecodeError:
+        return None, [Fault(what="The file is not UTF-8 text.", where=path, mend="Save it as UTF-8.")]
     except tomllib.TOMLDecodeError as error:
-        return None, [Fault(what=f"This is no TOML: {error}.", where=path, mend="Mend the line it names.")]
-    try:
-        return model.model_validate(data), []
+        said = str(error)
+        line = re.search(r"at line (\d+)", said)
+        what = f"This is no TOML: {said[0].lower()}{said[1:]}."
+        number = int(line[1]) if line else text.count("\n") + 1
+        return None, [Fault(what=what, where=path, line=number, mend='Write settings as: name = "text" or name = 5.')]
     except ValidationError as error:
-        return None, [
-            Fault(
-                what=f"{'.'.join(map(str, item['loc'])) or 'The file'}: {item['msg']}.",
-                where=path,
-                mend="Remove it or spell it as in the shipped ivr.toml."
-                if item["type"] == "extra_forbidden"
-                else "Set it as the comments in the shipped ivr.toml say.",
-            )
-            for item in error.errors(include_url=False, include_input=False)
-        ]
+        return None, [_fault(path, text, item) for item in error.errors(include_url=False, include_input=False)]
+
+
+def _fault(path: Path, text: str, item: ErrorDetails) -> Fault:
+    names = tuple(map(str, item["loc"]))
+    name, line = ".".join(names), _line_of(text, names)
+    if item["type"] == "extra_forbidden":
+        mend = "Remove it or correct its spelling."
+        return Fault(what=f"There is no setting {name}.", where=path, line=line, mend=mend)
+    if item["type"] == "missing":
+        return Fault(what=f"{name} is missing.", where=path, line=line, mend="Write it there; ivr init shows how.")
+    what = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return Fault(what=f"{name}: {what}.", where=path, line=line, mend="Give another value.")
+
+
+def _line_of(text: str, names: tuple[str, ...]) -> int | None:
+    """1-based line of a setting; of the nearest table above it when it has none of its own."""
+    found, table = None, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\s*([^\]]+?)\s*\]", line):
+            table = header[1]
+            if table == ".".join(names):
+                return number
+            if table == ".".join(names[:-1]):
+                found = number
+        elif key := re.match(r"\s*([^\s=#]+)\s*=", line):
+            written = (*table.split("."), key[1]) if table else (key[1],)
+            if written == names[: len(written)]:
+                return number
+    return found
 
 
 def load_site(folder: Path) -> Site:

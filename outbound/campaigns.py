@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,10 @@ from outbound.contacts import Contact, ContactsFile, RefusedRow
 #: Rows per transaction: a transaction is short enough for the journal of calls in progress to get in between.
 _BATCH = 500
 
-#: importing: the contacts file is being read, or its reading was broken off.
+#: It is typed in commands and names files.
+_NAME = re.compile(r"\w[\w.-]{0,63}")
+
+#: importing: the contacts file is being read, its reading was broken off, or it held nobody.
 State = Literal["importing", "ready", "running", "paused", "stopped", "finished"]
 Action = Literal["start", "pause", "resume", "stop"]
 
@@ -112,9 +116,12 @@ async def create(
 ) -> Created:
     """A campaign in state ready with a lead for every good row of `contacts`.
 
-    `told` hears of the rows read so far. Raises UserError when the name is taken. When it is broken off, the campaign
-    stays in state importing and can't be started; making it again begins afresh.
+    `told` hears of the rows read so far. Raises UserError when the name is taken or is none. When it is broken off, or
+    no row is good, the campaign stays in state importing and can't be started; making it again begins afresh.
     """
+    if not _NAME.fullmatch(name):
+        what = f"{name[:80]!r} is no name for a campaign."
+        raise UserError(Fault(what=what, mend="Write up to 64 letters, digits, dots and dashes, a letter first."))
     campaign_id = await _begin(engine, tenant, name, flow, main_message, rules, clock_ms())
     refused: Counter[str] = Counter()
     examples: list[RefusedRow] = []
@@ -133,8 +140,9 @@ async def create(
         refused.update(row.reason for row in bad)
         examples += bad[: 5 - len(examples)]
         told(leads + refused.total())
-    async with engine.begin() as connection:
-        await connection.execute(update(campaign).where(campaign.c.id == campaign_id).values(state="ready"))
+    if leads:
+        async with engine.begin() as connection:
+            await connection.execute(update(campaign).where(campaign.c.id == campaign_id).values(state="ready"))
     return Created(
         campaign_id=campaign_id,
         leads=leads,

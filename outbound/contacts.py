@@ -213,10 +213,11 @@ def _encoding(file: BinaryIO, path: Path) -> str:
         if start.startswith(mark):
             return name
     file.seek(0)
-    right = wrong = 0
+    plain = right = wrong = 0
     sample = bytearray()
     while chunk := file.readline(MAX_LINE):
         if chunk.isascii():
+            plain += 1
             continue
         try:
             chunk.decode("utf-8")
@@ -230,6 +231,9 @@ def _encoding(file: BinaryIO, path: Path) -> str:
     scores = {name: _likeness(sample.decode(name, "replace")) for name in _OLD_CODE_PAGES}
     best = max(scores, key=lambda name: scores[name])
     if scores[best] <= 0:
+        if wrong < plain + right:
+            # A few bad lines are no reason to refuse the others.
+            return "utf-8"
         raise _fault(path, "The file's letters are neither UTF-8 nor a Cyrillic code page.", "Save it as CSV UTF-8.")
     return best
 

@@ -258,8 +258,10 @@ def _create(site: Site, name: str, contacts: Path, flow_name: str, rules: Rules)
     for variable, text, fallback in missing_columns(flow, sentences, file.variables, settings.language):
         instead = f"everybody hears: {fallback}" if fallback else "nobody hears that sentence."
         _console.print(f"[yellow]note:[/yellow] There is no column {variable}, which {text} needs; {escape(instead)}")
-    if created.leads:
-        _console.print(f"Start it with: ivr campaign start {escape(name)}")
+    if not created.leads:
+        what = "Nobody in the file can be called, so the campaign was not made."
+        raise UserError(Fault(what=what, where=contacts, mend="Mend the file, then make the campaign again."))
+    _console.print(f"Start it with: ivr campaign start {escape(name)}")
 
 
 def _promo_flow(site: Site, name: str, sentences: Sentences) -> Flow:

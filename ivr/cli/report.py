@@ -126,12 +126,17 @@ async def _calls(site: Site, campaign: str | None, phone: str | None, limit: int
 
 def _write(path: Path, text: str) -> Path:
     """Put the text into the file, all of it or none. Raises MachineError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    # A link leads to the file that is meant; a device or pipe (/dev/stdout) must never be replaced by a file.
+    whole = path.resolve()
+    beside = whole.with_name(f".{whole.name}.{os.getpid()}")
     try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, "utf-8", newline="")
+            return path
         try:
             # newline="" keeps CSV's own line ends.
             beside.write_text(text, "utf-8", newline="")
-            beside.replace(path)
+            beside.replace(whole)
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:

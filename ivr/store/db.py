@@ -7,12 +7,13 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from faults import Fault, MachineError
+from faults import AuthorError, Fault, MachineError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -37,15 +38,21 @@ def _upgrade(connection: Connection) -> None:
 async def open_database(url: str) -> AsyncEngine:
     """An engine on the database at `url` (`sqlite+aiosqlite:////path/ivr.sqlite3`) with the newest tables.
 
-    Raises MachineError when it can't be opened or written: full disk, rights, a file that is no database.
+    Raises AuthorError for a URL that names no database, MachineError when it can't be opened or written: full disk,
+    rights, a file that is no database, tables of a newer release.
     """
-    engine = create_async_engine(url)
+    try:
+        engine = create_async_engine(url)
+    except (SQLAlchemyError, ImportError) as error:
+        what = f"The database can't be used: {str(error).rstrip('.')}."
+        mend = "Leave it empty for SQLite in var/, or write sqlite+aiosqlite:////path/file."
+        raise AuthorError(Fault(what=what, where="database in ivr.toml", mend=mend)) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", prepare_sqlite)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)
-    except (DBAPIError, OSError) as error:
+    except (DBAPIError, OSError, CommandError) as error:
         await engine.dispose()
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise MachineError(
