@@ -24,7 +24,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:[-'’ʼ][^\W\d_]+)*")
 #: Silence that a speaker makes after a mark.
 _PAUSES_MS = {".": 350, "!": 350, "?": 350, "…": 400, ",": 150, ";": 250, ":": 250}
 #: Static words this long beside a variable are worth a fragment of their own, made once, when a pause allows it.
-_LONG = 60
+_LONG = 40
 _RANGES = frozenset({Kind.TIME, Kind.DATE, Kind.WEEKDAY})
 #: Words that begin a phrase: a cut before them is the least heard.
 _LEADING = {
