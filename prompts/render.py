@@ -16,7 +16,7 @@ from prompts.engines.choice import Speaker
 from prompts.fragments import Fragment
 from prompts.library import Library
 from prompts.phrases import FALLBACK
-from prompts.reading import variables
+from prompts.reading import TemplateError, variables
 from prompts.worker import Result
 
 log = structlog.get_logger(__name__)
@@ -57,12 +57,15 @@ class RenderReport:
 
 
 def sentences_of(library: Library) -> Iterable[Spoken]:
-    """Every sentence and fallback, in every language, that needs no values."""
+    """Every sentence and fallback, in every language, that needs no values; a malformed one is left out and logged."""
     for language, key, sentence in library.sentences:
-        if not variables(sentence.text):
-            yield Spoken(language, key)
-        if sentence.fallback is not None and not variables(sentence.fallback):
-            yield Spoken(language, f"{key}{FALLBACK}")
+        for name, text in ((key, sentence.text), (f"{key}{FALLBACK}", sentence.fallback)):
+            try:
+                if text is not None and not variables(text):
+                    yield Spoken(language, name)
+            except TemplateError as error:
+                where = f"{sentence.where}:{sentence.line}"
+                log.warning("sentence_malformed", where=where, text=name, why=error.faults[0].what)
 
 
 def render_all(library: Library, wanted: Iterable[Spoken], *, done: Done | None = None, pin: str = "") -> RenderReport:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import resource
@@ -342,7 +343,9 @@ def check_ports(ports: Ports) -> None:
         Fault(
             what=f"{kind_name} port {port} on {address} can't be used: {reason}.",
             where=setting,
-            mend=f"End the program that holds it (ss -lp | grep {port}), or choose another port in ivr.toml.",
+            mend=f"End the program that holds it (ss -lp | grep {port}), or choose another port in ivr.toml."
+            if reason == os.strerror(errno.EADDRINUSE)
+            else "Choose an address of this machine (ip address) and a port that its user may open.",
         )
         for kind, kind_name, wanted in ((socket.SOCK_STREAM, "TCP", ports.tcp), (socket.SOCK_DGRAM, "UDP", ports.udp))
         for setting, address, port in wanted

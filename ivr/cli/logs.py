@@ -9,21 +9,31 @@ from pathlib import Path
 
 import structlog
 
+from faults import Fault, MachineError
+
 #: The log is put aside when it is larger, and so many old ones are kept.
 _MAX_BYTES, _KEEP = 20_000_000, 5
 
 
 def log_to(path: Path) -> None:
-    """Log to `path` (made when missing, readable by its owner alone) and to the terminal."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(0o600)
+    """Log to `path` (made when missing, readable by its owner alone) and to the terminal.
+
+    Raises MachineError when it can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(0o600)
+        file = RotatingFileHandler(path, maxBytes=_MAX_BYTES, backupCount=_KEEP, encoding="utf-8")
+    except OSError as error:
+        what = f"The log can't be written: {error.strerror}."
+        mend = "Check the folder's rights and its owner; ivr doctor looks at more."
+        raise MachineError(Fault(what=what, where=path, mend=mend)) from error
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    file = RotatingFileHandler(path, maxBytes=_MAX_BYTES, backupCount=_KEEP, encoding="utf-8")
     file.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

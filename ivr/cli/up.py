@@ -102,7 +102,7 @@ async def site_running(site: Site, console: Console) -> AsyncIterator[Up]:
     Raises UserError when something that it can't do without is missing.
     """
     _allow_many_files()
-    site.spool.mkdir(parents=True, exist_ok=True)
+    _check(site)
     async with AsyncExitStack() as stack:
         database = await open_database(site.database_url)
         stack.push_async_callback(database.dispose)
@@ -131,6 +131,22 @@ async def site_running(site: Site, console: Console) -> AsyncIterator[Up]:
         stack.push_async_callback(_stopped, dialling, lambda: worker.stop(drain_s=0))
         _spare_the_collector()
         yield Up(site=site, database=database, library=library, flows=flows, engine=engine, worker=worker)
+
+
+def _check(site: Site) -> None:
+    """Raise UserError for what would keep the site from coming up, before minutes are spent on speech."""
+    if faults := conf.setting_faults(site):
+        raise AuthorError(faults)
+    agi = site.settings.agi
+    running.check_ports(running.Ports(tcp=(("agi.port", agi.host, agi.port),)))
+    home = conf.site_home(site)
+    if site.settings.asterisk.mode != "external" and running.running_pid(home) is None:
+        running.check_ports(conf.site_ports(site))
+    try:
+        site.spool.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"The folder can't be made: {error.strerror}."
+        raise MachineError(Fault(what=what, where=site.spool, mend="Check its rights and free space.")) from error
 
 
 def _flows(site: Site, library: Library, console: Console) -> dict[str, Flow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,14 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
+def _mend(error: DBAPIError | OSError | CommandError) -> str:
+    if isinstance(error, CommandError):
+        return "A newer release has used it: install that release again, or restore an older copy."
+    if re.search("not a database|malformed", str(error)):
+        return "Restore it from a copy; or move it away with its -wal and -shm files, and an empty one is made."
+    return "Check that the folder exists, can be written and has free space (ivr doctor)."
+
+
 async def open_database(url: str) -> AsyncEngine:
     """An engine on the database at `url` (`sqlite+aiosqlite:////path/ivr.sqlite3`) with the newest tables.
 
@@ -59,7 +68,7 @@ async def open_database(url: str) -> AsyncEngine:
             Fault(
                 what=f"The database can't be opened: {reason}.",
                 where=make_url(url).render_as_string(hide_password=True),
-                mend="Check that the folder exists, can be written and has free space (ivr doctor).",
+                mend=_mend(error),
             )
         ) from error
     return engine
