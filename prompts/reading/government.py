@@ -6,101 +6,18 @@ on the noun counted, and on the rest of the clause.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any
-
 from prompts.reading.cases import CASE_OF_TAG, Case
+from prompts.reading.grammar import BREAKS, Asked, Grammar, Role, begins, clause_of
 from prompts.reading.listed import listed
 from prompts.reading.nouns import parses
+from prompts.reading.predicates import active_participle, by_verb, is_means, preposition_before
 from prompts.reading.sentence import Place
 from prompts.reading.template import Kind
-
-
-class Role(Enum):
-    """A preposition whose case depends on what follows it."""
-
-    IN = "в"
-    ON = "на"
-    FOR = "за"
-    WITH = "с"
-    EACH = "по"
-    UNDER = "под"
-    AT = "у"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grammar:
-    code: str
-    #: Governing phrases of one to four words.
-    fixed: Mapping[str, Case]
-    roles: Mapping[str, Role]
-    #: Adverbs that may stand between the governing word and the variable.
-    transparent: frozenset[str]
-    #: Nouns in the nominative whose count says how long, how far, how much, not where.
-    units: frozenset[str]
-    time_units: frozenset[str]
-    #: Ordinals of these say when: "в первый день".
-    days: frozenset[str]
-    #: Places that one is on, not in; the second set for ordinals only.
-    places_on: frozenset[str]
-    ordinal_places_on: frozenset[str]
-    #: Nouns that "по" spreads over: "по двадцати городам".
-    spread: frozenset[str]
-    #: Beginnings of words that mean a direction: "доставим в", "поднимитесь на".
-    motion: tuple[str, ...]
-    #: Beginnings of words that make "с" mean "from".
-    source: tuple[str, ...]
-    #: Beginnings of words right before "з" that make it mean "out of": "кожен з".
-    partitive: tuple[str, ...]
-    #: Beginnings of words that make "за" mean "after, to fetch".
-    fetching: tuple[str, ...]
-    #: Words after the variable that make "в" mean a distance: "в двух минутах ходьбы".
-    distance: frozenset[str]
-    #: Verbs and predicatives by dictionary form.
-    verbs: Mapping[str, Case]
-    #: Verbs that govern the accusative in the third person too, where the dictionary doesn't tell.
-    objects: frozenset[str]
-    #: Verbs that say what there is: their count is the subject.
-    existential: frozenset[str]
-    #: Verbs that an ordinal follows in the instrumental: "вы стали третьим".
-    linking: frozenset[str]
-    #: Nouns of an action or a belonging: "при покупке двух товаров".
-    genitive_heads: frozenset[str]
-    #: Those of them that an amount of money follows in the genitive: "возврат тысячи рублей".
-    money_heads: frozenset[str]
-    #: "Больше чем тысяча": with it the comparison governs no longer.
-    than: frozenset[str]
-    #: "Сегодня первое декабря".
-    today: frozenset[str]
-    #: Words right after the variable and the case they ask for: "назад".
-    following: Mapping[str, Case]
-    #: "from" in "с ... по ...".
-    from_words: frozenset[str]
-    to_words: frozenset[str]
-    #: The case of a time of day after IN, and of what "по" spreads over.
-    clock_in: Case
-    along: Case
-    negation: str
-    you: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Who asks for a case."""
-
-    kind: Kind
-    #: The noun counted, nominative singular; "" when there is none.
-    noun: str = ""
-    animate: bool = False
-
 
 #: Its dictionary files them under pronouns.
 _UKRAINIAN_DETERMINERS = frozenset(
     listed("ваш наш мій твій свій цей той весь ввесь увесь всі усі кожен кожний інший такий який жоден сам самий")
 )
-_BREAKS = frozenset(',:;—–-()«»"')
 
 
 def case_of(grammar: Grammar, asked: Asked, place: Place) -> Case:
@@ -118,6 +35,8 @@ def case_of(grammar: Grammar, asked: Asked, place: Place) -> Case:
         case = _governed(grammar, asked, outer, place.after) or _ungoverned(grammar, asked, outer, place.after)
         if case in allowed or (case is Case.DIST and Case.DAT not in allowed):
             return case
+        if case is not None and grammar.roles.get(outer[-1] if outer else "") in (Role.IN, Role.ON, Role.AT):
+            return Case.LOC if Case.LOC in allowed else next(each for each in Case if each in allowed)
         return next(each for each in Case if each in allowed)
     return _ungoverned(grammar, asked, before, place.after)
 
@@ -126,11 +45,13 @@ def _stripped(grammar: Grammar, before: tuple[str, ...]) -> tuple[str, ...]:
     """The words before without the adverbs and comparisons that govern nothing: "не более чем"."""
     while before:
         if before[-1] in grammar.than and len(before) > 1:
-            before = before[:-2]
+            before = before[: -3 if before[-2] == "," else -2]
             if before and before[-1] == grammar.negation:
                 before = before[:-1]
         elif before[-1] in grammar.transparent:
             before = before[:-1]
+        elif before[-1] == "," and len(before) > 3 and before[-2] in grammar.asides and before[-3] == ",":
+            before = before[:-3]
         else:
             break
     return before
@@ -145,34 +66,45 @@ def _governed(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tu
     """What a preposition, a comparative or a set phrase right before asks for."""
     for length in range(min(4, len(before)), 0, -1):
         if (case := grammar.fixed.get(" ".join(before[-length:]))) is not None:
+            if asked.kind is Kind.COUNT and asked.noun not in grammar.units:
+                return grammar.fixed_for_counts.get(" ".join(before[-length:]), case)
             return case
     if not before:
         return None
     if (role := grammar.roles.get(before[-1])) is not None:
         return _by_role(grammar, asked, role, before[:-1], after)
-    if before[-1] not in _BREAKS and any(each.tag.POS == "COMP" for each in parses(grammar.code, before[-1])):
+    if before[-1] in grammar.corrections and (len(before) == 1 or before[-2] in BREAKS):
+        return Case.NOM
+    if before[-1] not in BREAKS and any(each.tag.POS == "COMP" for each in parses(grammar.code, before[-1])):
         return Case.GEN
     return None
 
 
 def _by_role(grammar: Grammar, asked: Asked, role: Role, before: tuple[str, ...], after: tuple[str, ...]) -> Case:
     kind = asked.kind
-    clause = _clause(before)
+    clause = clause_of(before)
     match role:
         case Role.IN | Role.ON:
             return _place_or_aim(grammar, asked, role, clause, after)
         case Role.FOR:
-            if kind is Kind.COUNT and asked.noun not in grammar.units and _begins(clause, grammar.fetching):
+            if kind is Kind.COUNT and asked.noun not in grammar.units and begins(clause, grammar.fetching):
                 return Case.INS
             return Case.ACC
         case Role.WITH:
+            if kind is Kind.ORDINAL and ({asked.noun, asked.tail} & grammar.feasts or begins(clause, grammar.company)):
+                return Case.INS
             if kind in (Kind.DATE, Kind.TIME, Kind.WEEKDAY, Kind.ORDINAL, Kind.ADDRESS):
+                return Case.GEN
+            if begins(after[:3], grammar.starting):
+                return Case.GEN
+            taken = bool(clause) and (clause[-1].startswith("{") or _is_any(grammar, clause[-1], grammar.shares))
+            if taken and kind in (Kind.MONEY, Kind.PERCENT):
                 return Case.GEN
             ranged = bool(after) and any(word in grammar.to_words for word in after[:3])
             partitive = bool(before) and before[-1].startswith(grammar.partitive)
-            return Case.GEN if ranged or partitive or _begins(clause, grammar.source) else Case.INS
+            return Case.GEN if ranged or partitive or begins(clause, grammar.source) else Case.INS
         case Role.EACH:
-            if kind in (Kind.DATE, Kind.TIME):
+            if kind in (Kind.DATE, Kind.TIME) or (kind is Kind.WEEKDAY and after and after[0] in grammar.inclusive):
                 return Case.ACC
             ranged = any(word in grammar.from_words for word in clause)
             if ranged:
@@ -191,7 +123,7 @@ def _by_role(grammar: Grammar, asked: Asked, role: Role, before: tuple[str, ...]
 
 def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str, ...], after: tuple[str, ...]) -> Case:
     kind = asked.kind
-    moving = _begins(clause, grammar.motion)
+    moving = begins(clause, grammar.motion)
     distant = bool(after) and after[0] in grammar.distance
     match kind:
         case Kind.TIME:
@@ -207,6 +139,8 @@ def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str,
                 return Case.ACC
             return Case.LOC
         case Kind.COUNT:
+            if role is Role.IN and asked.noun in grammar.qualities and not begins(clause, grammar.painting):
+                return Case.LOC
             if asked.noun in grammar.units:
                 return Case.LOC if role is Role.IN and distant else Case.ACC
             if moving or (role is Role.ON and asked.noun not in grammar.places_on):
@@ -221,26 +155,37 @@ def _bare_date(grammar: Grammar, place: Place) -> Case:
     before = place.before
     if before and before[-1] in grammar.today:
         return Case.NOM
+    if before and before[-1] in BREAKS and any(word in grammar.today for word in before[-6:] if word.startswith("дат")):
+        return Case.NOM
     if (
         before
-        and before[-1] in _BREAKS
-        and any(word in grammar.today for word in before[-6:] if word.startswith("дат"))
+        and before[-1] in BREAKS
+        and any(f" {name} " in f" {' '.join(before[-5:])} " for name in grammar.date_names)
     ):
         return Case.NOM
+    if not before and place.after[:1] and place.after[0] in BREAKS and grammar.named_dates & set(place.after[1:4]):
+        return Case.NOM
     return Case.GEN
+
+
+def _is_any(grammar: Grammar, word: str, lemmas: frozenset[str]) -> bool:
+    return any(each.normal_form in lemmas for each in parses(grammar.code, word))
 
 
 def _adjectives(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> tuple[frozenset[Case], tuple[str, ...]]:
     """The cases that the adjectives before the variable allow, and the words before them."""
     allowed: frozenset[Case] = frozenset()
     singular = asked.kind in (Kind.ORDINAL, Kind.WEEKDAY)
-    while before and (cases := _adjective_cases(grammar, before[-1], singular)):
+    while before and (cases := _adjective_cases(grammar, asked, before[-1], singular)):
+        if (len(before) == 1 or before[-2] in BREAKS) and all(map(active_participle, parses(grammar.code, before[-1]))):
+            # "Клиентам, купившим два смартфона": it has an object, and no noun of its own after it.
+            break
         allowed = cases if not allowed else (allowed & cases or allowed)
         before = before[:-1]
     return allowed, before
 
 
-def _adjective_cases(grammar: Grammar, word: str, singular: bool) -> frozenset[Case]:
+def _adjective_cases(grammar: Grammar, asked: Asked, word: str, singular: bool) -> frozenset[Case]:
     if not word.replace("'", "").isalpha():
         return frozenset()
     code = grammar.code
@@ -256,6 +201,8 @@ def _adjective_cases(grammar: Grammar, word: str, singular: bool) -> frozenset[C
             if tag.POS == "NOUN" and each.score >= 0.5 and code == "ru":
                 return frozenset()
             continue
+        if not singular and tag.case == "accs" and (tag.animacy == "anim") != asked.animate and tag.animacy:
+            continue
         if (tag.number != "plur") == singular and (case := CASE_OF_TAG.get(str(tag.case or "nomn"))):
             found.add(case)
     return frozenset(found)
@@ -268,77 +215,51 @@ def _ungoverned(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: 
     for length in (2, 1):
         if (case := grammar.following.get(" ".join(after[:length]))) is not None:
             return case
-    if not before or before[-1] in _BREAKS:
+    if not before or before[-1] in BREAKS:
         return Case.NOM
     if asked.kind is Kind.ORDINAL and any(
         each.normal_form in grammar.linking for each in parses(grammar.code, before[-1])
     ):
         return Case.INS
-    if asked.kind in (Kind.COUNT, Kind.MONEY, Kind.ORDINAL, Kind.NUMBER) and asked.noun not in grammar.time_units:
-        nouns = [each for each in parses(grammar.code, before[-1]) if each.tag.POS == "NOUN"]
-        if nouns and asked.kind is Kind.ORDINAL and asked.noun:
-            return Case.GEN
-        heads = grammar.money_heads if asked.kind is Kind.MONEY else grammar.genitive_heads
-        if (asked.noun or asked.kind is Kind.MONEY) and any(each.normal_form in heads for each in nouns):
-            return Case.GEN
-    return _by_verb(grammar, asked, _clause(before))
+    if (case := _by_noun(grammar, asked, before, after)) is not None:
+        return case
+    return by_verb(grammar, asked, before)
 
 
-def _by_verb(grammar: Grammar, asked: Asked, clause: tuple[str, ...]) -> Case:
-    for at in range(len(clause) - 1, -1, -1):
-        word = clause[at]
-        if not word[0].isalpha():
-            continue
-        negated = at > 0 and clause[at - 1] == grammar.negation
-        read = parses(grammar.code, word)
-        for each in read:
-            if (case := grammar.verbs.get(each.normal_form)) is not None:
-                return case
-        verbs = [each for each in read if each.tag.POS in ("VERB", "INFN", "GRND", "PRTS", "ADJS", "PRED")]
-        if not verbs or all(each.score < 0.2 for each in verbs) or _is_rather_noun(grammar, read):
-            continue
-        if any(
-            each.normal_form in grammar.existential
-            and each.tag.person not in ("1per", "2per")
-            and each.tag.mood != "impr"
-            for each in verbs
-        ):
-            return Case.GEN if negated else Case.NOM
-        if any(_takes_object(grammar, each, clause) for each in verbs):
-            return Case.ACC
-        finite = any(each.tag.POS in ("VERB", "INFN") for each in verbs)
-        return Case.ACC if finite and asked.noun in grammar.time_units else Case.NOM
-    return Case.NOM
-
-
-def _is_rather_noun(grammar: Grammar, read: tuple[Any, ...]) -> bool:
-    """ "До сплати": the Ukrainian dictionary ranks no readings, so one as a noun is taken first."""
-    nouns = any(each.tag.POS == "NOUN" for each in read)
-    return grammar.code == "uk" and nouns and not any(each.normal_form in grammar.objects for each in read)
-
-
-def _takes_object(grammar: Grammar, verb: Any, clause: tuple[str, ...]) -> bool:
-    tag = verb.tag
-    lemma = verb.normal_form
-    if tag.POS not in ("VERB", "INFN", "GRND"):
-        return False
-    if lemma in grammar.objects:
-        return True
-    if grammar.code == "ru":
-        waited = lemma in ("ждать", "ожидать", "подождать", "порадовать", "радовать", "обслужить", "встретить")
-        return "tran" in str(tag) and not (waited and tag.person == "3per" and bool(grammar.you & set(clause)))
-    if "Refl" in str(tag) or lemma.endswith(("ся", "сь")):
-        return False
-    return tag.POS != "VERB" or tag.person in ("1per", "2per") or "infn" in str(tag) or tag.number == "plur"
-
-
-def _clause(before: tuple[str, ...]) -> tuple[str, ...]:
-    """The words since the last comma, dash or bracket."""
-    for at in range(len(before) - 1, -1, -1):
-        if before[at] in _BREAKS:
-            return before[at + 1 :]
-    return before
-
-
-def _begins(clause: tuple[str, ...], stems: tuple[str, ...]) -> bool:
-    return any(word.startswith(stems) for word in clause)
+def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tuple[str, ...]) -> Case | None:
+    """What the noun right before asks for: "при покупке двух товаров"."""
+    kind = asked.kind
+    kinds = (Kind.COUNT, Kind.MONEY, Kind.ORDINAL, Kind.NUMBER, Kind.MEASURE)
+    if kind not in kinds or asked.noun in grammar.time_units or (kind is Kind.NUMBER and not asked.noun):
+        return None
+    nouns = [each for each in parses(grammar.code, before[-1]) if each.tag.POS == "NOUN"]
+    if not nouns:
+        return None
+    names = {each.normal_form for each in nouns}
+    if is_means(grammar, asked, before):
+        return None
+    if asked.animate and names & grammar.gifts:
+        return Case.DAT
+    if kind is Kind.ORDINAL:
+        given = by_verb(grammar, asked, before)
+        return (given if given is Case.DAT else Case.GEN) if asked.noun else None
+    previous = preposition_before(grammar, before[:-1])
+    if previous in grammar.due_to and names & grammar.due:
+        return None
+    role = grammar.roles.get(previous)
+    governed = bool(previous)
+    located = role in (Role.IN, Role.ON, Role.AT) and any(each.tag.case in ("loct", "loc2") for each in nouns)
+    if located and not names & grammar.measuring_heads:
+        return None
+    if kind is Kind.MONEY:
+        said_of = bool(after) and after[0][0].isalpha()
+        owed = names & grammar.paid_heads and (governed or said_of)
+        return Case.GEN if names & grammar.money_heads or owed else None
+    if kind is Kind.MEASURE:
+        return Case.GEN if names & grammar.priced_heads or (governed and names & grammar.oblique_heads) else None
+    if names & grammar.agents:
+        return Case.GEN if asked.noun in grammar.events else None
+    if previous in grammar.before_deeds and any(name.endswith(grammar.deeds) for name in names):
+        return Case.GEN
+    heads = grammar.genitive_heads | grammar.oblique_heads if governed and not located else grammar.genitive_heads
+    return Case.GEN if names & heads else None

@@ -172,6 +172,8 @@ def _noun_parse(language: str, word: str, *, strict: bool = False) -> Any:
         return None
     nouns = [each for each in parses(language, word) if each.tag.POS == "NOUN" and not marked(each, "Surn")]
     nouns = [each for each in nouns if not marked(each, "Abbr")] or nouns
+    # An unknown word that looks like a first name: "вебинар".
+    nouns = [each for each in nouns if each.is_known or not marked(each, "Name")] or nouns
     plain = word.replace("ё", "е")
     named = [
         each for each in nouns if str(each.tag.case or "nomn") == "nomn" and each.normal_form.replace("ё", "е") == plain

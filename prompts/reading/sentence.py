@@ -11,6 +11,7 @@ _TOKEN = re.compile(r"[^\W_]+(?:[-'’ʼ][^\W_]+)*|[^\w\s]|\n")
 _END = frozenset(".!?;…\n")
 JOINS = frozenset({"и", "или", "либо", "та", "й", "і", "або", "чи"})
 _PAUSES = frozenset({",", "-", "–", "—"})
+_HYPHEN = re.compile(r"-[^\W\d_]")
 _WIDTH = 400
 
 #: Kinds said as a number with a noun: they may share one preposition.
@@ -25,6 +26,8 @@ class Place:
     after: tuple[str, ...]
     #: It follows a weekday and a comma: "в субботу, первого декабря".
     explains_weekday: bool = False
+    #: A hyphen joins it to the word after: "a {n:count day}-long offer".
+    hyphened: bool = False
 
 
 def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
@@ -46,7 +49,9 @@ def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
                     break
             before = before[-60:]
             continue
-        here = Place(tuple(before), _after(pieces, at))
+        following = pieces[at + 1] if at + 1 < len(pieces) else None
+        hyphened = isinstance(following, Literal) and _HYPHEN.match(following.text) is not None
+        here = Place(tuple(before), _after(pieces, at), hyphened=hyphened)
         if last is not None and (shared := _shared(last, piece, here)):
             here = shared
         found.append(here)
@@ -64,7 +69,10 @@ def _shared(last: tuple[Variable, Place], piece: Variable, here: Place) -> Place
         if earlier.kind is piece.kind or {earlier.kind, piece.kind} <= QUANTITIES:
             return Place(place.before, here.after, place.explains_weekday)
     elif before[-1] in _PAUSES:
-        if earlier.kind is piece.kind:
+        if earlier.kind is piece.kind or (
+            # "через {a:number}-{b:count день}"
+            before[-1] != "," and earlier.kind is Kind.NUMBER and piece.kind in QUANTITIES
+        ):
             return Place(place.before, here.after, place.explains_weekday)
         if {earlier.kind, piece.kind} == {Kind.WEEKDAY, Kind.DATE}:
             return Place(place.before, here.after, explains_weekday=piece.kind is Kind.DATE)

@@ -9,7 +9,8 @@ from prompts.reading import measures, phone, values
 from prompts.reading.calendar import date_words, time_words, weekday_words
 from prompts.reading.cases import CASE_OF_TAG, Case, Gender
 from prompts.reading.errors import ReadingError, shown
-from prompts.reading.government import Asked, Grammar, Role, case_of, governing_role
+from prompts.reading.government import case_of, governing_role
+from prompts.reading.grammar import Asked, Grammar, Role
 from prompts.reading.nouns import Phrase, locative, parses, phrase
 from prompts.reading.numerals import agreement
 from prompts.reading.russian_government import GRAMMAR as RUSSIAN_GRAMMAR
@@ -33,6 +34,11 @@ _BY = {"ru": "на", "uk": "на"}
 #: Variables that leave their noun to the next one: "с {a:ordinal} по {b:ordinal этаж}".
 _SHARING = frozenset({"{ordinal}", "{count}", "{number}"})
 _RANGES = frozenset({"по", "до", "-", "–", "—", ","})
+_YEARS = range(1000, 3000)
+_YEAR_WORDS = {
+    "год": Case.ACC, "года": Case.GEN, "году": Case.LOC, "годом": Case.INS,
+    "рік": Case.ACC, "року": Case.GEN, "році": Case.LOC, "роком": Case.INS,
+}  # fmt: skip
 _LONGEST_ORDINAL = 10**12
 
 
@@ -93,7 +99,8 @@ class SlavicReader:
         if (case := self._cases.get(key)) is None:
             if len(self._cases) > 20_000:
                 self._cases.clear()
-            asked = Asked(variable.kind, lemma, bool(noun and noun.animate))
+            tail = noun.tail[0] if noun and noun.tail else ""
+            asked = Asked(variable.kind, lemma, bool(noun and noun.animate), tail)
             case = self._cases[key] = case_of(self.grammar, asked, place)
         return case
 
@@ -124,6 +131,8 @@ class SlavicReader:
 
     def _number(self, value: str, variable: Variable, place: Place) -> str:
         amount = values.number(value)
+        if amount in _YEARS and amount == amount.to_integral_value() and (year := self._year_case(place)):
+            return ordinal_words(self.language, int(amount), Gender.MASCULINE, variable.case or year)
         gender, lemma, animate, forced, forms = self._noun_after(place)
         case = variable.case or forced
         if case is None:
@@ -136,6 +145,12 @@ class SlavicReader:
             if singular == ("sing" in forms):
                 return half
         return bare_number(self.language, amount, case, gender, animate=animate)
+
+    def _year_case(self, place: Place) -> Case | None:
+        """The case of a year whose number is written before the word: "в {y:number} году"."""
+        case = _YEAR_WORDS.get(place.after[0]) if place.after else None
+        dative = bool(place.before) and self.grammar.fixed.get(place.before[-1]) is Case.DAT
+        return Case.DAT if case is Case.LOC and dative else case
 
     def _noun_after(self, place: Place) -> tuple[Gender, str, bool, Case | None, frozenset[str]]:
         """Gender, dictionary form, animacy and forced case of the noun that the text has after a bare number."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prompts.reading.cases import Case
-from prompts.reading.government import Grammar, Role
+from prompts.reading.grammar import Grammar, Role
 from prompts.reading.listed import listed
 
 
@@ -168,5 +168,4 @@ GRAMMAR = Grammar(
     clock_in=Case.LOC,
     along=Case.LOC,
     negation="не",
-    you=frozenset({"вас", "тебе"}),
 )  # fmt: skip

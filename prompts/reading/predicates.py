@@ -1,0 +1,177 @@
+"""What the verb or predicative of a clause asks of a variable that nothing governs directly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prompts.reading.cases import Case
+from prompts.reading.grammar import Asked, Grammar, clause_of
+from prompts.reading.nouns import parses
+
+_OBJECTS = frozenset({"{money}", "{count}", "{ordinal}", "{percent}", "{measure}"})
+_SURE = 0.1
+
+
+def by_verb(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> Case:
+    """The case that the nearest verb asks for; the nominative when there is none."""
+    clause = clause_of(before)
+    for at in range(len(clause) - 1, -1, -1):
+        word = clause[at]
+        if not word[0].isalpha():
+            continue
+        read = parses(grammar.code, word)
+        if (case := _listed(grammar, asked, read, clause, at)) is not None:
+            return case
+        if at == 0 and any(map(active_participle, read)):
+            # "Клиентам, купившим два смартфона".
+            return Case.ACC
+        verbs = [each for each in read if each.tag.POS in ("VERB", "INFN", "GRND", "PRTS", "ADJS", "PRED")]
+        if not verbs or all(each.score < 0.2 for each in verbs) or _is_rather_noun(grammar, read):
+            continue
+        if any(
+            each.normal_form in grammar.existential
+            and each.tag.person not in ("1per", "2per")
+            and each.tag.mood != "impr"
+            for each in verbs
+        ):
+            return Case.GEN if at > 0 and clause[at - 1] == grammar.negation else Case.NOM
+        if any(_takes_object(grammar, each) for each in verbs):
+            return Case.NOM if _subject_follows(grammar, asked, verbs[0], clause, at) else Case.ACC
+        finite = any(each.tag.POS in ("VERB", "INFN") for each in verbs)
+        return Case.ACC if finite and asked.noun in grammar.time_units else Case.NOM
+    return Case.NOM
+
+
+def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple[str, ...], at: int) -> Case | None:
+    """What a word of the tables asks for."""
+    others = (*clause[:at], "", *clause[at + 1 :])
+    for each in read:
+        lemma = each.normal_form
+        if each.tag.POS == "PRTS" and (case := grammar.participles.get(lemma)) is not None:
+            return case
+        if (case := grammar.verbs.get(lemma)) is not None:
+            if case is Case.DAT and _stands_bare(grammar, others, grammar.to_whom):
+                # "Вам помогут два консультанта": its place is taken.
+                return Case.ACC if asked.noun in grammar.time_units else Case.NOM
+            return case
+        if asked.animate and not _stands_bare(grammar, others, grammar.to_whom):
+            handed = lemma in grammar.handing and has_object(grammar, clause[at + 1 :])
+            if (handed or lemma in grammar.giving) and not _subject_follows(grammar, asked, each, clause, at):
+                return Case.DAT
+        if each.tag.POS not in ("VERB", "INFN", "GRND"):
+            continue
+        if asked.noun in grammar.means.get(lemma, ()):
+            return Case.INS
+        whom = _stands_bare(grammar, others, grammar.whom)
+        filled = whom or has_object(grammar, clause[at + 1 :])
+        if asked.noun in grammar.manner.get(lemma, ()) and (
+            filled or ("intr" in str(each.tag) and _has_subject(grammar, each, clause[:at]))
+        ):
+            return Case.INS
+        rewarded = lemma in grammar.rewarding and filled and asked.noun not in grammar.time_units
+        if rewarded and not asked.animate and not _subject_follows(grammar, asked, each, clause, at):
+            return Case.INS
+    return None
+
+
+def is_means(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> bool:
+    """Whether the count says what the clause's verb pays or sends with."""
+    tables = (grammar.means, grammar.manner)
+    if not any(asked.noun in nouns for table in tables for nouns in table.values()):
+        return False
+    return any(
+        asked.noun in table.get(each.normal_form, ())
+        for word in clause_of(before)
+        for each in parses(grammar.code, word)
+        for table in tables
+    )
+
+
+def active_participle(parse: Any) -> bool:
+    """Whether the reading is a participle that has an object: "купивший"."""
+    tag = str(parse.tag)
+    return parse.tag.POS == "PRTF" and "actv" in tag and "tran" in tag
+
+
+def _is_rather_noun(grammar: Grammar, read: tuple[Any, ...]) -> bool:
+    """ "До сплати": the Ukrainian dictionary ranks no readings, so one as a noun is taken first."""
+    nouns = any(each.tag.POS == "NOUN" for each in read)
+    return grammar.code == "uk" and nouns and not any(each.normal_form in grammar.objects for each in read)
+
+
+def _takes_object(grammar: Grammar, verb: Any) -> bool:
+    tag = verb.tag
+    lemma = verb.normal_form
+    if tag.POS not in ("VERB", "INFN", "GRND"):
+        return False
+    if lemma in grammar.objects:
+        return True
+    if grammar.code == "ru":
+        return "tran" in str(tag)
+    if "Refl" in str(tag) or lemma.endswith(("ся", "сь")):
+        return False
+    return tag.POS != "VERB" or tag.person in ("1per", "2per") or "infn" in str(tag) or tag.number == "plur"
+
+
+def _subject_follows(grammar: Grammar, asked: Asked, verb: Any, clause: tuple[str, ...], at: int) -> bool:
+    """Whether the variable is what does it: "вас ждут два подарка", "приз получат три человека"."""
+    tag = verb.tag
+    if tag.POS != "VERB" or tag.person in ("1per", "2per") or tag.mood == "impr" or asked.noun in grammar.time_units:
+        return False
+    takers = asked.animate and verb.normal_form in grammar.taking
+    if not grammar.whom or _has_subject(grammar, verb, clause[:at], living=takers):
+        return False
+    others = (*clause[:at], "", *clause[at + 1 :])
+    if asked.animate and verb.normal_form in grammar.giving and _stands_bare(grammar, others, grammar.to_whom):
+        return True
+    return takers or _stands_bare(grammar, others, grammar.whom) or (asked.animate and has_object(grammar, others))
+
+
+def _has_subject(grammar: Grammar, verb: Any, words: tuple[str, ...], *, living: bool = False) -> bool:
+    """Whether the words before a verb have its subject; a thing that may be its object isn't one when it is to live."""
+    for at, word in enumerate(words):
+        for each in parses(grammar.code, word) if word[:1].isalpha() else ():
+            tag = each.tag
+            if (
+                tag.case != "nomn"
+                or tag.POS not in ("NPRO", "NOUN")
+                or each.score < _SURE
+                or _governed(grammar, words, at)
+            ):
+                continue
+            if tag.POS == "NPRO":
+                return True
+            if tag.number == verb.tag.number and not (living and "inan" in str(tag)):
+                return True
+    return False
+
+
+def has_object(grammar: Grammar, words: tuple[str, ...]) -> bool:
+    """Whether the words have an object in the accusative."""
+    for at, word in enumerate(words):
+        if word in _OBJECTS and not _governed(grammar, words, at):
+            return True
+        nouns = [each for each in parses(grammar.code, word) if each.tag.POS == "NOUN"] if word[:1].isalpha() else []
+        named = any(each.tag.case == "accs" and each.score >= _SURE for each in nouns)
+        if named and not _governed(grammar, words, at):
+            return True
+    return False
+
+
+def _stands_bare(grammar: Grammar, words: tuple[str, ...], wanted: frozenset[str]) -> bool:
+    """Whether one of the wanted words is there without a preposition."""
+    return any(word in wanted and not _governed(grammar, words, at) for at, word in enumerate(words))
+
+
+def _governed(grammar: Grammar, words: tuple[str, ...], at: int) -> bool:
+    return bool(preposition_before(grammar, words[:at]))
+
+
+def preposition_before(grammar: Grammar, words: tuple[str, ...]) -> str:
+    """The preposition that the words end in but for adjectives, or ""."""
+    for word in reversed(words):
+        if word in grammar.roles or word in grammar.fixed:
+            return word
+        if not word or not any(each.tag.POS in ("ADJF", "PRTF", "NUMR") for each in parses(grammar.code, word)):
+            return ""
+    return ""
