@@ -1,4 +1,7 @@
-"""Every sentence of the three lists reads word for word as an educated speaker says it."""
+"""Every sentence of the lists reads word for word as an educated speaker says it.
+
+A list gives one reading or, where several are right, all of them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ HERE = Path(__file__).parent
 SENTENCES = [
     (language, row["text"], row["vars"], row["read"])
     for language in LANGUAGE_CODES
-    for row in yaml.safe_load((HERE / f"{language}.yaml").read_text(encoding="utf-8"))
+    for path in sorted(HERE.glob(f"*{language}.yaml"))
+    for row in yaml.safe_load(path.read_text(encoding="utf-8"))
 ]
 
 
@@ -25,8 +29,9 @@ def words(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("language", "text", "values", "expected"), SENTENCES)
-def test_reads_as_spoken(language: str, text: str, values: dict[str, str], expected: str) -> None:
-    assert words(read(language, text, values)) == words(expected)
+def test_reads_as_spoken(language: str, text: str, values: dict[str, str], expected: str | list[str]) -> None:
+    right = [expected] if isinstance(expected, str) else expected
+    assert words(read(language, text, values)) in [words(each) for each in right]
 
 
 @pytest.mark.parametrize("language", LANGUAGE_CODES)
@@ -35,6 +40,8 @@ def test_lists_are_long_enough_to_mean_something(language: str) -> None:
 
 
 @pytest.mark.parametrize(("language", "text", "values", "expected"), SENTENCES)
-def test_variables_leave_no_digits_or_signs(language: str, text: str, values: dict[str, str], expected: str) -> None:
+def test_variables_leave_no_digits_or_signs(
+    language: str, text: str, values: dict[str, str], expected: str | list[str]
+) -> None:
     said = read(language, text, values)
     assert not re.search(r"[\d$€₽₴%°№#/&@+]", said)
