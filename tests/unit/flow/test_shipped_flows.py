@@ -41,10 +41,13 @@ def test_promo_offers_what_the_subscriber_may_want() -> None:
     flow = FLOWS["promo"]
     offer = flow.nodes["offer"]
     assert isinstance(offer, Menu)
-    assert offer.say[0].text == flow.main_message
+    assert [say.text for say in offer.say[:2]] == ["promo.greeting", flow.main_message]
     assert list(offer.keys) == ["1", "2", "3", "9", "0"]
     assert [key for key, choice in offer.keys.items() if choice.follow_up] == ["1", "3"]
-    assert offer.keys["2"].to == "offer"
+    again = flow.nodes[offer.keys["2"].to]
+    assert isinstance(again, Menu)
+    assert again.say[0].text == flow.main_message
+    assert again.keys == offer.keys
     assert isinstance(flow.nodes[offer.keys["9"].to], OptOut)
     request = flow.nodes[offer.keys["3"].to]
     assert isinstance(request, Request)
@@ -102,7 +105,7 @@ def test_text_tree_shows_where_keys_lead() -> None:
     tree = flow_text(FLOWS["promo"], SENTENCES)
     assert "main message promo.offer" in tree
     assert "├─ 1 *: addresses [branch on address_2]" in tree
-    assert "├─ 2: ^ offer" in tree
+    assert "├─ 2: once_more [menu]" in tree
     assert "9: never_again [opt out]" in tree
 
 
