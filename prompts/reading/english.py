@@ -7,6 +7,7 @@ from typing import assert_never
 
 from prompts.reading import measures, phone, values
 from prompts.reading.english_address import address_words
+from prompts.reading.english_context import describes, shared_before
 from prompts.reading.english_words import (
     MONTHS,
     WEEKDAYS,
@@ -18,30 +19,17 @@ from prompts.reading.english_words import (
     year_words,
 )
 from prompts.reading.errors import ReadingError, shown
-from prompts.reading.listed import listed
 from prompts.reading.sentence import Place
 from prompts.reading.template import Kind, Variable
 from prompts.reading.values import Clock
 
-_HALVES = frozenset({"am", "pm", "a", "p", "o'clock"})
-_ARTICLES = frozenset({"a", "an"})
-_DETERMINERS = _ARTICLES | frozenset(
-    listed("the this that your our my his her their its each every any another one new")
+#: The text itself says which half of the day it is: (the words after the time, the hours that they fit).
+_HALVES: tuple[tuple[tuple[str, ...], range], ...] = (
+    (("in", "the", "morning"), range(12)),
+    (("in", "the", "afternoon"), range(12, 19)),
+    (("in", "the", "evening"), range(16, 24)),
+    (("at", "night"), range(18, 24)),
 )
-#: Words that don't make a quantity before them describe a thing: "six feet tall", "ten dollars off".
-_NO_NOUNS = frozenset(
-    listed("""
-        of off or and for to from on in at with by away long wide tall deep high thick old heavy big large apart per
-        is are was were be will would can may has have had ago later earlier before after until till left more less
-        cheaper lower higher longer shorter taller wider smaller bigger larger faster remaining back each every now
-        today tomorrow tonight only as than that which who if when while plus minus but so the a an this your our
-        you we i it they free total extra please not no just about over under up down out into through during within
-        without between across all both between around near expire expires expired remain remains await awaits apply
-        applies ship ships went goes go saved here there again too also already yet still or nor once twice weekly
-        monthly daily yearly including excluding instead gets get got online instore cost costs
-    """)
-)
-_TIMES = frozenset({"day", "week", "month", "year", "hour", "minute", "second"})
 
 
 class EnglishReader:
@@ -91,36 +79,27 @@ def _is_one(value: Decimal) -> bool:
     return abs(value) == 1
 
 
-def _describes(place: Place, *, determined: bool) -> bool:
-    """Whether the quantity describes the noun after it: "a twenty dollar card", "a fifty five inch TV"."""
-    after = place.after[0] if place.after else ""
-    if not after[:1].isalpha() or after in _NO_NOUNS:
-        return False
-    return not determined or (bool(place.before) and place.before[-1] in _DETERMINERS)
-
-
 def _counted(value: Decimal, noun: str, place: Place) -> str:
-    article = bool(place.before) and place.before[-1] in _ARTICLES
-    describes = _describes(place, determined=True) and (article or noun in _TIMES)
-    return f"{_number(value)} {noun if _is_one(value) or describes else plural(noun)}"
+    single = _is_one(value) or describes(place, Kind.COUNT, noun)
+    return f"{_number(value)} {noun if single else plural(noun)}"
 
 
 def _measure(value: str, place: Place) -> str:
     amounts, unit = measures.measure("en", value)
-    named = unit if _is_one(amounts[-1]) or _describes(place, determined=False) else plural(unit)
-    return f"{' by '.join(map(_number, amounts))} {named}"
+    single = _is_one(amounts[-1]) or describes(place, Kind.MEASURE)
+    return f"{' by '.join(map(_number, amounts))} {unit if single else plural(unit)}"
 
 
 def _money(value: str, currency: str, place: Place) -> str:
+    """ "one dollar", "twelve dollars and fifty cents", "fifty cents"."""
     main, small, code, negative = measures.money("en", value, currency)
-    units = measures.CURRENCIES["en"][code]
-    single = _describes(place, determined=True)
-    said = ["minus"] if negative else []
-    if main or not small:
-        said += [cardinal(main), units[0] if main == 1 or single else plural(units[0])]
-    if small:
-        said += [cardinal(small), units[1] if small == 1 or single else plural(units[1])]
-    return " ".join(said)
+    single = describes(place, Kind.MONEY)
+    said = [
+        f"{cardinal(amount)} {unit if amount == 1 or single else plural(unit)}"
+        for amount, unit in zip((main, small), measures.CURRENCIES["en"][code], strict=True)
+        if amount
+    ] or [f"zero {plural(measures.CURRENCIES['en'][code][0])}"]
+    return ("minus " if negative else "") + " and ".join(said)
 
 
 def _ordinal(value: str, noun: str) -> str:
@@ -135,7 +114,7 @@ def _date(value: str, argument: str, place: Place) -> str:
     said = ordinal(day.day)
     if argument == "day":
         return said
-    if place.before and place.before[-1] == "the":
+    if shared_before(place, Kind.DATE)[-1:] == ("the",):
         said = f"{said} of {MONTHS[day.month - 1]}"
     else:
         said = f"{MONTHS[day.month - 1]} {said}"
@@ -148,10 +127,16 @@ def _time(time: Clock, place: Place) -> str:
     said = cardinal(hours)
     if time.minutes:
         said += (" oh " if time.minutes < 10 else " ") + cardinal(time.minutes)
-    after = place.after[0] if place.after else ""
-    if after in _HALVES:
+    if _half_follows(time, place.after):
         return said
     return f"{said} {'a' if time.hours % 24 < 12 else 'p'} m"
+
+
+def _half_follows(time: Clock, after: tuple[str, ...]) -> bool:
+    """Whether the text goes on with "p.m.", "o'clock" or "in the evening"."""
+    if after[:1] in (("am",), ("pm",), ("o'clock",)) or (after[:1] in (("a",), ("p",)) and after[1:2] in ((), ("m",))):
+        return True
+    return any(after[: len(words)] == words and time.hours in hours for words, hours in _HALVES)
 
 
 def _digits(value: str, size: int) -> str:

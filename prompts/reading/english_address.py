@@ -20,16 +20,30 @@ _OTHERS = {
     "apt": "apartment", "bldg": "building", "ste": "suite", "fl": "floor", "flr": "floor", "rm": "room",
     "no": "number", "nr": "near", "opp": "opposite", "dept": "department", "unit": "unit", "blk": "block",
     "p.o": "p o", "po": "p o", "ft": "fort", "lvl": "level", "twp": "township", "co": "county", "mall": "mall",
-    "hse": "house", "shop": "shop", "cor": "corner", "jr": "junior", "&": "and", "@": "at", "#": "number", "/": "slash",
+    "bld": "building", "off": "office", "ofc": "office", "entr": "entrance", "ent": "entrance", "sr": "senior",
+    "vill": "village", "sta": "station", "ind": "industrial", "hse": "house", "shop": "shop", "cor": "corner",
+    "jr": "junior", "&": "and", "@": "at", "#": "number", "/": "slash",
 }  # fmt: skip
 _COMPASS = {
     "n": "north", "s": "south", "e": "east", "w": "west", "ne": "northeast", "nw": "northwest", "se": "southeast",
     "sw": "southwest",
 }  # fmt: skip
-_STATES = frozenset(
+_STATES = {
+    "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California", "CO": "Colorado",
+    "CT": "Connecticut", "DE": "Delaware", "FL": "Florida", "GA": "Georgia", "HI": "Hawaii", "ID": "Idaho",
+    "IL": "Illinois", "IN": "Indiana", "IA": "Iowa", "KS": "Kansas", "KY": "Kentucky", "LA": "Louisiana",
+    "ME": "Maine", "MD": "Maryland", "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota", "MS": "Mississippi",
+    "MO": "Missouri", "MT": "Montana", "NE": "Nebraska", "NV": "Nevada", "NH": "New Hampshire", "NJ": "New Jersey",
+    "NM": "New Mexico", "NY": "New York", "NC": "North Carolina", "ND": "North Dakota", "OH": "Ohio", "OK": "Oklahoma",
+    "OR": "Oregon", "PA": "Pennsylvania", "RI": "Rhode Island", "SC": "South Carolina", "SD": "South Dakota",
+    "TN": "Tennessee", "TX": "Texas", "UT": "Utah", "VT": "Vermont", "VA": "Virginia", "WA": "Washington",
+    "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming", "DC": "D C",
+}  # fmt: skip
+#: A letter after them names a flat or a block: "Apt. E".
+_LABELS = frozenset(
     listed("""
-        AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK
-        OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC
+        apartment apt building bldg bld suite ste floor fl flr room rm number no department dept unit block blk level
+        lvl house hse shop flat gate entrance entr section office off wing tower hall box store stand # korp
     """)
 )
 _TOKEN = re.compile(r"\d+(?:st|nd|rd|th)\b|\d+|[A-Za-z](?:\.[A-Za-z])+\.?|[^\W\d_]+(?:['’-][^\W\d_]+)*\.?|[#/&@]", re.I)
@@ -59,7 +73,7 @@ def _component(text: str, position: int) -> list[str]:
         elif token[0].isdigit():
             said.append(ordinal(int(token[:-2])) if len(token) <= 12 else digit_words(token[:-2]))
         else:
-            said.append(_word(tokens, at, touches=touching[at], region=position > 0))
+            said.append(_word(tokens, at, touches=touching[at : at + 2], region=position > 0))
     return said
 
 
@@ -69,17 +83,21 @@ def _number(digits: str, *, postal: bool) -> str:
     return cardinal(int(digits))
 
 
-def _word(tokens: list[str], at: int, *, touches: bool, region: bool) -> str:
+def _word(tokens: list[str], at: int, *, touches: list[bool], region: bool) -> str:
+    """`touches`: whether the token and the one after it follow without a blank: "12B", "W1D"."""
     token = tokens[at]
     bare = token.rstrip(".")
     lowered = bare.lower()
     following = tokens[at + 1] if at + 1 < len(tokens) else ""
-    if touches and token.isalpha() and tokens[at - 1][0].isdigit():
-        return " ".join(lowered)
+    if token.isalpha() and (
+        (touches[0] and tokens[at - 1][0].isdigit())
+        or (len(token) < 3 and touches[1:] == [True] and following.isdigit())
+    ):
+        return " ".join(bare.upper())
     if lowered in ("st", "dr") and following[:1].isupper() and _names(following) and not _named_before(tokens, at):
         return "saint" if lowered == "st" else "doctor"
     if token in _STATES and (not following or following.isdigit()) and (region or at > 0):
-        return " ".join(lowered)
+        return _STATES[token]
     if lowered in _COMPASS and (bare.isupper() or token.endswith(".")) and not _labelled(tokens, at):
         return _COMPASS[lowered]
     if lowered in _STREETS:
@@ -87,8 +105,8 @@ def _word(tokens: list[str], at: int, *, touches: bool, region: bool) -> str:
     if lowered in _OTHERS and (lowered != "no" or following[:1].isdigit() or token.endswith(".")):
         return _OTHERS[lowered]
     if "." in bare:
-        return " ".join(lowered.replace(".", ""))
-    return lowered if len(bare) == 1 else bare
+        return " ".join(bare.upper().replace(".", ""))
+    return bare.upper() if len(bare) == 1 else bare
 
 
 def _names(word: str) -> bool:
@@ -107,5 +125,4 @@ def _named_before(tokens: list[str], at: int) -> bool:
 
 def _labelled(tokens: list[str], at: int) -> bool:
     """Whether the letter names a flat or a block: "Apt. E"."""
-    before = tokens[at - 1].rstrip(".").lower() if at else ""
-    return before in _OTHERS or before in _OTHERS.values() or before == "#"
+    return at > 0 and tokens[at - 1].rstrip(".").lower() in _LABELS

@@ -94,18 +94,28 @@ _IRREGULAR = {
     "smartwatch": "smartwatches", "stomach": "stomachs", "epoch": "epochs", "monarch": "monarchs",
     "furniture": "furniture", "equipment": "equipment", "feet": "feet", "data": "data", "people": "people",
 }  # fmt: skip
-_TAILED = frozenset({"of", "per", "in", "for", "with", "from", "to", "on", "at", "off", "and", "or"})
+_TAILED = frozenset(
+    listed("""
+        of per in for with from to on at off and or by under over below above near within without until like that which
+        marked reserved waiting remaining available worth away old
+    """)
+)
+_POSSESSIVES = {"woman's": "women's", "man's": "men's", "child's": "children's", "person's": "people's"}
 _DEGREES = frozenset({"celsius", "fahrenheit"})
 
 
 @lru_cache(maxsize=4096)
 def plural(noun: str) -> str:
-    """The phrase in the plural: its head is the word before a preposition, else the last word."""
+    """The phrase in the plural: its head is the word before a preposition or a participle, else the last word."""
     words = noun.split()
-    head = next((at - 1 for at, word in enumerate(words) if at and word.lower() in _TAILED), len(words) - 1)
+    last = len(words) - 1
+    head = next((at - 1 for at, word in enumerate(words) if at and word.lower() in _TAILED), last)
+    if head == last > 0 and words[last].lower() == "left":
+        head -= 1
     if words[head].lower() in _DEGREES:
         head -= 1
     words[head] = _plural_word(words[head])
+    words[:head] = [_POSSESSIVES.get(word.replace("’", "'"), word) for word in words[:head]]
     return " ".join(words)
 
 
@@ -113,6 +123,9 @@ def _plural_word(word: str) -> str:
     lowered = word.lower()
     stem, hyphen, last = word.rpartition("-")
     if hyphen:
+        first, _, tail = word.partition("-")
+        if tail in ("in-law", "by", "up") and first.endswith(("er", "father", "mother", "son")):
+            return f"{_plural_word(first)}-{tail}"
         return stem + hyphen + _plural_word(last)
     if lowered in _IRREGULAR:
         found = _IRREGULAR[lowered]

@@ -147,55 +147,55 @@ _UKRAINIAN = """
 центнер: ц
 """
 _ENGLISH = """
-inch: " ″ “ ” '' in in. inch inches
+inch: " ″ “ ” '' in in. inch inches дюйм дюйма дюймов
 foot: ft ft. ' ′
 yard: yd yd.
 mile: mi mi. mile miles
-centimetre: cm cm.
-millimetre: mm mm.
-metre: m m.
-kilometre: km km.
-kilogram: kg kg. kgs
-gram: g g. gr
-milligram: mg mg.
-tonne: t t.
+centimetre: cm cm. см см.
+millimetre: mm mm. мм мм.
+metre: m m. м м.
+kilometre: km km. км км.
+kilogram: kg kg. kgs кг кг.
+gram: g g. gr г г. гр гр.
+milligram: mg mg. мг мг.
+tonne: t t. т т.
 pound: lb lb. lbs lbs.
 ounce: oz oz.
-litre: l l. L
-millilitre: ml ml. mL
+litre: l l. L л л.
+millilitre: ml ml. mL мл мл.
 gallon: gal gal.
 pint: pt pt.
-piece: pcs pcs. pc pc.
-pack: pk pk.
-watt: W w
-kilowatt: kW kw
+piece: pcs pcs. pc pc. шт шт.
+pack: pk pk. уп уп.
+watt: W w Вт вт
+kilowatt: kW kw кВт квт
 kilowatt hour: kWh kwh
-volt: V v
-amp: A
-milliamp hour: mAh
-gigabyte: GB Gb gb
-terabyte: TB Tb tb
-megabyte: MB Mb mb
-kilobyte: KB kB Kb kb
+volt: V v В
+amp: A А
+milliamp hour: mAh мАч
+gigabyte: GB Gb gb ГБ Гб гб
+terabyte: TB Tb tb ТБ Тб тб
+megabyte: MB Mb mb МБ Мб мб
+kilobyte: KB kB Kb kb КБ Кб кб
 megabit per second: Mbps Mbit/s
 gigabit per second: Gbps
 percent: %
-degree Celsius: °C
+degree Celsius: °C °С
 degree Fahrenheit: °F
 degree: °
-minute: min min. mins
-hour: h h. hr hrs hr.
-second: s sec sec.
+minute: min min. mins мин мин.
+hour: h h. hr hrs hr. ч ч.
+second: s sec sec. с сек сек.
 day: d days day
 week: wk wks
 month: mo mos
 year: yr yrs
-hertz: Hz
+hertz: Hz Гц
 kilohertz: kHz
-megahertz: MHz
-gigahertz: GHz
-decibel: dB
-megapixel: MP Mpx
+megahertz: MHz МГц
+gigahertz: GHz ГГц
+decibel: dB дБ
+megapixel: MP Mpx Мп МП
 pixel: px
 square metre: m² m2 sqm
 square foot: ft² sqft ft2
