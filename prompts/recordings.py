@@ -17,10 +17,13 @@ from functools import cached_property
 from pathlib import Path
 
 import soundfile
+import structlog
 
 from faults import Fault
 from prompts.fragments import Fragment
 from prompts.sentences import LANGUAGES
+
+log = structlog.get_logger(__name__)
 
 _SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
 _MEND = "Save it as a WAV file (PCM, mono) and put it there again."
@@ -59,11 +62,11 @@ class Recordings:
         return found
 
     @cached_property
-    def _read(self) -> dict[Path, Recording]:
+    def _read(self) -> dict[Path, Recording | None]:
         return {}
 
     def of(self, fragment: Fragment) -> Recording | None:
-        """What is played instead of synthesis."""
+        """What is played instead of synthesis; None: nothing, or no sound that can be read."""
         if not self._found:
             return None
         path = self._found.get((fragment.language, f"fragments/{words_of(fragment.text)}"))
@@ -72,10 +75,13 @@ class Recordings:
         if path is None:
             return None
         if path not in self._read:
+            self._read[path] = None
             try:
+                soundfile.info(path)
                 self._read[path] = Recording(path, hashlib.sha256(path.read_bytes()).hexdigest())
-            except OSError:
-                return None
+            except (soundfile.SoundFileError, OSError) as error:
+                # The synthesis is worth more than silence.
+                log.warning("recording_unreadable", where=str(path), why=str(error), mend=_MEND)
         return self._read[path]
 
     def of_sentences(self) -> tuple[tuple[str, str, Path], ...]:
