@@ -201,7 +201,9 @@ async def test_a_recording_replaces_the_synthesis(site: Path, library: Library, 
     fresh.close()
 
 
-def test_a_bad_recording_is_a_clear_fault_and_its_sentence_is_synthesised(site: Path, speech: None, shared_workers: Workers) -> None:
+def test_a_bad_recording_is_a_clear_fault_and_its_sentence_is_synthesised(
+    site: Path, speech: None, shared_workers: Workers
+) -> None:
     (site / "recordings/ru").mkdir(parents=True)
     (site / "recordings/ru/plain.wav").write_bytes(b"RIFF no sound at all")
     tone(site / "recordings/en/plain.wav", 0.01)
