@@ -54,7 +54,6 @@ class Phrases:
             except (ReadingError, TemplateError) as error:
                 why = error.faults[0].what
             else:
-                self._tell("fallback_spoken", language, key, why)
                 return found
         self._tell("sentence_skipped", language, key, why)
         return ()

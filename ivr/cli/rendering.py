@@ -13,7 +13,7 @@ from ivr.cli.prompt import render_with_bar
 from ivr.flow.model import Flow
 from ivr.speech import campaign_speech
 from ivr.store.tables import contact, lead
-from outbound.campaigns import Campaign
+from outbound.campaigns import Campaign, list_campaigns
 from prompts.library import Library
 from prompts.reading import variables
 from prompts.render import RenderReport, Spoken
@@ -30,7 +30,18 @@ async def render_campaign(
     Raises MachineError when no speech engine works here or the disk is full.
     """
     wanted = await _wanted(database, library, flow, campaign)
-    return await asyncio.to_thread(render_with_bar, library, iter(wanted.values()), f"campaign-{campaign.id}", console)
+    return await asyncio.to_thread(render_with_bar, library, iter(wanted.values()), _pin(campaign), console)
+
+
+async def release_finished(database: AsyncEngine, library: Library, *, tenant: str) -> None:
+    """Let the cache drop the audio of campaigns that dial nobody any more."""
+    for campaign in await list_campaigns(database, tenant=tenant):
+        if campaign.state in ("finished", "stopped"):
+            library.cache.unpin(_pin(campaign))
+
+
+def _pin(campaign: Campaign) -> str:
+    return f"campaign-{campaign.id}"
 
 
 async def _wanted(database: AsyncEngine, library: Library, flow: Flow, campaign: Campaign) -> Mapping[object, Spoken]:
