@@ -143,6 +143,8 @@ def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str,
                 return Case.LOC
             if asked.noun in grammar.units:
                 return Case.LOC if role is Role.IN and distant else Case.ACC
+            if role is Role.ON and begins(clause, grammar.using):
+                return Case.LOC
             if moving or (role is Role.ON and asked.noun not in grammar.places_on):
                 return Case.ACC
             return Case.LOC
@@ -189,7 +191,8 @@ def _adjective_cases(grammar: Grammar, asked: Asked, word: str, singular: bool) 
     if not word.replace("'", "").isalpha():
         return frozenset()
     code = grammar.code
-    if any(each.normal_form in grammar.verbs for each in parses(code, word)):
+    lasting = grammar.lasting if asked.noun in grammar.time_units else frozenset()
+    if any(each.normal_form in grammar.verbs or each.normal_form in lasting for each in parses(code, word)):
         return frozenset()
     found = set()
     for each in parses(code, word):
@@ -251,7 +254,7 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
     located = role in (Role.IN, Role.ON, Role.AT) and any(each.tag.case in ("loct", "loc2") for each in nouns)
     if located and not names & grammar.measuring_heads:
         return None
-    if kind is Kind.MONEY:
+    if kind is Kind.MONEY or asked.noun in grammar.currencies:
         said_of = bool(after) and after[0][0].isalpha()
         owed = names & grammar.paid_heads and (governed or said_of)
         return Case.GEN if names & grammar.money_heads or owed else None

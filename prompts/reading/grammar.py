@@ -82,6 +82,8 @@ class Grammar:
     to_whom: frozenset[str] = frozenset()
     #: Passive participles: "оснащён тремя камерами".
     participles: Mapping[str, Case] = field(default_factory=dict)
+    #: Adjectives that say how long: "дійсні одну добу".
+    lasting: frozenset[str] = frozenset()
     #: Verbs with the living in the dative: "позвоним", and, when they have an object already, "вернём деньги".
     giving: frozenset[str] = frozenset()
     handing: frozenset[str] = frozenset()
@@ -117,6 +119,10 @@ class Grammar:
     events: frozenset[str] = frozenset()
     #: What a thing comes in: "в двух цветах".
     qualities: frozenset[str] = frozenset()
+    #: Beginnings of words that make "на" mean where: "работает на двух телефонах".
+    using: tuple[str, ...] = ()
+    #: What is counted in these is an amount of money.
+    currencies: frozenset[str] = frozenset()
     #: Beginnings of words that make "с" with an ordinal or a count mean "together with", "on the occasion of".
     company: tuple[str, ...] = ()
     #: Beginnings of words after the variable that make "с" mean "from": "с трёх процентов начинается".

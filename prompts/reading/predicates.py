@@ -35,7 +35,7 @@ def by_verb(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> Case:
             for each in verbs
         ):
             return Case.GEN if at > 0 and clause[at - 1] == grammar.negation else Case.NOM
-        if any(_takes_object(grammar, each) for each in verbs):
+        if any(_takes_object(grammar, each, clause[:at]) for each in verbs):
             return Case.NOM if _subject_follows(grammar, asked, verbs[0], clause, at) else Case.ACC
         finite = any(each.tag.POS in ("VERB", "INFN") for each in verbs)
         return Case.ACC if finite and asked.noun in grammar.time_units else Case.NOM
@@ -47,8 +47,10 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
     others = (*clause[:at], "", *clause[at + 1 :])
     for each in read:
         lemma = each.normal_form
-        if each.tag.POS == "PRTS" and (case := grammar.participles.get(lemma)) is not None:
+        if (each.tag.POS == "PRTS" or "Impe" in str(each.tag)) and (case := grammar.participles.get(lemma)) is not None:
             return case
+        if lemma in grammar.lasting and asked.noun in grammar.time_units:
+            return Case.ACC
         if (case := grammar.verbs.get(lemma)) is not None:
             if case is Case.DAT and _stands_bare(grammar, others, grammar.to_whom):
                 # "Вам помогут два консультанта": its place is taken.
@@ -95,11 +97,11 @@ def active_participle(parse: Any) -> bool:
 
 def _is_rather_noun(grammar: Grammar, read: tuple[Any, ...]) -> bool:
     """ "До сплати": the Ukrainian dictionary ranks no readings, so one as a noun is taken first."""
-    nouns = any(each.tag.POS == "NOUN" for each in read)
+    nouns = any(each.tag.POS == "NOUN" and each.tag.case != "voct" for each in read)
     return grammar.code == "uk" and nouns and not any(each.normal_form in grammar.objects for each in read)
 
 
-def _takes_object(grammar: Grammar, verb: Any) -> bool:
+def _takes_object(grammar: Grammar, verb: Any, before: tuple[str, ...]) -> bool:
     tag = verb.tag
     lemma = verb.normal_form
     if tag.POS not in ("VERB", "INFN", "GRND"):
@@ -110,7 +112,10 @@ def _takes_object(grammar: Grammar, verb: Any) -> bool:
         return "tran" in str(tag)
     if "Refl" in str(tag) or lemma.endswith(("ся", "сь")):
         return False
-    return tag.POS != "VERB" or tag.person in ("1per", "2per") or "infn" in str(tag) or tag.number == "plur"
+    if tag.POS != "VERB" or tag.person in ("1per", "2per") or tag.number == "plur":
+        return True
+    # "Сплачено одну гривню"; the dictionary doesn't tell of others, but who has a subject may have an object.
+    return "Impe" in str(tag) or "infn" in str(tag) or _has_subject(grammar, verb, before)
 
 
 def _subject_follows(grammar: Grammar, asked: Asked, verb: Any, clause: tuple[str, ...], at: int) -> bool:
@@ -141,7 +146,7 @@ def _has_subject(grammar: Grammar, verb: Any, words: tuple[str, ...], *, living:
                 continue
             if tag.POS == "NPRO":
                 return True
-            if tag.number == verb.tag.number and not (living and "inan" in str(tag)):
+            if (tag.number == "plur") == (verb.tag.number == "plur") and not (living and "inan" in str(tag)):
                 return True
     return False
 
