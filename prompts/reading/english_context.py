@@ -21,18 +21,22 @@ _ADJECTIVES = frozenset(
     """)
 )
 _ADJECTIVE_ENDINGS = ("ous", "ive", "ful", "ical", "onal", "able", "less")
-_JOINS = frozenset({"and", "or", "to", ",", "-", "–"})
+_JOINS = frozenset({"and", "or", "to", "by", ",", "-", "–"})
 _TIMES = frozenset({"second", "minute", "hour", "day", "night", "week", "weekend", "month", "year"})
+_UNITS = _TIMES | frozenset(
+    listed("inch foot yard mile metre meter litre liter gram kilo kilogram pound ounce gallon pint watt gigabyte")
+)
 #: Other nouns that are counted to describe a thing: "a four person tent".
 _PIECES = frozenset(
     listed("""
         piece person star course pack seat seater bedroom door part step question room channel speed page point player
-        man storey story lane way item button core burner drawer shelf
+        man storey story lane way item button core burner drawer shelf member guest wheel pack digit
     """)
 )
 _SIZES = frozenset(listed("old long wide tall deep high thick"))
 #: Between a quantity and its noun only when the noun does follow: "the thirty day free trial".
-_MAYBE = frozenset(listed("free monthly weekly daily yearly total extra minimum maximum"))
+_MAYBE = frozenset(listed("free monthly weekly daily yearly extra total minimum maximum"))
+_BOUNDS = frozenset(listed("total minimum maximum"))
 #: What a quantity describes in retail.
 _HEADS = frozenset(
     listed("""
@@ -44,6 +48,7 @@ _HEADS = frozenset(
         limit order purchase price set pack package box kit bundle menu meal dinner tent table sofa rating review bottle
         can jar bag tv television monitor screen display laptop phone tablet cable bulb bike pan pot ladder rug carpet
         balance amount value cashback rebate saving surcharge tax parking access protection cover coverage insurance
+        hotel apartment flat house team code pin number heater vacuum machine mixer blender
         shelf cabinet wardrobe bed mattress fridge freezer oven kettle drill saw battery charger watch toy puzzle game
     """)
 )
@@ -51,6 +56,7 @@ _HEADS = frozenset(
 _ACTIONS = frozenset(
     listed("offer order return walk drive ride stay visit call support charge credit refund cover stock ship plan fine")
 )
+_LY_NOUNS = frozenset({"family", "supply", "assembly", "jelly"})
 _INSTRUMENTS = frozenset({"gift", "card", "voucher", "coupon", "certificate", "note", "bill", "banknote"})
 _AUXILIARIES = frozenset(listed("is was has will can may must would could should of for from with in on"))
 #: Words that don't make a quantity before them describe a thing: "six feet tall", "ten dollars off".
@@ -70,6 +76,7 @@ _NO_NOUNS = (
         online instore cost costs enough together soon always never often however spent sent paid worth late inclusive
         upfront altogether arrive arrives start starts end ends begin begins need needs mean means help helps make makes
         give gives take takes let buy buys include includes fit fits weigh weighs waits deliver accept close open
+        net gross earn save win qualify sell work look feel seem become turn keep hold bring allow equal require lead
         monday tuesday wednesday thursday friday saturday sunday
         """)
     )
@@ -105,9 +112,15 @@ def describes(place: Place, kind: Kind, noun: str = "") -> bool:
         return _is_noun(after)
     if kind is Kind.MEASURE:
         return _is_noun(after)
-    described_thing = noun in _TIMES | _PIECES or kind is Kind.MONEY
+    described_thing = kind is Kind.MONEY or noun in _UNITS | _PIECES
     if last in _DETERMINERS:
-        return _is_noun(after) if described_thing else _is_head(after) and not _is_verb(after)
+        if kind is Kind.MONEY and first in _BOUNDS:
+            return True
+        if kind is Kind.MONEY or noun in _UNITS:
+            return _is_noun(after)
+        return (_is_head(after) and not _is_verb(after)) or (
+            described_thing and _is_noun(after) and first not in _ACTIONS and _is_head(after[1:])
+        )
     if last in _MORE:
         return described_thing and _is_head(after)
     if len(before) > 1 and _is_adjective(last) and described_thing:
@@ -116,7 +129,7 @@ def describes(place: Place, kind: Kind, noun: str = "") -> bool:
         return _is_head(after) and not _is_verb(after)
     if kind is Kind.MONEY:
         return _singular(first) in _INSTRUMENTS
-    return noun in _TIMES and last not in _TIMING and _is_head(after)
+    return noun in _UNITS and last not in _TIMING and _is_head(after)
 
 
 def _shared_after(after: tuple[str, ...], kind: Kind, noun: str) -> tuple[str, ...]:
@@ -136,7 +149,7 @@ def _is_noun(after: tuple[str, ...]) -> bool:
         return False
     if first in _MAYBE or first.endswith("ed"):
         return _is_head(after[1:])
-    return first not in _NO_NOUNS and not first.endswith("ly")
+    return first not in _NO_NOUNS and (first in _LY_NOUNS or not first.endswith("ly"))
 
 
 def _is_head(after: tuple[str, ...]) -> bool:

@@ -96,10 +96,12 @@ _IRREGULAR = {
 }  # fmt: skip
 _TAILED = frozenset(
     listed("""
-        of per in for with from to on at off and or by under over below above near within without until like that which
+        of per in for with from to on at off by under over below above near within without until like that which
         marked reserved waiting remaining available worth away old
     """)
 )
+#: A phrase that opens with them ends in its head: "up to date phone".
+_OPENERS = frozenset(listed("up out ready made good easy hard free best"))
 _POSSESSIVES = {"woman's": "women's", "man's": "men's", "child's": "children's", "person's": "people's"}
 _DEGREES = frozenset({"celsius", "fahrenheit"})
 
@@ -110,6 +112,8 @@ def plural(noun: str) -> str:
     words = noun.split()
     last = len(words) - 1
     head = next((at - 1 for at, word in enumerate(words) if at and word.lower() in _TAILED), last)
+    if words[head].lower() in _OPENERS:
+        head = last
     if head == last > 0 and words[last].lower() == "left":
         head -= 1
     if words[head].lower() in _DEGREES:
