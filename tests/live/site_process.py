@@ -1,0 +1,152 @@
+"""`ivr up` as a process of its own, as a user starts it: what it prints, signals to it, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Self
+
+from ivr.asterisk import conf, program, running
+from ivr.settings import Site
+
+UP, DOWN = "The site is up.", "The site is down."
+
+
+class SiteProcess:
+    """An async context manager: a site that is up; nothing of it is left running at the end."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        #: What it has printed so far.
+        self.output = ""
+        self._printed = asyncio.Condition()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+            await self.prints(UP)
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process.returncode is None:
+            self.signal(signal.SIGKILL)
+        await self.ended()
+        left = running.adopt(conf.site_home(self.site), program.install())
+        if left is not None:
+            await left.stop()
+
+    async def start(self) -> None:
+        """Start it; `prints(UP)` tells that it is ready."""
+        self.output = ""
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ivr", "up", "--site", str(self.site.folder)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            async with self._printed:
+                self.output += line.decode()
+                self._printed.notify_all()
+        async with self._printed:
+            self._printed.notify_all()
+
+    async def prints(self, words: str, *, within_s: float = 60.0) -> None:
+        """Return when it has printed `words`. Fails when it ends without them."""
+        async with asyncio.timeout(within_s), self._printed:
+            await self._printed.wait_for(lambda: words in self.output or self._reading.done())
+        assert words in self.output, self.output
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    async def ended(self, *, within_s: float = 30.0) -> int:
+        """Its exit status, when it has ended."""
+        async with asyncio.timeout(within_s):
+            status = await self._process.wait()
+            await self._reading
+        return status
+
+    def asterisk_pid(self) -> int | None:
+        """Of the Asterisk that belongs to the site; None when it does not run."""
+        return running.running_pid(conf.site_home(self.site))
+
+
+async def run_ivr(*words: str, site: Path) -> tuple[int, str]:
+    """Exit status and output of `ivr ...` in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ivr", *words, "--site", str(site)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "COLUMNS": "500"},
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, output.decode()
+
+
+def share_audio(source: Path, site: Site) -> None:
+    """Give the site the audio that another has made, so that it need not make its own."""
+    shutil.copytree(source, site.audio, copy_function=os.link)
+
+
+class Proxy:
+    """A TCP link between the engine and Asterisk that can be cut."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._links: set[asyncio.StreamWriter] = set()
+        #: Cut the link right after so many more Originates were passed on: their answers are lost.
+        self.cut_after: int | None = None
+        self.cuts = 0
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[int]:
+        """The port to connect to."""
+        async with await asyncio.start_server(self._linked, "127.0.0.1", 0) as server:
+            yield server.sockets[0].getsockname()[1]
+            self.cut()
+
+    def cut(self) -> None:
+        self.cuts += bool(self._links)
+        for link in self._links:
+            link.transport.abort()
+        self._links.clear()
+
+    async def _linked(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            back, forth = await asyncio.open_connection("127.0.0.1", self._target)
+            self._links |= {writer, forth}
+            try:
+                await asyncio.gather(self._pass(reader, forth, towards_asterisk=True), self._pass(back, writer))
+            finally:
+                self._links -= {writer, forth}
+                writer.transport.abort()
+                forth.transport.abort()
+
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, towards_asterisk: bool = False
+    ) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+            if towards_asterisk and self.cut_after is not None:
+                self.cut_after -= data.lower().count(b"originate")
+                if self.cut_after <= 0:
+                    self.cut_after = None
+                    self.cut()
+        raise ConnectionResetError

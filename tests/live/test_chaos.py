@@ -1,0 +1,214 @@
+"""`ivr up` in the middle of a campaign when things die: nobody is rung twice for one attempt, every attempt is settled.
+
+The operator is a SIP peer that is not ours; what it was sent is the truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import tomllib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ivr.asterisk import running
+from ivr.settings import Site, load_site
+from ivr.site import init_site
+from ivr.speech import open_library
+from prompts.render import render_all, sentences_of
+from tests.edges.campaign_site import CampaignSite, number, opened
+from tests.edges.waiting import until
+from tests.live.conftest import MakeSite
+from tests.live.sip_peer import Plan, SipPeer
+from tests.live.site_process import DOWN, UP, Proxy, SiteProcess, run_ivr, share_audio
+
+LEADS, CHANNELS = 30, 6
+#: Quick, so that the tests need not wait for good voices.
+_ENGINE = dict.fromkeys(("ru", "uk", "en"), "espeak")
+
+Start = Callable[[Site], Awaitable[running.Running]]
+
+
+@pytest.fixture(scope="session")
+def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The audio that all these sites need, made once."""
+    folder = tmp_path_factory.mktemp("audio")
+    site = init_site(folder / "site", {"trunk.host": "127.0.0.1", "prompts.engine": _ENGINE})
+    library = open_library(site)
+    try:
+        library.provide()
+        assert not render_all(library, sentences_of(library)).failed
+    finally:
+        library.close()
+    return site.audio
+
+
+@contextlib.asynccontextmanager
+async def operator(*refused: int) -> AsyncIterator[SipPeer]:
+    """Subscribers who answer at once and listen for a moment; those of `refused` are busy on the first call."""
+    async with SipPeer() as peer:
+        for n in range(LEADS):
+            person = Plan(answer_s=0.1, hang_up_s=0.3 + n % 5 / 5)
+            peer.expect(number(n), *([Plan(answer_s=0.1, refuse=486)] if n in refused else []), person)
+        yield peer
+
+
+@contextlib.asynccontextmanager
+async def campaign_of(site: Site, **rules: Any) -> AsyncIterator[CampaignSite]:
+    """A running campaign in the site's database."""
+    site.var.mkdir(exist_ok=True)
+    async with opened(site.var) as campaign:
+        own: dict[str, Any] = {"machines": "off", "channels": CHANNELS, "calls_per_second": 20} | rules
+        await campaign.campaign(LEADS, **own)
+        yield campaign
+
+
+@pytest.fixture
+def new_site(make_site: MakeSite, audio: Path) -> Callable[[int], Site]:
+    def made(trunk_port: int) -> Site:
+        site = make_site({"prompts.engine": _ENGINE, "agi.drain_s": 15.0}, trunk_port=trunk_port)
+        share_audio(audio, site)
+        return site
+
+    return made
+
+
+def account(peer: SipPeer, attempts: Sequence[Any]) -> Counter[str]:
+    """Outcomes of all attempts, when the peer's INVITEs and the database agree about them."""
+    invited = Counter(call.number for call in peer.calls)
+    made = Counter(row.phone[1:] for row in attempts)
+    assert made.keys() == {number(n) for n in range(LEADS)}
+    assert None not in {row.outcome for row in attempts}
+    for phone, count in made.items():
+        unknown = sum(row.outcome == "unknown" for row in attempts if row.phone[1:] == phone)
+        assert count - unknown <= invited[phone] <= count, f"{phone}: {invited[phone]} INVITEs, {count} attempts"
+    assert {row.lead_state for row in attempts} == {"done"}
+    return Counter(row.outcome for row in attempts)
+
+
+async def test_the_link_is_cut_while_it_dials(new_site: Callable[[int], Site], start_asterisk: Start) -> None:
+    """Somebody else's Asterisk, and a network between that loses the answers to what was sent."""
+    async with operator(3, 17) as peer:
+        site = new_site(peer.port)
+        await start_asterisk(site)
+        proxy = Proxy(site.settings.asterisk.ami_port)
+        async with proxy.running() as port:
+            site = changed(site, mode="external", ami_port=port)
+            async with campaign_of(site, max_attempts=2) as campaign, SiteProcess(site):
+                for calls in (4, 12, 20):
+                    await until(lambda: len(peer.calls) >= calls, within_s=30)  # noqa: B023 - awaited at once
+                    cuts = proxy.cuts
+                    proxy.cut_after = 1
+                    await until(lambda: proxy.cuts > cuts, within_s=30)  # noqa: B023
+                await campaign.until_state("finished", within_s=60)
+                outcomes = account(peer, await campaign.attempts())
+    assert proxy.cuts == 3
+    assert outcomes["busy"] == 2
+    assert outcomes["human"] >= LEADS - 3
+    assert outcomes["unknown"] <= 3
+
+
+def changed(site: Site, **asterisk: object) -> Site:
+    """The site with other settings in the section asterisk."""
+    path = site.folder / "ivr.toml"
+    text = path.read_text("utf-8")
+    for name, value in asterisk.items():
+        shown = f'"{value}"' if isinstance(value, str) else value
+        text = re.sub(rf"^{name} = .*$", f"{name} = {shown}", text, flags=re.MULTILINE)
+    path.write_text(text, "utf-8")
+    assert tomllib.loads(text)["asterisk"].items() >= asterisk.items()
+    return load_site(site.folder)
+
+
+async def test_asterisk_dies(new_site: Callable[[int], Site]) -> None:
+    """The engine starts it again; the calls that died with it are unknown, and nobody is called twice."""
+    async with operator(2) as peer:
+        site = new_site(peer.port)
+        async with campaign_of(site, max_attempts=2) as campaign, SiteProcess(site) as process:
+            await until(lambda: len(peer.calls) >= 10, within_s=30)
+            first = process.asterisk_pid()
+            assert first
+            os.kill(first, signal.SIGKILL)
+            await until(lambda: process.asterisk_pid() not in (first, None), within_s=30)
+            await campaign.until_state("finished", within_s=60)
+            outcomes = account(peer, await campaign.attempts())
+            process.signal(signal.SIGINT)
+            assert await process.ended() == 0
+    assert outcomes.keys() <= {"human", "unknown", "busy"}
+    assert outcomes["unknown"] <= CHANNELS
+
+
+async def test_the_engine_is_killed_twice(new_site: Callable[[int], Site]) -> None:
+    """Asterisk keeps the calls; the next engine finds Asterisk and them, and settles what it did not see."""
+    async with operator(1, 11) as peer:
+        site = new_site(peer.port)
+        async with campaign_of(site, max_attempts=2) as campaign, SiteProcess(site) as process:
+            asterisk = process.asterisk_pid()
+            for calls in (8, 18):
+                await until(lambda: len(peer.calls) >= calls, within_s=30)  # noqa: B023 - awaited at once
+                process.signal(signal.SIGKILL)
+                await process.ended()
+                await process.start()
+                await process.prints(UP)
+            assert process.asterisk_pid() == asterisk
+            await campaign.until_state("finished", within_s=60)
+            outcomes = account(peer, await campaign.attempts())
+    assert outcomes.keys() <= {"human", "unknown", "busy"}
+    assert outcomes["unknown"] <= 2 * CHANNELS
+
+
+async def test_ctrl_c_twice_and_up_again(new_site: Callable[[int], Site]) -> None:
+    """The first ends the dialling, the second the calls; nothing is left running, and the rest is dialled later."""
+    async with operator() as peer:
+        for n in range(LEADS):
+            peer.expect(number(n), Plan(answer_s=0.1, hang_up_s=20 if n == 5 else 0.5))
+        site = new_site(peer.port)
+        async with campaign_of(site) as campaign, SiteProcess(site) as process:
+            await until(lambda: any(call.number == number(5) and call.answered_at for call in peer.calls), within_s=30)
+            process.signal(signal.SIGINT)
+            await process.prints("Ctrl-C again")
+            process.signal(signal.SIGINT)
+            assert await process.ended() == 0
+            assert DOWN in process.output
+            assert process.asterisk_pid() is None
+            dialled = len(peer.calls)
+            assert dialled < LEADS
+            await process.start()
+            await campaign.until_state("finished", within_s=60)
+            outcomes = account(peer, await campaign.attempts())
+    assert max(Counter(call.number for call in peer.calls).values()) == 1
+    assert outcomes.keys() <= {"human", "unknown"}
+
+
+async def test_pause_resume_and_stop_from_another_terminal(new_site: Callable[[int], Site]) -> None:
+    async with operator() as peer:
+        site = new_site(peer.port)
+        async with campaign_of(site, channels=2) as campaign, SiteProcess(site) as process:
+            await until(lambda: len(peer.calls) >= 4, within_s=30)
+            assert (await run_ivr("campaign", "pause", "sony", site=site.folder))[0] == 0
+            paused = len(peer.calls)
+            await until(lambda: all(call.ended_at for call in peer.calls), within_s=20)
+            # A claim that was committed before the pause may still be on its way.
+            assert len(peer.calls) <= paused + 2
+            paused = len(peer.calls)
+            assert (await run_ivr("campaign", "status", "sony", site=site.folder))[0] == 0
+            assert len(peer.calls) == paused
+            assert (await run_ivr("campaign", "resume", "sony", site=site.folder))[0] == 0
+            await until(lambda: len(peer.calls) >= paused + 4, within_s=20)
+            assert (await run_ivr("campaign", "stop", "sony", site=site.folder))[0] == 0
+            await until(lambda: all(call.ended_at for call in peer.calls), within_s=20)
+            status, output = await run_ivr("campaign", "resume", "sony", site=site.folder)
+            assert (status, "never dialled again" in output) == (1, True)
+            stopped = len(peer.calls)
+            process.signal(signal.SIGTERM)
+            assert await process.ended() == 0
+            attempts = await campaign.attempts()
+    assert len(peer.calls) == stopped < LEADS
+    assert sorted(row.phone[1:] for row in attempts) == sorted(call.number for call in peer.calls)
+    assert {row.outcome for row in attempts} == {"human"}
