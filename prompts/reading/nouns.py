@@ -9,7 +9,7 @@ from typing import Any
 import pymorphy3
 
 from prompts.reading.cases import CASE_OF_TAG, TABLE_ORDER, TAGS, Case, Gender
-from prompts.reading.irregular import COUNT_PLURALS, COUNTED_AS_THINGS, IRREGULAR, LOCATIVE_U
+from prompts.reading.irregular import COUNT_PLURALS, COUNTED_AS_THINGS, IRREGULAR, LIVING, LOCATIVE_U
 from prompts.reading.numerals import Forms
 
 _ADJECTIVES = ("ADJF", "PRTF")
@@ -90,12 +90,15 @@ def phrase(language: str, words: str) -> Phrase:
         forms = Forms(Gender(gender), tuple(singular.split()), tuple(plural.split()))
         return Phrase(lowered, Gender(gender), animate, False, False, forms, adjectives, tail)
     parse = _noun_parse(language, lowered)
+    adjective = _adjective_parse(language, lowered)
+    if adjective and (parse is None or not any(each.tag.number == "plur" for each in parse.lexeme)):
+        # Also a noun that the dictionary declines in the singular alone: "дорослий".
+        declined = _declined_adjective(language, adjective, lowered)
+        gender = Gender(str(adjective.tag.gender or "masc"))
+        forms = Forms(gender, declined[gender], declined[""])
+        animate = parse is not None and marked(parse, "anim")
+        return Phrase(lowered, gender, animate, False, True, forms, adjectives, tail)
     if parse is None:
-        if adjective := _adjective_parse(language, lowered):
-            declined = _declined_adjective(language, adjective, lowered)
-            gender = Gender(str(adjective.tag.gender or "masc"))
-            forms = Forms(gender, declined[gender], declined[""])
-            return Phrase(lowered, gender, False, False, True, forms, adjectives, tail)
         same = (word,) * 6
         return Phrase(
             lowered, Gender.MASCULINE, False, False, False, Forms(Gender.MASCULINE, same, same), adjectives, tail
@@ -172,8 +175,8 @@ def _noun_parse(language: str, word: str, *, strict: bool = False) -> Any:
         return None
     nouns = [each for each in parses(language, word) if each.tag.POS == "NOUN" and not marked(each, "Surn")]
     nouns = [each for each in nouns if not marked(each, "Abbr")] or nouns
-    # An unknown word that looks like a first name: "вебинар".
-    nouns = [each for each in nouns if each.is_known or not marked(each, "Name")] or nouns
+    # What is counted is no first name: "роза", and an unknown word that looks like one, "вебинар".
+    nouns = [each for each in nouns if not marked(each, "Name")] or nouns
     plain = word.replace("ё", "е")
     named = [
         each for each in nouns if str(each.tag.case or "nomn") == "nomn" and each.normal_form.replace("ё", "е") == plain
@@ -181,12 +184,14 @@ def _noun_parse(language: str, word: str, *, strict: bool = False) -> Any:
     if named:
         # The Ukrainian dictionary ranks nothing: a thing is likelier than its living namesake.
         # Tags of everyday words begin otherwise than those of names.
-        return max(named, key=lambda each: (each.score, language == "uk" and _everyday(each)))
+        return max(named, key=lambda each: (each.score, language == "uk" and _everyday(each, word)))
     return None if strict or not nouns else nouns[0]
 
 
-def _everyday(parse: Any) -> int:
+def _everyday(parse: Any, word: str) -> int:
     tag = str(parse.tag)
+    if word in LIVING:
+        return int(marked(parse, "anim"))
     return 2 if tag.startswith("NOUN,inan") else int(tag.startswith("NOUN,anim"))
 
 

@@ -8,6 +8,8 @@ from prompts.reading.errors import ReadingError, shown
 
 _ALLOWED = re.compile(r"\+?[\d\s()\-–—.\u00a0\u2009\u202f/]+")
 
+_KNOWN_COUNTRIES = ("7", "380", "375", "1")
+
 
 def groups(value: str) -> tuple[bool, tuple[str, ...]]:
     """Whether a plus leads, and the digits as people group them: +7 812 345 67 89, +380 44 123 45 67.
@@ -24,6 +26,14 @@ def groups(value: str) -> tuple[bool, tuple[str, ...]]:
     area = re.search(r"\((\d+)\)", value)
     if area and digits[0] in "78" and len(digits) == 11 and len(area.group(1)) in (4, 5):
         sizes = (1, *_pairs(len(area.group(1))), *_local(10 - len(area.group(1))))
+    if digits.startswith("380") and len(digits) == 12 and re.match(r"\D*38\D+0\d\d\b", value):
+        # "+38 (067)" is written, and said, with the zero of the operator's code.
+        sizes = (2, 3, 3, 2, 2)
+    if plus and not digits.startswith(_KNOWN_COUNTRIES):
+        # A country whose grouping isn't known here keeps the groups it is written in.
+        written = tuple(re.findall(r"\d+", value))
+        if len(written) > 2 and max(map(len, written)) <= 3:
+            return plus, written
     found = []
     at = 0
     for size in sizes:

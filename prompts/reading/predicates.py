@@ -7,6 +7,7 @@ from typing import Any
 from prompts.reading.cases import Case
 from prompts.reading.grammar import Asked, Grammar, clause_of
 from prompts.reading.nouns import parses
+from prompts.reading.template import Kind
 
 _OBJECTS = frozenset({"{money}", "{count}", "{ordinal}", "{percent}", "{measure}"})
 _SURE = 0.1
@@ -57,12 +58,14 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
                 return Case.ACC if asked.noun in grammar.time_units else Case.NOM
             return case
         if asked.animate and not _stands_bare(grammar, others, grammar.to_whom):
-            handed = lemma in grammar.handing and has_object(grammar, clause[at + 1 :])
+            handed = lemma in grammar.handing and has_object(
+                grammar, others if each.tag.POS == "INFN" else clause[at + 1 :]
+            )
             if (handed or lemma in grammar.giving) and not _subject_follows(grammar, asked, each, clause, at):
                 return Case.DAT
         if each.tag.POS not in ("VERB", "INFN", "GRND"):
             continue
-        if asked.noun in grammar.means.get(lemma, ()):
+        if asked.kind is Kind.COUNT and asked.noun in grammar.means.get(lemma, ()):
             return Case.INS
         whom = _stands_bare(grammar, others, grammar.whom)
         filled = whom or has_object(grammar, clause[at + 1 :])

@@ -11,6 +11,8 @@ _TOKEN = re.compile(r"[^\W_]+(?:[-'’ʼ][^\W_]+)*|[^\w\s]|\n")
 _END = frozenset(".!?;…\n")
 JOINS = frozenset({"и", "или", "либо", "та", "й", "і", "або", "чи"})
 _PAUSES = frozenset({",", "-", "–", "—"})
+_CONTRAST = frozenset({"а", "но", "але"})
+_ALSO = frozenset({"и", "й", "і"})
 _HYPHEN = re.compile(r"-[^\W\d_]")
 _WIDTH = 400
 
@@ -63,6 +65,14 @@ def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
 def _shared(last: tuple[Variable, Place], piece: Variable, here: Place) -> Place | None:
     earlier, place = last
     before = here.before
+    if before and before[-1] == "{count}" and piece.kind is Kind.COUNT:
+        # "через {h:count час} {m:count минута}"
+        return Place(place.before, here.after, place.explains_weekday)
+    words = before[:-1] if before and before[-1] in _ALSO else before
+    contrasted = words[-1:] and words[-1] in _CONTRAST and words[-3:-1] == ("{" + piece.kind + "}", ",")
+    if contrasted and "не" in place.before[-2:]:
+        # "не {a:money}, а {b:money}"
+        return Place(place.before, here.after, place.explains_weekday)
     if len(before) < 2 or not before[-2].startswith("{"):
         return None
     if before[-1] in JOINS:

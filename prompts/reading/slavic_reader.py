@@ -185,6 +185,8 @@ class SlavicReader:
         code = self.language.code
         if not variable.argument:
             gender, lemma, animate, forced, _ = self._noun_after(place)
+            if not lemma and place.before:
+                gender = self._gender_before(place.before[-1])
             case = variable.case or forced or self._case(variable, place, lemma=lemma)
             return ordinal_words(self.language, number, gender, case, animate=animate)
         noun = phrase(code, variable.argument)
@@ -193,9 +195,19 @@ class SlavicReader:
             case = Case.DAT
         if noun.lemma == "год" and number >= 1000 and _ends_in(self.grammar, place):
             case = Case.LOC
+        if noun.plural_only:
+            said = ordinal_words(self.language, number, "", case, animate=noun.animate)
+            return f"{said} {noun.plural(case)}"
         inside = case is Case.LOC and governing_role(self.grammar, place) in (Role.IN, Role.ON)
         named = locative(code, noun) if inside else noun.singular(case)
         return f"{ordinal_words(self.language, number, noun.gender, case, animate=noun.animate)} {named}"
+
+    def _gender_before(self, word: str) -> Gender:
+        """The gender of the noun right before an ordinal: "ваше место третье"."""
+        for each in parses(self.language.code, word) if word[0].isalpha() else ():
+            if each.tag.POS == "NOUN" and each.tag.case == "nomn" and each.tag.number != "plur" and each.score >= 0.1:
+                return Gender(str(each.tag.gender)) if each.tag.gender in tuple(Gender) else Gender.MASCULINE
+        return Gender.MASCULINE
 
     def _digits(self, group: str) -> str:
         """A group as a number, its leading zeros said one by one."""
