@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prompts.reading.listed import listed
 
@@ -35,6 +35,8 @@ class AddressWords:
     #: Ordinal endings after a hyphen, longest first: ending -> (gender, case).
     endings: Mapping[str, tuple[str, str]]
     latin: Mapping[str, str]
+    #: Whose initial it is: "М. Горького".
+    initials: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 def _table(listed: str) -> dict[str, str]:
@@ -126,6 +128,7 @@ RUSSIAN = AddressWords(
         "проф": "профессора", "кап": "капитана", "а/я": "абонентский ящик",
         "тел": "телефон", "нп": "населённый пункт",
         "мжк": "эм жэ ка", "б/н": "без номера", "снт": "садовое товарищество", "лет": "лет", "цок": "цокольный",
+        "р": "реки", "кан": "канала",
     },
     described={
         "б": "большой", "бол": "большой", "м": "малый", "мал": "малый", "ср": "средний", "сред": "средний",
@@ -148,9 +151,19 @@ RUSSIAN = AddressWords(
         "ого": ("masc", "gen"), "его": ("masc", "gen"), "го": ("masc", "gen"), "ая": ("femn", "nom"),
         "ья": ("femn", "nom"), "ой": ("masc", "nom"), "ый": ("masc", "nom"), "ий": ("masc", "nom"),
         "ое": ("neut", "nom"), "ье": ("neut", "nom"), "я": ("femn", "nom"), "й": ("masc", "nom"),
-        "е": ("neut", "nom"), "х": ("", "gen"), "ых": ("", "gen"),
+        "е": ("neut", "nom"), "х": ("", "gen"), "ых": ("", "gen"), "й gen": ("femn", "gen"),
     },
     latin=_LATIN_RU,
+    initials={
+        ("м", "горького"): "Максима", ("ю", "гагарина"): "Юрия", ("к", "маркса"): "Карла",
+        ("ф", "энгельса"): "Фридриха",
+        ("р", "люксембург"): "Розы", ("к", "либкнехта"): "Карла", ("к", "цеткин"): "Клары", ("л", "толстого"): "Льва",
+        ("а", "невского"): "Александра", ("дм", "донского"): "Дмитрия", ("д", "донского"): "Дмитрия",
+        ("д", "бедного"): "Демьяна", ("с", "разина"): "Степана", ("о", "кошевого"): "Олега",
+        ("з", "космодемьянской"): "Зои", ("а", "матросова"): "Александра", ("б", "хмельницкого"): "Богдана",
+        ("с", "лазо"): "Сергея", ("л", "чайкиной"): "Лизы", ("п", "лумумбы"): "Патриса", ("с", "есенина"): "Сергея",
+        ("ф", "абрамова"): "Фёдора", ("а", "пушкина"): "Александра",
+    },
 )  # fmt: skip
 
 UKRAINIAN = AddressWords(

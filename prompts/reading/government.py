@@ -28,7 +28,7 @@ def case_of(grammar: Grammar, asked: Asked, place: Place) -> Case:
     if (case := _governed(grammar, asked, before, place.after)) is not None:
         return case
     if asked.kind is Kind.DATE:
-        return _bare_date(grammar, place)
+        return _bare_date(grammar, asked, place)
     allowed, outer = _adjectives(grammar, asked, before)
     if allowed:
         outer = _stripped(grammar, outer)
@@ -143,7 +143,7 @@ def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str,
                 return Case.LOC
             if asked.noun in grammar.units:
                 return Case.LOC if role is Role.IN and distant else Case.ACC
-            if role is Role.ON and begins(clause, grammar.using):
+            if role is Role.ON and begins(clause[-1:], grammar.using):
                 return Case.LOC
             if moving or (role is Role.ON and asked.noun not in grammar.places_on):
                 return Case.ACC
@@ -152,9 +152,15 @@ def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str,
             return Case.ACC
 
 
-def _bare_date(grammar: Grammar, place: Place) -> Case:
+def _bare_date(grammar: Grammar, asked: Asked, place: Place) -> Case:
     """A date without a preposition means "when", unless it is what the sentence names: "Сегодня первое декабря"."""
     before = place.before
+    if len(before) > 2 and before[-1] == "," and _is_any(grammar, before[-2], grammar.weekdays):
+        before = before[:-2]
+        if grammar.roles.get(before[-1]) in (Role.IN, Role.AT):
+            return Case.GEN
+        if (case := _governed(grammar, asked, before, place.after)) is not None:
+            return case
     if before and before[-1] in grammar.today:
         return Case.NOM
     if before and before[-1] in BREAKS and any(word in grammar.today for word in before[-6:] if word.startswith("дат")):

@@ -137,6 +137,8 @@ class Grammar:
     corrections: frozenset[str] = frozenset()
     #: "включительно"
     inclusive: frozenset[str] = frozenset()
+    #: The days of the week, which a date after a comma agrees with: "на среду, второе декабря".
+    weekdays: frozenset[str] = frozenset()
     #: What a date is the name of, not a "when", before a dash or colon and after one.
     date_names: frozenset[str] = frozenset()
     named_dates: frozenset[str] = frozenset()

@@ -49,7 +49,7 @@ class _Component:
         self.language = language
         self.table: AddressWords = _WORDS[language.code]
         self.tokens = [match.group() for match in _TOKEN.finditer(text)]
-        #: Whether a token touches the one before it: the "Б" of "12Б".
+        #: Whether a piece touches the one before it: the "Б" of "12Б".
         spans = [match.span() for match in _TOKEN.finditer(text)]
         self.touches = [
             at > 0 and (spans[at][0] == spans[at - 1][1] or text[spans[at - 1][1] : spans[at][0]] in ("-", "–"))
@@ -72,20 +72,20 @@ class _Component:
         return " ".join(self.said)
 
     def _word(self, at: int) -> int:
-        """Say the word at that token; gives how many tokens that took."""
-        token = self.tokens[at]
-        if token in "/":
+        """Say the word at that piece; gives how many tokens that took."""
+        piece = self.tokens[at]
+        if piece in "/":
             self.said.append(self.table.fraction)
             return 1
-        if token in "№":
+        if piece in "№":
             self.said.append(self.table.number_sign)
             return 1
-        dotted = token.endswith(".")
-        bare = token.rstrip(".").lower().replace("’", "'").replace("ʼ", "'")
+        dotted = piece.endswith(".")
+        bare = piece.rstrip(".").lower().replace("’", "'").replace("ʼ", "'")
         following = self.tokens[at + 1] if at + 1 < len(self.tokens) else ""
         numbered = following[:1].isdigit() or following == "№"
         after_number = at > 0 and self.tokens[at - 1][0].isdigit()
-        short = dotted or bare not in self.table.dotted or (numbered and token.islower())
+        short = dotted or bare not in self.table.dotted or (numbered and piece.islower())
         lettered = len(following.rstrip(".")) == 1 and following[:1].isupper()
         if short and bare in self.table.houses and (numbered or lettered):
             # A letter that a number and a number surround: "12к3", "5 с 1".
@@ -94,13 +94,19 @@ class _Component:
         if bare in ("с", "к") and numbered and after_number and self.language.code == "ru":
             self.said.append("корпус" if bare == "к" else "строение")
             return 1
-        if len(bare) == 1 and after_number and not dotted and (self.touches[at] or token.isupper() or not following):
+        if len(bare) == 1 and after_number and not dotted and (self.touches[at] or piece.isupper() or not following):
             self.said.append(self._letter(bare))
+            return 1
+        if dotted and (name := self.table.initials.get((bare, following.lower()))):
+            self.said.append(name)
+            return 1
+        if piece == "м." and self.language.code == "ru" and following[:1].isupper() and self._starts_metro(at):
+            self.said.append("метро")
             return 1
         if dotted and bare in self.table.described and (gender := self._described(following)):
             self.said.append(self._adjective(self.table.described[bare], gender))
             return 1
-        if len(bare) == 1 and dotted and token[0].isupper() and at > 0 and not numbered:
+        if len(bare) == 1 and dotted and piece[0].isupper() and at > 0 and not numbered:
             self.said.append(self._letter(bare))
             return 1
         if bare in self.table.islands:
@@ -115,17 +121,21 @@ class _Component:
             self.heads.append(len(self.said))
             self.said.append("деревня")
             return 1
-        if bare in self.table.others and (short or token.isupper()):
+        if bare in self.table.others and (short or piece.isupper()):
             self.said.append(self.table.others[bare])
             return 1
         if short and bare in self.table.houses:
             self.said.append(self.table.houses[bare])
             return 1
-        if len(bare) == 1 and (dotted or token.isupper()):
+        if len(bare) == 1 and (dotted or piece.isupper()):
             self.said.append(self._letter(bare))
             return 1
-        self.said.append(token.rstrip("."))
+        self.said.append(piece.rstrip("."))
         return 1
+
+    def _starts_metro(self, at: int) -> bool:
+        """ "м. Сенная площадь", "ст. м. Невский проспект"; not "ул. м. Горького"."""
+        return at == 0 or (at == 1 and self.said == ["станция"])
 
     def _letter(self, letter: str) -> str:
         return self.language.letters.get(letter) or self.table.latin.get(letter, letter)
@@ -186,6 +196,8 @@ class _Component:
             self.said.append(joined(self.language.numerals, value) + ending)
             return 1
         written = self.tokens[at].partition("-")[2] or self.tokens[at].partition("–")[2]
+        if at > 0 and f"{ending} gen" in self.table.endings and self._before_feminine_genitive(at):
+            ending += " gen"
         if (form := self.table.endings.get(ending)) and written.islower():
             gender, case = form
             self.said += ordinal_words(self.language, value, gender, Case(case)).split()
@@ -193,6 +205,16 @@ class _Component:
         self.said.append(number_words(self.language, value))
         self.said += [self._letter(letter) for letter in ending]
         return 1
+
+    def _before_feminine_genitive(self, at: int) -> bool:
+        """Whether "7-й" is followed by "Армии": the street is named after it."""
+        if self.tokens[at - 1].rstrip(".").lower() not in self.table.streets or at + 1 == len(self.tokens):
+            return False
+        word = self.tokens[at + 1].lower()
+        return any(
+            each.tag.case == "gent" and each.tag.gender == "femn" and each.tag.POS in ("NOUN", "ADJF")
+            for each in parses(self.language.code, word)
+        )
 
     def _index(self, digits: str) -> None:
         for start in range(0, len(digits), 3):
