@@ -52,6 +52,8 @@ def _stripped(grammar: Grammar, before: tuple[str, ...]) -> tuple[str, ...]:
             before = before[:-1]
         elif before[-1] == "," and len(before) > 3 and before[-2] in grammar.asides and before[-3] == ",":
             before = before[:-3]
+        elif before[-1] == "," and " ".join(before[-3:-1]) in grammar.asides and before[-4:-3] == (",",):
+            before = before[:-4]
         else:
             break
     return before
@@ -66,7 +68,8 @@ def _governed(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tu
     """What a preposition, a comparative or a set phrase right before asks for."""
     for length in range(min(4, len(before)), 0, -1):
         if (case := grammar.fixed.get(" ".join(before[-length:]))) is not None:
-            if asked.kind is Kind.COUNT and asked.noun not in grammar.units:
+            bare = asked.kind is Kind.NUMBER and not asked.noun
+            if bare or (asked.kind is Kind.COUNT and asked.noun not in grammar.units):
                 return grammar.fixed_for_counts.get(" ".join(before[-length:]), case)
             return case
     if not before:
@@ -101,7 +104,10 @@ def _by_role(grammar: Grammar, asked: Asked, role: Role, before: tuple[str, ...]
             if taken and kind in (Kind.MONEY, Kind.PERCENT):
                 return Case.GEN
             ranged = bool(after) and any(word in grammar.to_words for word in after[:3])
-            partitive = bool(before) and before[-1].startswith(grammar.partitive)
+            partitive = bool(before) and (
+                before[-1].startswith(grammar.partitive)
+                or (before[-1] in ("{count}", "{ordinal}") and begins(clause, grammar.choosing))
+            )
             return Case.GEN if ranged or partitive or begins(clause, grammar.source) else Case.INS
         case Role.EACH:
             if kind in (Kind.DATE, Kind.TIME) or (kind is Kind.WEEKDAY and after and after[0] in grammar.inclusive):
@@ -123,7 +129,7 @@ def _by_role(grammar: Grammar, asked: Asked, role: Role, before: tuple[str, ...]
 
 def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str, ...], after: tuple[str, ...]) -> Case:
     kind = asked.kind
-    moving = begins(clause, grammar.motion)
+    moving = _moves(grammar, clause)
     distant = bool(after) and after[0] in grammar.distance
     match kind:
         case Kind.TIME:
@@ -150,6 +156,15 @@ def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str,
             return Case.LOC
         case _:
             return Case.ACC
+
+
+def _moves(grammar: Grammar, clause: tuple[str, ...]) -> bool:
+    """Whether the nearest verb, or without one any word, is of motion: "доставка работает в двух городах"."""
+    for word in reversed(clause):
+        best = parses(grammar.code, word)[0].tag.POS if word[0].isalpha() else None
+        if best in ("VERB", "INFN", "GRND", "PRTS", "ADJS"):
+            return word.startswith(grammar.motion) and not word.startswith(grammar.resting)
+    return begins(clause, grammar.motion)
 
 
 def _bare_date(grammar: Grammar, asked: Asked, place: Place) -> Case:
@@ -270,5 +285,8 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
         return Case.GEN if asked.noun in grammar.events else None
     if previous in grammar.before_deeds and any(name.endswith(grammar.deeds) for name in names):
         return Case.GEN
-    heads = grammar.genitive_heads | grammar.oblique_heads if governed and not located else grammar.genitive_heads
-    return Case.GEN if names & heads else None
+    if names & grammar.oblique_heads and not asked.animate:
+        # "При заказе двух пицц", "подтвердите заказ двух пицц"; "ваш заказ две пиццы".
+        dependent = (governed and not located) or by_verb(grammar, asked, before[:-1]) is Case.ACC
+        return Case.GEN if dependent else None
+    return Case.GEN if names & grammar.genitive_heads else None

@@ -44,6 +44,8 @@ class Grammar:
     spread: frozenset[str]
     #: Beginnings of words that mean a direction: "доставим в", "поднимитесь на".
     motion: tuple[str, ...]
+    #: Forms that begin like those and mean none: "акция проходит в".
+    resting: tuple[str, ...] = ()
     #: Beginnings of words that make "с" mean "from".
     source: tuple[str, ...]
     #: Beginnings of words right before "з" that make it mean "out of": "кожен з".
@@ -125,6 +127,8 @@ class Grammar:
     currencies: frozenset[str] = frozenset()
     #: Beginnings of words that make "с" with an ordinal or a count mean "together with", "on the occasion of".
     company: tuple[str, ...] = ()
+    #: Beginnings of words that make "из" of what is counted: "оберіть один подарунок із десяти".
+    choosing: tuple[str, ...] = ()
     #: Beginnings of words after the variable that make "с" mean "from": "с трёх процентов начинается".
     starting: tuple[str, ...] = ()
     #: Beginnings of words that make "в" mean "what colour": "окрашен в два цвета".

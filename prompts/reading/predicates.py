@@ -56,6 +56,8 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
             if case is Case.DAT and _stands_bare(grammar, others, grammar.to_whom):
                 # "Вам помогут два консультанта": its place is taken.
                 return Case.ACC if asked.noun in grammar.time_units else Case.NOM
+            if case is Case.INS and _does_it(grammar, asked, each, clause, at):
+                return Case.NOM
             return case
         if asked.animate and not _stands_bare(grammar, others, grammar.to_whom):
             handed = lemma in grammar.handing and has_object(
@@ -130,9 +132,28 @@ def _subject_follows(grammar: Grammar, asked: Asked, verb: Any, clause: tuple[st
     if not grammar.whom or _has_subject(grammar, verb, clause[:at], living=takers):
         return False
     others = (*clause[:at], "", *clause[at + 1 :])
+    if tag.number == "sing" and tag.gender == "neut" and asked.animate:
+        # "Проголосовало двести человек".
+        return True
     if asked.animate and verb.normal_form in grammar.giving and _stands_bare(grammar, others, grammar.to_whom):
         return True
     return takers or _stands_bare(grammar, others, grammar.whom) or (asked.animate and has_object(grammar, others))
+
+
+def _does_it(grammar: Grammar, asked: Asked, verb: Any, clause: tuple[str, ...], at: int) -> bool:
+    """Whether the variable is the subject of a verb with the instrumental: "скидкой воспользовались две семьи"."""
+    tag = verb.tag
+    if tag.POS != "VERB" or tag.person in ("1per", "2per") or tag.mood == "impr" or asked.noun in grammar.time_units:
+        return False
+    if not grammar.whom or _has_subject(grammar, verb, clause[:at], living=asked.animate):
+        return False
+    others = (*clause[:at], "", *clause[at + 1 :])
+    return asked.animate or any(
+        word
+        and any(each.tag.case == "ablt" and each.tag.POS in ("NOUN", "NPRO") for each in parses(grammar.code, word))
+        and not _governed(grammar, others, index)
+        for index, word in enumerate(others)
+    )
 
 
 def _has_subject(grammar: Grammar, verb: Any, words: tuple[str, ...], *, living: bool = False) -> bool:
