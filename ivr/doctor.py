@@ -143,7 +143,7 @@ def _speech(site: Site) -> Iterator[Finding]:
 
 
 def _disk(site: Site) -> Iterator[Finding]:
-    free = shutil.disk_usage(site.folder).free
+    free = shutil.disk_usage(site.var if site.var.is_dir() else site.folder).free
     what = f"{free / 1e9:.1f} GB free at {site.var}"
     if free < _FREE_WARN:
         find = _fail if free < _FREE_FAIL else _warn

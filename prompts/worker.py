@@ -74,7 +74,7 @@ def make(job: Job) -> Result:
     except (UnspeakableError, SilentSpeechError, UnicodeError) as error:
         return failed("recording" if job.speaker is None else "text", error)
     except MachineError as error:
-        return failed("disk", error)
+        return Result(clip=job.clip, failure="disk", why=error.faults[0].what)
     return Result(clip=job.clip, samples=clip.samples)
 
 

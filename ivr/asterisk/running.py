@@ -12,6 +12,7 @@ import errno
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -31,6 +32,9 @@ _SOCKET_NAME_MAX = 107
 
 #: A call takes about eight; the usual soft limit of 1024 would end at a hundred calls.
 _OPEN_FILES = 65536
+
+#: Bytes without which Asterisk does not start.
+_ROOM = 1_000_000
 
 #: How long a process may take to end when asked to.
 TERM_PATIENCE_S = 10.0
@@ -316,7 +320,9 @@ async def _booted(running: Running) -> None:
 def _not_started(home: Home, how: str, since: int = 0) -> PeerError:
     lines = [*errors_in(home.console), *errors_in(home.messages, since)]
     what = f"Asterisk {how}" + (f": {lines[-1]}" if lines else "") + "."
-    return PeerError(Fault(what=what, where=home.messages, mend="Read its log: ivr asterisk log."))
+    full = shutil.disk_usage(home.folder).free < _ROOM
+    mend = "The disk is full: free some space." if full else "Read its log: ivr asterisk log."
+    return PeerError(Fault(what=what, where=home.messages, mend=mend))
 
 
 def errors_in(path: Path, since: int = 0) -> list[str]:

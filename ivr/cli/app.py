@@ -7,9 +7,11 @@ import sys
 import typer
 from rich.console import Console
 from rich.markup import escape
+from sqlalchemy.exc import DBAPIError
 
 from faults import UserError
 from ivr.cli import asterisk, campaign, demo, flow, lab, prompt, report, site, up
+from ivr.store.db import refusal
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,8 +35,8 @@ def main() -> None:
     """Run the command line. A user's error is shown as what, where and how to mend it, with exit status 1."""
     try:
         app()
-    except UserError as error:
+    except (UserError, DBAPIError) as error:
         console = Console(stderr=True)
-        for fault in error.faults:
+        for fault in error.faults if isinstance(error, UserError) else (refusal(error),):
             console.print(f"[red]error:[/red] {escape(str(fault))}", markup=True, highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -36,12 +36,17 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _mend(error: DBAPIError | OSError | CommandError) -> str:
+def refusal(error: DBAPIError | OSError | CommandError, *, where: str = "database") -> Fault:
+    """What the database did not do, as the user is told."""
+    reason = str(error.orig if isinstance(error, DBAPIError) else error)
+    mend = "Check that the folder exists, can be written and has free space (ivr doctor)."
     if isinstance(error, CommandError):
-        return "A newer release has used it: install that release again, or restore an older copy."
-    if re.search("not a database|malformed", str(error)):
-        return "Restore it from a copy; or move it away with its -wal and -shm files, and an empty one is made."
-    return "Check that the folder exists, can be written and has free space (ivr doctor)."
+        mend = "A newer release has used it: install that release again, or restore an older copy."
+    elif re.search("not a database|malformed", reason):
+        mend = "Restore it from a copy; or move it away with its -wal and -shm files, and an empty one is made."
+    elif "locked" in reason:
+        mend = "Another program writes to it; try again when that has ended."
+    return Fault(what=f"The database can't be used: {reason}.", where=where, mend=mend)
 
 
 async def open_database(url: str) -> AsyncEngine:
@@ -63,12 +68,5 @@ async def open_database(url: str) -> AsyncEngine:
             await connection.run_sync(_upgrade)
     except (DBAPIError, OSError, CommandError) as error:
         await engine.dispose()
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        raise MachineError(
-            Fault(
-                what=f"The database can't be opened: {reason}.",
-                where=make_url(url).render_as_string(hide_password=True),
-                mend=_mend(error),
-            )
-        ) from error
+        raise MachineError(refusal(error, where=make_url(url).render_as_string(hide_password=True))) from error
     return engine

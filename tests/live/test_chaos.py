@@ -5,6 +5,7 @@ The operator is a SIP peer that is not ours; what it was sent is the truth.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -20,8 +21,6 @@ import pytest
 from ivr.asterisk import running
 from ivr.settings import Site, load_site
 from ivr.site import init_site
-from ivr.speech import open_library
-from prompts.render import render_all, sentences_of
 from tests.edges.campaign_site import CampaignSite, number, opened
 from tests.edges.waiting import until
 from tests.live.conftest import MakeSite
@@ -38,14 +37,9 @@ Start = Callable[[Site], Awaitable[running.Running]]
 @pytest.fixture(scope="session")
 def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The audio that all these sites need, made once."""
-    folder = tmp_path_factory.mktemp("audio")
-    site = init_site(folder / "site", {"trunk.host": "127.0.0.1", "prompts.engine": _ENGINE})
-    library = open_library(site)
-    try:
-        library.provide()
-        assert not render_all(library, sentences_of(library)).failed
-    finally:
-        library.close()
+    site = init_site(tmp_path_factory.mktemp("audio") / "site", {"trunk.host": "127.0.0.1", "prompts.engine": _ENGINE})
+    status, output = asyncio.run(run_ivr("prompt", "render", site=site.folder))
+    assert status == 0, output
     return site.audio
 
 
@@ -197,14 +191,10 @@ async def test_pause_resume_and_stop_from_another_terminal(new_site: Callable[[i
             # A claim that was committed before the pause may still be on its way.
             assert len(peer.calls) <= paused + 2
             paused = len(peer.calls)
-            assert (await run_ivr("campaign", "status", "sony", site=site.folder))[0] == 0
-            assert len(peer.calls) == paused
             assert (await run_ivr("campaign", "resume", "sony", site=site.folder))[0] == 0
             await until(lambda: len(peer.calls) >= paused + 4, within_s=20)
             assert (await run_ivr("campaign", "stop", "sony", site=site.folder))[0] == 0
             await until(lambda: all(call.ended_at for call in peer.calls), within_s=20)
-            status, output = await run_ivr("campaign", "resume", "sony", site=site.folder)
-            assert (status, "never dialled again" in output) == (1, True)
             stopped = len(peer.calls)
             process.signal(signal.SIGTERM)
             assert await process.ended() == 0
