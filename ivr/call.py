@@ -361,7 +361,7 @@ class _Call:
             log.error("call.no_destination", call=self.id, destination=step.destination, where="ivr.toml: destinations")
             self.fault(f"destination: {step.destination}", step.node)
             return TransferEnded(answered=False)
-        dialled = dial_string(number, self.settings.trunk.dial_format, self.settings.region)
+        dialled = dial_string(normal_form(number, self.settings.region), self.settings.trunk.dial_format)
         # Option g: when the destination hangs up, the call comes back to us.
         await self.session.execute("Dial", f"PJSIP/{dialled}@trunk,30,g")
         if self.session.hung_up:

@@ -26,13 +26,12 @@ def normal_form(number: str, region: str) -> str:
     return number
 
 
-def dial_string(number: str, dial_format: str, region: str) -> str:
-    """`number` as the operator wants it dialled: `dial_format` with {e164}, {digits} or {national} filled in.
+def dial_string(number: str, dial_format: str) -> str:
+    """An E.164 number as the operator wants it dialled: `dial_format` with {e164}, {digits} or {national} filled in.
 
-    A short number (an extension, 112) is dialled as it is.
+    What is not E.164 (an extension, 112) is dialled as it is.
     """
-    e164 = normal_form(number, region)
-    if not e164.startswith("+"):
-        return e164
-    national = phonenumbers.national_significant_number(phonenumbers.parse(e164))
-    return dial_format.format(e164=e164, digits=e164[1:], national=national)
+    if not number.startswith("+"):
+        return number
+    national = phonenumbers.national_significant_number(phonenumbers.parse(number))
+    return dial_format.format(e164=number, digits=number[1:], national=national)

@@ -16,13 +16,13 @@ from panoramisk.message import Message
 from sqlalchemy.exc import DBAPIError
 
 from ivr.amd import is_machine
+from ivr.phones import dial_string
 from ivr.privacy import mask_phone
 from ivr.settings import Trunk
 from outbound.ami import Ami
 from outbound.ami_protocol import AmiError, NotSent, Refused
 from outbound.campaigns import Rules
 from outbound.ledger import Claim, Ledger, Settlement
-from outbound.plan.numbers import dialled
 from outbound.plan.outcome import ANSWERED, Outcome, decide
 from outbound.plan.recovery import Learned
 from outbound.plan.retry import next_due_ms
@@ -137,7 +137,7 @@ class Dialer:
             "Action": "Originate",
             "ActionID": claim.attempt_id,
             "ChannelId": claim.attempt_id,
-            "Channel": f"PJSIP/{dialled(claim.phone, self._trunk.dial_format)}@trunk",
+            "Channel": f"PJSIP/{dial_string(claim.phone, self._trunk.dial_format)}@trunk",
             "Context": "promo",
             "Exten": "detect" if rules.machines == "detect" else "direct",
             "Priority": "1",

@@ -10,7 +10,7 @@ import structlog
 
 from ivr.fallback.plan import TEXTS, Plan
 from ivr.flow.model import LANGUAGES
-from ivr.phones import dial_string
+from ivr.phones import dial_string, normal_form
 from ivr.settings import Settings
 from prompts.voice import Clip, Voice
 
@@ -37,7 +37,7 @@ async def prepare_fallback(settings: Settings, voice: Voice, *, plan: Path, spoo
             else:
                 missing.append(f"{language} {key}")
     number = settings.destinations.get(OPERATOR, "")
-    dialled = dial_string(number, settings.trunk.dial_format, settings.region) if number else ""
+    dialled = dial_string(normal_form(number, settings.region), settings.trunk.dial_format)
     Plan(
         audio=audio,
         language=settings.language,

@@ -1,4 +1,4 @@
-"""Read phone numbers as people write them, and write them as the operator wants them. Reads no file."""
+"""Read phone numbers as people write them. Reads no file."""
 
 from __future__ import annotations
 
@@ -69,10 +69,3 @@ def read_phone(text: str, *, region: str) -> str | Unreadable:
             why = "no such country code"
     return Unreadable(why=why)
 
-
-def dialled(e164: str, dial_format: str) -> str:
-    """The number as the operator wants it: `dial_format` with {e164}, {digits} or {national} filled in."""
-    number = phonenumbers.parse(e164)
-    return dial_format.format(
-        e164=e164, digits=e164.removeprefix("+"), national=phonenumbers.national_significant_number(number)
-    )

@@ -35,4 +35,4 @@ def test_normal_form(given: str, e164: str) -> None:
     ],
 )
 def test_dial_string(number: str, dial_format: str, dialled: str) -> None:
-    assert dial_string(number, dial_format, "RU") == dialled
+    assert dial_string(normal_form(number, "RU"), dial_format) == dialled

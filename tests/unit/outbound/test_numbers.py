@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from outbound.plan.numbers import Unreadable, dialled, read_phone
+from outbound.plan.numbers import Unreadable, read_phone
 
 
 @pytest.mark.parametrize(
@@ -65,16 +65,3 @@ def test_what_is_no_number(text: str, why: str) -> None:
     refused = read_phone(text, region="RU")
     assert isinstance(refused, Unreadable), refused
     assert refused.why == why
-
-
-@pytest.mark.parametrize(
-    ("dial_format", "number"),
-    [
-        ("{e164}", "+79161234567"),
-        ("{digits}", "79161234567"),
-        ("8{national}", "89161234567"),
-        ("00{digits}", "0079161234567"),
-    ],
-)
-def test_the_number_as_the_operator_wants_it(dial_format: str, number: str) -> None:
-    assert dialled("+79161234567", dial_format) == number
