@@ -26,6 +26,8 @@ def groups(value: str) -> tuple[bool, tuple[str, ...]]:
     area = re.search(r"\((\d+)\)", value)
     if area and digits[0] in "78" and len(digits) == 11 and len(area.group(1)) in (4, 5):
         sizes = (1, *_pairs(len(area.group(1))), *_local(10 - len(area.group(1))))
+    if area and digits.startswith("0" + area.group(1)[1:]) and len(area.group(1)) in (4, 5):
+        sizes = (len(area.group(1)), *_local(len(digits) - len(area.group(1))))
     if digits.startswith("380") and len(digits) == 12 and re.match(r"\D*38\D+0\d\d\b", value):
         # "+38 (067)" is written, and said, with the zero of the operator's code.
         sizes = (2, 3, 3, 2, 2)

@@ -74,10 +74,10 @@ class _Component:
     def _word(self, at: int) -> int:
         """Say the word at that piece; gives how many tokens that took."""
         piece = self.tokens[at]
-        if piece in "/":
+        if piece == "/":
             self.said.append(self.table.fraction)
             return 1
-        if piece in "№":
+        if piece == "№":
             self.said.append(self.table.number_sign)
             return 1
         dotted = piece.endswith(".")
@@ -100,7 +100,7 @@ class _Component:
         if dotted and (name := self.table.initials.get((bare, following.lower()))):
             self.said.append(name)
             return 1
-        if piece == "м." and self.language.code == "ru" and following[:1].isupper() and self._starts_metro(at):
+        if piece == "м." and following[:1].isupper() and self._starts_metro(at):
             self.said.append("метро")
             return 1
         if dotted and bare in self.table.described and (gender := self._described(following)):
@@ -135,6 +135,8 @@ class _Component:
 
     def _starts_metro(self, at: int) -> bool:
         """ "м. Сенная площадь", "ст. м. Невский проспект"; not "ул. м. Горького"."""
+        if self.language.code == "uk":
+            return self.said[-1:] == ["станція"]
         return at == 0 or (at == 1 and self.said == ["станция"])
 
     def _letter(self, letter: str) -> str:
