@@ -140,8 +140,11 @@ async def test_calls_outlive_an_engine_that_is_killed(make_site: MakeSite, start
             sys.executable, "-c", _STARTER, str(site.folder), stdout=asyncio.subprocess.PIPE
         )
         assert engine.stdout is not None
-        while (await engine.stdout.readline()) != b"ready\n":
-            pass
+        async for line in engine.stdout:
+            if line == b"ready\n":
+                break
+        else:
+            pytest.fail("the engine ended before Asterisk was ready")
         plan = FallbackPlan(audio={}, language="ru", spool=str(site.spool))
         plan.write(conf.fallback_plan(site))  # it answers and waits for keys
         call = peer.dial(("127.0.0.1", site.settings.asterisk.sip_port), "100", caller="1")
