@@ -18,6 +18,7 @@ from prompts.reading.template import Kind
 _UKRAINIAN_DETERMINERS = frozenset(
     listed("ваш наш мій твій свій цей той весь ввесь увесь всі усі кожен кожний інший такий який жоден сам самий")
 )
+_SUBJECTS = frozenset(listed("вы мы я ты ви ми ти"))
 
 
 def case_of(grammar: Grammar, asked: Asked, place: Place) -> Case:
@@ -240,7 +241,8 @@ def _ungoverned(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: 
         if (case := grammar.following.get(" ".join(after[:length]))) is not None:
             return case
     if not before or before[-1] in BREAKS:
-        return Case.NOM
+        # "{p:money} вы сэкономите"
+        return by_verb(grammar, asked, _until_break(after)) if after[:1] and after[0] in _SUBJECTS else Case.NOM
     if asked.kind is Kind.ORDINAL and any(
         each.normal_form in grammar.linking for each in parses(grammar.code, before[-1])
     ):
@@ -248,6 +250,10 @@ def _ungoverned(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: 
     if (case := _by_noun(grammar, asked, before, after)) is not None:
         return case
     return by_verb(grammar, asked, before)
+
+
+def _until_break(after: tuple[str, ...]) -> tuple[str, ...]:
+    return next((after[:at] for at, word in enumerate(after) if word in BREAKS), after)
 
 
 def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tuple[str, ...]) -> Case | None:
