@@ -22,6 +22,7 @@ from outbound.dialer import Dialer
 from outbound.ledger import Claim, Ledger
 from outbound.plan.pacing import Pace
 from outbound.recovery import Recovery
+from outbound.running import RunningCampaigns
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +64,7 @@ class Worker:
         )
         self._rules: dict[int, Rules] = {}
         self._paces: dict[int, Pace] = {}
+        self._campaigns = RunningCampaigns(engine, settings.tenant)
         self._running: list[Campaign] = []
         self._read_at_s = -_POLL_S
         self._in_flight: Counter[int] = Counter()
@@ -93,6 +95,7 @@ class Worker:
         finally:
             lost_check.cancel()
             await asyncio.gather(lost_check, return_exceptions=True)
+            self._campaigns.close()
 
     async def stop(self, *, drain_s: float) -> None:
         """Dial nobody any more; return when the calls in flight are settled, or after `drain_s`.
@@ -114,7 +117,7 @@ class Worker:
         # A claim looks at the campaign's state again, so a list that is a moment old dials nobody after a pause.
         if time.monotonic() >= self._read_at_s + _POLL_S:
             self._read_at_s = time.monotonic()
-            self._running = await list_campaigns(self._engine, tenant=self._settings.tenant, state="running")
+            self._running = await self._campaigns.read()
             self._rules |= {campaign.id: campaign.rules for campaign in self._running}
             await self._ledger.flush()
         wait_s = _POLL_S
