@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -122,7 +123,8 @@ class Library:
 
     def clips(self, language: str, text: str, values: Mapping[str, str]) -> tuple[Clip, ...] | None:
         """See Voice.clips."""
-        if (known := self._static.get((language, text))) is not None:
+        known = self._static.get((language, text))
+        if known is not None and all(os.path.exists(f"{clip.path}.alaw") for clip in known):  # noqa: PTH110 - quick
             return known
         fragments = self.phrases.fragments(language, text, values)
         for speaker in self.speakers(language) or (None,):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +12,7 @@ import pytest
 from ivr.asterisk import conf, program, running
 from ivr.settings import Site
 from ivr.site import free_ports, init_site
+from tests.live.site_process import run_ivr, share_audio
 
 _HERE = Path(__file__).parent
 
@@ -86,3 +88,28 @@ async def start_asterisk(
     yield start
     for one in started:
         await one.stop()
+
+
+#: Quick, so that the tests need not wait for good voices.
+_ENGINE = dict.fromkeys(("ru", "uk", "en"), "espeak")
+#: Makes a site that is ready to be up at once; of the trunk's port.
+NewSite = Callable[[int], Site]
+
+
+@pytest.fixture(scope="session")
+def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The audio that all sites of `new_site` need, made once."""
+    site = init_site(tmp_path_factory.mktemp("audio") / "site", {"trunk.host": "127.0.0.1", "prompts.engine": _ENGINE})
+    status, output = asyncio.run(run_ivr("prompt", "render", site=site.folder))
+    assert status == 0, output
+    return site.audio
+
+
+@pytest.fixture
+def new_site(make_site: MakeSite, audio: Path) -> NewSite:
+    def made(trunk_port: int) -> Site:
+        site = make_site({"prompts.engine": _ENGINE, "agi.drain_s": 15.0}, trunk_port=trunk_port)
+        share_audio(audio, site)
+        return site
+
+    return made

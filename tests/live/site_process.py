@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
+import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Self
 
 from ivr.asterisk import conf, program, running
-from ivr.settings import Site
+from ivr.settings import Site, load_site
 
 UP, DOWN = "The site is up.", "The site is down."
 
@@ -81,6 +83,11 @@ class SiteProcess:
             await self._reading
         return status
 
+    async def stops(self) -> None:
+        """End it as Ctrl-C does, with everything written down."""
+        self.signal(signal.SIGINT)
+        assert await self.ended() == 0, self.output
+
     def asterisk_pid(self) -> int | None:
         """Of the Asterisk that belongs to the site; None when it does not run."""
         return running.running_pid(conf.site_home(self.site))
@@ -102,6 +109,18 @@ async def run_ivr(*words: str, site: Path) -> tuple[int, str]:
 def share_audio(source: Path, site: Site) -> None:
     """Give the site the audio that another has made, so that it need not make its own."""
     shutil.copytree(source, site.audio, copy_function=os.link)
+
+
+def changed(site: Site, **asterisk: object) -> Site:
+    """The site with other settings in the section asterisk."""
+    path = site.folder / "ivr.toml"
+    text = path.read_text("utf-8")
+    for name, value in asterisk.items():
+        shown = f'"{value}"' if isinstance(value, str) else value
+        text = re.sub(rf"^(# )?{name} = .*$", f"{name} = {shown}", text, flags=re.MULTILINE)
+    path.write_text(text, "utf-8")
+    assert tomllib.loads(text)["asterisk"].items() >= asterisk.items()
+    return load_site(site.folder)
 
 
 class Proxy:

@@ -5,42 +5,24 @@ The operator is a SIP peer that is not ours; what it was sent is the truth.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import re
 import signal
-import tomllib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from ivr.asterisk import running
-from ivr.settings import Site, load_site
-from ivr.site import init_site
+from ivr.settings import Site
 from tests.edges.campaign_site import CampaignSite, number, opened
 from tests.edges.waiting import until
-from tests.live.conftest import MakeSite
+from tests.live.conftest import NewSite
 from tests.live.sip_peer import Plan, SipPeer
-from tests.live.site_process import DOWN, UP, Proxy, SiteProcess, run_ivr, share_audio
+from tests.live.site_process import DOWN, UP, Proxy, SiteProcess, changed, run_ivr
 
 LEADS, CHANNELS = 30, 6
-#: Quick, so that the tests need not wait for good voices.
-_ENGINE = dict.fromkeys(("ru", "uk", "en"), "espeak")
 
 Start = Callable[[Site], Awaitable[running.Running]]
-
-
-@pytest.fixture(scope="session")
-def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The audio that all these sites need, made once."""
-    site = init_site(tmp_path_factory.mktemp("audio") / "site", {"trunk.host": "127.0.0.1", "prompts.engine": _ENGINE})
-    status, output = asyncio.run(run_ivr("prompt", "render", site=site.folder))
-    assert status == 0, output
-    return site.audio
 
 
 @contextlib.asynccontextmanager
@@ -54,23 +36,13 @@ async def operator(*refused: int) -> AsyncIterator[SipPeer]:
 
 
 @contextlib.asynccontextmanager
-async def campaign_of(site: Site, **rules: Any) -> AsyncIterator[CampaignSite]:
+async def campaign_of(site: Site, leads: int = LEADS, **rules: Any) -> AsyncIterator[CampaignSite]:
     """A running campaign in the site's database."""
     site.var.mkdir(exist_ok=True)
     async with opened(site.var) as campaign:
         own: dict[str, Any] = {"machines": "off", "channels": CHANNELS, "calls_per_second": 20} | rules
-        await campaign.campaign(LEADS, **own)
+        await campaign.campaign(leads, **own)
         yield campaign
-
-
-@pytest.fixture
-def new_site(make_site: MakeSite, audio: Path) -> Callable[[int], Site]:
-    def made(trunk_port: int) -> Site:
-        site = make_site({"prompts.engine": _ENGINE, "agi.drain_s": 15.0}, trunk_port=trunk_port)
-        share_audio(audio, site)
-        return site
-
-    return made
 
 
 def account(peer: SipPeer, attempts: Sequence[Any]) -> Counter[str]:
@@ -86,7 +58,7 @@ def account(peer: SipPeer, attempts: Sequence[Any]) -> Counter[str]:
     return Counter(row.outcome for row in attempts)
 
 
-async def test_the_link_is_cut_while_it_dials(new_site: Callable[[int], Site], start_asterisk: Start) -> None:
+async def test_the_link_is_cut_while_it_dials(new_site: NewSite, start_asterisk: Start) -> None:
     """Somebody else's Asterisk, and a network between that loses the answers to what was sent."""
     async with operator(3, 17) as peer:
         site = new_site(peer.port)
@@ -108,19 +80,7 @@ async def test_the_link_is_cut_while_it_dials(new_site: Callable[[int], Site], s
     assert outcomes["unknown"] <= 3
 
 
-def changed(site: Site, **asterisk: object) -> Site:
-    """The site with other settings in the section asterisk."""
-    path = site.folder / "ivr.toml"
-    text = path.read_text("utf-8")
-    for name, value in asterisk.items():
-        shown = f'"{value}"' if isinstance(value, str) else value
-        text = re.sub(rf"^{name} = .*$", f"{name} = {shown}", text, flags=re.MULTILINE)
-    path.write_text(text, "utf-8")
-    assert tomllib.loads(text)["asterisk"].items() >= asterisk.items()
-    return load_site(site.folder)
-
-
-async def test_asterisk_dies(new_site: Callable[[int], Site]) -> None:
+async def test_asterisk_dies(new_site: NewSite) -> None:
     """The engine starts it again; the calls that died with it are unknown, and nobody is called twice."""
     async with operator(2) as peer:
         site = new_site(peer.port)
@@ -138,7 +98,7 @@ async def test_asterisk_dies(new_site: Callable[[int], Site]) -> None:
     assert outcomes["unknown"] <= CHANNELS
 
 
-async def test_the_engine_is_killed_twice(new_site: Callable[[int], Site]) -> None:
+async def test_the_engine_is_killed_twice(new_site: NewSite) -> None:
     """Asterisk keeps the calls; the next engine finds Asterisk and them, and settles what it did not see."""
     async with operator(1, 11) as peer:
         site = new_site(peer.port)
@@ -157,7 +117,7 @@ async def test_the_engine_is_killed_twice(new_site: Callable[[int], Site]) -> No
     assert outcomes["unknown"] <= 2 * CHANNELS
 
 
-async def test_ctrl_c_twice_and_up_again(new_site: Callable[[int], Site]) -> None:
+async def test_ctrl_c_twice_and_up_again(new_site: NewSite) -> None:
     """The first ends the dialling, the second the calls; nothing is left running, and the rest is dialled later."""
     async with operator() as peer:
         for n in range(LEADS):
@@ -180,10 +140,12 @@ async def test_ctrl_c_twice_and_up_again(new_site: Callable[[int], Site]) -> Non
     assert outcomes.keys() <= {"human", "unknown"}
 
 
-async def test_pause_resume_and_stop_from_another_terminal(new_site: Callable[[int], Site]) -> None:
+async def test_pause_resume_and_stop_from_another_terminal(new_site: NewSite) -> None:
     async with operator() as peer:
+        # More than can be called before the last command comes.
+        peer.default = Plan(answer_s=0.1, hang_up_s=0.5)
         site = new_site(peer.port)
-        async with campaign_of(site, channels=2) as campaign, SiteProcess(site) as process:
+        async with campaign_of(site, 300, channels=2) as campaign, SiteProcess(site) as process:
             await until(lambda: len(peer.calls) >= 4, within_s=30)
             assert (await run_ivr("campaign", "pause", "sony", site=site.folder))[0] == 0
             paused = len(peer.calls)
@@ -199,6 +161,6 @@ async def test_pause_resume_and_stop_from_another_terminal(new_site: Callable[[i
             process.signal(signal.SIGTERM)
             assert await process.ended() == 0
             attempts = await campaign.attempts()
-    assert len(peer.calls) == stopped < LEADS
+    assert len(peer.calls) == stopped < 300
     assert sorted(row.phone[1:] for row in attempts) == sorted(call.number for call in peer.calls)
     assert {row.outcome for row in attempts} == {"human"}
