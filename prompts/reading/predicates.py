@@ -21,12 +21,18 @@ def by_verb(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> Case:
         if not word[0].isalpha():
             continue
         read = parses(grammar.code, word)
+        if grammar.code == "uk" and any(each.tag.POS == "PREP" for each in read):
+            # "При" is an imperative too, and this dictionary ranks nothing.
+            continue
         if (case := _listed(grammar, asked, read, clause, at)) is not None:
             return case
         if at == 0 and any(map(active_participle, read)):
             # "Клиентам, купившим два смартфона".
             return Case.ACC
         verbs = [each for each in read if each.tag.POS in ("VERB", "INFN", "GRND", "PRTS", "ADJS", "PRED")]
+        if any(each.tag.person == "3per" for each in verbs):
+            # "Входить" is also an infinitive out of use.
+            verbs = [each for each in verbs if "infn" not in str(each.tag)]
         if not verbs or all(each.score < 0.2 for each in verbs) or _is_rather_noun(grammar, read):
             continue
         if any(
@@ -159,6 +165,10 @@ def _does_it(grammar: Grammar, asked: Asked, verb: Any, clause: tuple[str, ...],
 def _has_subject(grammar: Grammar, verb: Any, words: tuple[str, ...], *, living: bool = False) -> bool:
     """Whether the words before a verb have its subject; a thing that may be its object isn't one when it is to live."""
     for at, word in enumerate(words):
+        if word == "{name}" and verb.tag.number != "plur" and not _governed(grammar, words, at):
+            return True
+        if word in grammar.roles or word in grammar.fixed:
+            continue
         for each in parses(grammar.code, word) if word[:1].isalpha() else ():
             tag = each.tag
             if (
