@@ -28,12 +28,14 @@ class _Section(BaseModel):
 
 
 class Trunk(_Section):
-    """The SIP peer that carries the calls. Its password is `trunk_secret` in secrets.toml."""
+    """The SIP peer that carries the calls. Its password is better kept as `trunk_secret` in secrets.toml."""
 
     host: str
     port: int = Field(5060, ge=1, le=65535)
     #: Name to authenticate with; empty: the operator knows us by address.
     user: str = ""
+    #: Password for `user`, when secrets.toml has none.
+    secret: SecretStr = SecretStr("")
     #: Send REGISTER to the operator.
     register_with_operator: bool = Field(False, alias="register")
     codec: Codec = "alaw"
@@ -116,6 +118,8 @@ class Prompts(_Section):
     voice: dict[Language, str] = {}
     #: 1.0 is the voice's own speed.
     speed: float = Field(1.0, ge=0.5, le=2.0)
+    #: Pauses between sentences and parts of them; 1.0 is the usual length.
+    pause: float = Field(1.0, ge=0.2, le=3.0)
     #: Speech level of every prompt, LUFS.
     level_lufs: float = Field(-21.0, ge=-40, le=-10)
     cache_max_mb: int = Field(2000, ge=10)
@@ -248,4 +252,6 @@ def load_site(folder: Path) -> Site:
     secrets, more = _read(folder / "secrets.toml", Secrets)
     if faults + more or not isinstance(settings, Settings) or not isinstance(secrets, Secrets):
         raise AuthorError(faults + more)
+    if not secrets.trunk_secret.get_secret_value():
+        secrets = secrets.model_copy(update={"trunk_secret": settings.trunk.secret})
     return Site(folder=folder, settings=settings, secrets=secrets)

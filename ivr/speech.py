@@ -29,6 +29,7 @@ def open_library(site: Site) -> Library:
             engine={str(language): name for language, name in settings.engine.items()},
             voice={str(language): name for language, name in settings.voice.items()},
             speed=settings.speed,
+            pause=settings.pause,
             level_lufs=settings.level_lufs,
             cache_max_mb=settings.cache_max_mb,
         ),

@@ -48,6 +48,8 @@ class Speech:
     engine: Mapping[str, str] = field(default_factory=dict)
     voice: Mapping[str, str] = field(default_factory=dict)
     speed: float = 1.0
+    #: Pauses between sentences and parts of them, as a factor of the usual ones.
+    pause: float = 1.0
     level_lufs: float = -21.0
     cache_max_mb: int = 2000
 
@@ -177,7 +179,7 @@ class Library:
         except KeyError:
             pass
         recording = self.recordings.of(fragment)
-        facts: list[object] = [audio.VERSION, self.speech.level_lufs, fragment.pause_ms]
+        facts: list[object] = [audio.VERSION, self.speech.level_lufs, self._tail_ms(fragment)]
         name = None
         if recording is not None:
             name = _hash([*facts, recording.content])
@@ -201,8 +203,11 @@ class Library:
             speaker=None if recording else speaker,
             recording=str(recording.path) if recording else "",
             level_lufs=self.speech.level_lufs,
-            tail_ms=fragment.pause_ms,
+            tail_ms=self._tail_ms(fragment),
         )
+
+    def _tail_ms(self, fragment: Fragment) -> int:
+        return round(fragment.pause_ms * self.speech.pause)
 
     def make(self, job: Job) -> Future[Result]:
         """Have a clip made. Whoever asks for the same one meanwhile waits for the same result."""

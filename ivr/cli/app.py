@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
+import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -16,7 +18,10 @@ from ivr.store.db import refusal
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
     help="Voice self-service for retail: a hotline that shoppers call, promo calls that they welcome, true reports.",
+    epilog="[bold]To begin:[/bold] ivr init DIR, ivr doctor, ivr up; then ivr campaign create, ivr campaign start, and "
+    "ivr report. [bold]To see it all at once:[/bold] ivr demo.",
 )
 app.command()(site.init)
 app.command()(up.up)
@@ -33,6 +38,11 @@ app.command()(demo.demo)
 
 def main() -> None:
     """Run the command line. A user's error is shown as what, where and how to mend it, with exit status 1."""
+    # What a command prints is for its reader; `ivr up` logs everything to a file besides.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
     try:
         app()
     except (UserError, DBAPIError) as error:
