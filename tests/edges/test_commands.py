@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from ivr.cli import campaign as campaign_commands
 from ivr.cli.app import main
@@ -63,12 +65,19 @@ class Site:
 
 
 @pytest.fixture
-def ivr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Site:
+def ivr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Site]:
     init_site(tmp_path / "site", {**free_ports(), "trunk.host": "127.0.0.1", "destinations.operator": "100"})
     # A terminal of the usual width would break the lines that the tests look for.
     monkeypatch.setenv("COLUMNS", "500")
     monkeypatch.setattr(campaign_commands._console, "_width", 500)
-    return Site(tmp_path / "site", monkeypatch, capfd)
+    # `ivr up` logs into the site; the next test does not.
+    level, handlers = logging.root.level, list(logging.root.handlers)
+    yield Site(tmp_path / "site", monkeypatch, capfd)
+    for handler in set(logging.root.handlers) - set(handlers):
+        handler.close()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
 
 
 # ---------------------------------------------------------------- settings
