@@ -230,6 +230,9 @@ class _Component:
         """Put the street's word, or the adjective that is the street's whole name, into that case."""
         code = self.language.code
         if self.said and self.said[0] in ("метро", "станция", "станція"):
+            # The name stays as it is: "у станции метро Сенная площадь".
+            if self.said[0] != "метро":
+                self.said[0] = phrase(code, self.said[0]).singular(case)
             return
         if not self.heads:
             first = self.said[0] if self.said else ""
