@@ -26,7 +26,9 @@ class RunningCampaigns:
         self._sqlite: Engine | None = None
         if database.dialect.name == "sqlite":
             # Through the asyncio driver a question is five hops to a thread: a third of what the engine did on a call.
-            self._sqlite = create_engine(database.url.set(drivername="sqlite"))
+            self._sqlite = create_engine(
+                database.url.set(drivername="sqlite"), isolation_level="AUTOCOMMIT", pool_reset_on_return=None
+            )
 
     async def read(self) -> list[Campaign]:
         """In the order they were made. Raises DBAPIError when the database can't be read now."""

@@ -26,8 +26,8 @@ from outbound.running import RunningCampaigns
 
 log = structlog.get_logger(__name__)
 
-#: How soon a change of state, or a lead that has come due, is seen.
-_POLL_S = 0.25
+#: How soon a change of state, or a lead that has come due, is seen; and a start, while no campaign runs.
+_POLL_S, _IDLE_POLL_S = 0.25, 0.4
 #: Asterisk is asked about attempts that have been in flight for longer than their ring time and so much more.
 _LOST_AFTER_S = 20.0
 _LOOK_FOR_LOST_EVERY_S = 30.0
@@ -120,7 +120,7 @@ class Worker:
             self._running = await self._campaigns.read()
             self._rules |= {campaign.id: campaign.rules for campaign in self._running}
             await self._ledger.flush()
-        wait_s = _POLL_S
+        wait_s = _POLL_S if self._running else _IDLE_POLL_S
         for campaign in self._running:
             wait_s = min(wait_s, await self._start_calls(campaign))
         return wait_s
