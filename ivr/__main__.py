@@ -1,8 +1,17 @@
 """`python -m ivr`, and the console script `ivr`."""
 
-from ivr.cli.app import main
+import sys
 
-__all__ = ["main"]
+
+def main() -> None:
+    """Run the command line. Ctrl-C ends it without a traceback, even while it is still being loaded."""
+    try:
+        from ivr.cli.app import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()
