@@ -102,7 +102,7 @@ def _by_role(grammar: Grammar, asked: Asked, role: Role, before: tuple[str, ...]
             if begins(after[:3], grammar.starting):
                 return Case.GEN
             taken = bool(clause) and (clause[-1].startswith("{") or _is_any(grammar, clause[-1], grammar.shares))
-            if taken and kind in (Kind.MONEY, Kind.PERCENT):
+            if taken and kind in (Kind.MONEY, Kind.PERCENT, Kind.MEASURE):
                 return Case.GEN
             ranged = bool(after) and any(word in grammar.to_words for word in after[:3])
             partitive = bool(before) and (
@@ -246,10 +246,18 @@ def _ungoverned(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: 
     if asked.kind is Kind.ORDINAL and any(
         each.normal_form in grammar.linking for each in parses(grammar.code, before[-1])
     ):
-        return Case.INS
+        # "Победителем станет сотый покупатель": its place is taken.
+        return Case.NOM if _named_as(grammar, before[:-1]) else Case.INS
     if (case := _by_noun(grammar, asked, before, after)) is not None:
         return case
     return by_verb(grammar, asked, before)
+
+
+def _named_as(grammar: Grammar, before: tuple[str, ...]) -> bool:
+    """Whether the words end in a noun in the instrumental: "победителем"."""
+    return bool(before) and any(
+        each.tag.POS == "NOUN" and each.tag.case == "ablt" for each in parses(grammar.code, before[-1])
+    )
 
 
 def _until_break(after: tuple[str, ...]) -> tuple[str, ...]:
