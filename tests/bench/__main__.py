@@ -1,11 +1,14 @@
-"""`make bench`: what an answered call costs, and how quick the report is. `python -m tests.bench NAME …` for some."""
+"""`make bench`: what an answered call costs, whether many at once stutter, and how quick the report is.
+
+`python -m tests.bench NAME …` for some.
+"""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-BENCHMARKS = ("call_cost", "report_speed")
+BENCHMARKS = ("call_cost", "concurrent_calls", "report_speed")
 
 for name in sys.argv[1:] or BENCHMARKS:
     print(f"== {name}", flush=True)
