@@ -65,8 +65,9 @@ class Workers:
                 waiting = self._jobs.get_nowait()
             except queue.Empty:
                 break
-            if waiting is not None:
-                waiting[1].cancel()
+            if waiting is not None and waiting[1].cancel():
+                # Who waits with as_completed hears of it only so.
+                waiting[1].set_running_or_notify_cancel()
         for _ in threads:
             self._jobs.put(None)
         for thread in threads:

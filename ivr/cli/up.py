@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+import typer
 import uvloop
 from rich.console import Console
 from rich.markup import escape
@@ -62,19 +63,31 @@ def up(site: SiteFolder = Path()) -> None:
     """Take calls and dial campaigns until Ctrl-C; calls in progress may then finish. Ctrl-C again ends them."""
     loaded = load_site(site)
     log_to(loaded.var / "ivr.log")
-    uvloop.run(_up(loaded, Console(highlight=False, soft_wrap=True)))
+    if not uvloop.run(_up(loaded, Console(highlight=False, soft_wrap=True))):
+        raise typer.Exit(130)
 
 
-async def _up(site: Site, console: Console) -> None:
-    stops: asyncio.Queue[None] = asyncio.Queue()
+async def _up(site: Site, console: Console) -> bool:
+    """Run the site until it is stopped; False when it was stopped before it was up."""
+    starting = asyncio.create_task(_until_stopped(site, console))
+    _on_signals(starting.cancel)
+    try:
+        await starting
+    except asyncio.CancelledError:
+        console.print("Stopped before the site was up.")
+        return False
+    return True
+
+
+def _on_signals(what: Callable[[], object]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stops.put_nowait, None)
-    starting = asyncio.create_task(_until_stopped(site, console, stops))
-    await starting
+        asyncio.get_running_loop().add_signal_handler(number, what)
 
 
-async def _until_stopped(site: Site, console: Console, stops: asyncio.Queue[None]) -> None:
+async def _until_stopped(site: Site, console: Console) -> None:
     async with site_running(site, console) as site_up:
+        stops: asyncio.Queue[None] = asyncio.Queue()
+        _on_signals(lambda: stops.put_nowait(None))
         settings = site.settings
         console.print(
             f"[green]The site is up.[/green] Calls come in on SIP {settings.asterisk.sip_host}:"

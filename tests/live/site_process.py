@@ -21,10 +21,10 @@ UP, DOWN = "The site is up.", "The site is down."
 
 
 class SiteProcess:
-    """An async context manager: a site that is up; nothing of it is left running at the end."""
+    """An async context manager: a site that is up (or coming up); nothing of it is left running at the end."""
 
-    def __init__(self, site: Site) -> None:
-        self.site = site
+    def __init__(self, site: Site, *, until_up: bool = True) -> None:
+        self.site, self._until_up = site, until_up
         #: What it has printed so far.
         self.output = ""
         self._printed = asyncio.Condition()
@@ -32,7 +32,8 @@ class SiteProcess:
     async def __aenter__(self) -> Self:
         try:
             await self.start()
-            await self.prints(UP)
+            if self._until_up:
+                await self.prints(UP)
         except BaseException:
             await self.__aexit__()
             raise

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from collections.abc import Awaitable, Callable
 
 from ivr.asterisk import running
 from ivr.settings import Site
 from tests.edges.waiting import until
-from tests.live.conftest import NewSite
+from tests.live.conftest import MakeSite, NewSite
 from tests.live.sip_peer import Call, Key, Plan, SipPeer
 from tests.live.site_process import SiteProcess, changed, run_ivr
 
@@ -43,6 +44,17 @@ async def test_audio_that_vanishes_is_made_again(new_site: NewSite) -> None:
         _, calls = await run_ivr("calls", site=site.folder)
     assert second.hung_up_by == "us"
     assert calls.count("hotline.welcome") == 2, calls
+
+
+async def test_ctrl_c_while_speech_is_being_made(make_site: MakeSite) -> None:
+    site = make_site(trunk_port=9)
+    async with SiteProcess(site, until_up=False) as process:
+        await until(lambda: any(site.audio.glob("??/*.alaw")), within_s=60)
+        process.signal(signal.SIGINT)
+        assert await process.ended() == 130
+        assert process.asterisk_pid() is None
+    assert "Stopped before the site was up." in process.output
+    assert "Traceback" not in process.output
 
 
 async def test_an_asterisk_that_knows_another_secret(new_site: NewSite, start_asterisk: Start) -> None:
