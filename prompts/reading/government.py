@@ -108,6 +108,7 @@ def _by_role(grammar: Grammar, asked: Asked, role: Role, before: tuple[str, ...]
             partitive = bool(before) and (
                 before[-1].startswith(grammar.partitive)
                 or (before[-1] in ("{count}", "{ordinal}") and begins(clause, grammar.choosing))
+                or (before[-1] == "{count}" and kind is Kind.NUMBER and not asked.noun and grammar.code == "uk")
             )
             return Case.GEN if ranged or partitive or begins(clause, grammar.source) else Case.INS
         case Role.EACH:
@@ -268,12 +269,16 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
     """What the noun right before asks for: "при покупке двух товаров"."""
     kind = asked.kind
     kinds = (Kind.COUNT, Kind.MONEY, Kind.ORDINAL, Kind.NUMBER, Kind.MEASURE)
-    if kind not in kinds or asked.noun in grammar.time_units or (kind is Kind.NUMBER and not asked.noun):
+    if kind not in kinds or (kind is Kind.NUMBER and not asked.noun):
         return None
     nouns = [each for each in parses(grammar.code, before[-1]) if each.tag.POS == "NOUN"]
+    names = {each.normal_form for each in nouns}
+    if asked.noun in grammar.time_units:
+        # "Стоимость двух дней".
+        priced = kind is Kind.COUNT and names & grammar.priced_heads & grammar.measuring_heads
+        return Case.GEN if priced else None
     if not nouns:
         return None
-    names = {each.normal_form for each in nouns}
     if is_means(grammar, asked, before):
         return None
     if asked.animate and names & grammar.gifts:

@@ -12,6 +12,7 @@ _END = frozenset(".!?;…\n")
 JOINS = frozenset({"и", "или", "либо", "та", "й", "і", "або", "чи"})
 _PAUSES = frozenset({",", "-", "–", "—"})
 _CONTRAST = frozenset({"а", "но", "але"})
+_INSTEAD = frozenset({"вместо", "замість"})
 _ALSO = frozenset({"и", "й", "і"})
 _HYPHEN = re.compile(r"-[^\W\d_]")
 _WIDTH = 400
@@ -78,7 +79,7 @@ def _shared(last: tuple[Variable, Place], piece: Variable, here: Place) -> Place
     if before[-1] in JOINS:
         if earlier.kind is piece.kind or {earlier.kind, piece.kind} <= QUANTITIES:
             return Place(place.before, here.after, place.explains_weekday)
-    elif before[-1] in _PAUSES:
+    elif before[-1] in _PAUSES and not (before[-1] != "," and _INSTEAD & set(place.before[-1:])):
         if earlier.kind is piece.kind or (
             # "через {a:number}-{b:count день}"
             before[-1] != "," and earlier.kind is Kind.NUMBER and piece.kind in QUANTITIES
