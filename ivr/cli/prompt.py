@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import subprocess
 import sys
@@ -145,6 +146,8 @@ def _fragments(library: Library, lang: str, text: str, values: dict[str, str]) -
     """The fragments of a key or a sentence; values that it lacks come from the examples of the flows."""
     known = library.sentences.keys()
     if text not in known and text.removesuffix(FALLBACK) not in known:
+        if re.fullmatch(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+", text):
+            raise AuthorError(Fault(what=f"There is no sentence {text}.", mend="See the keys with: ivr prompt list."))
         return library.phrases.of_text(lang, text, values)
     sentence = library.sentences.get(lang, text)
     if sentence is not None and any(each.name not in values for each in variables(sentence.text)):

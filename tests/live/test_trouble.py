@@ -43,7 +43,10 @@ async def test_audio_that_vanishes_is_made_again(new_site: NewSite) -> None:
             await process.stops()
         _, calls = await run_ivr("calls", site=site.folder)
     assert second.hung_up_by == "us"
-    assert calls.count("hotline.welcome") == 2, calls
+    # On a slow machine the first sentence may be made too late for the first caller, and is left out.
+    story = calls.rpartition(" inbound ")[2]
+    assert "heard hotline.welcome" in story, calls
+    assert "fault" not in story, calls
 
 
 async def test_ctrl_c_while_speech_is_being_made(make_site: MakeSite) -> None:
