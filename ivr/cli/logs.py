@@ -15,6 +15,11 @@ from faults import Fault, MachineError
 _MAX_BYTES, _KEEP = 20_000_000, 5
 
 
+class _File(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk costs lines of the log; what matters is on the terminal too, and needs no traceback beside it."""
+
+
 def log_to(path: Path) -> None:
     """Log to `path` (made when missing, readable by its owner alone) and to the terminal.
 
@@ -23,7 +28,7 @@ def log_to(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(0o600)
-        file = RotatingFileHandler(path, maxBytes=_MAX_BYTES, backupCount=_KEEP, encoding="utf-8")
+        file = _File(path, maxBytes=_MAX_BYTES, backupCount=_KEEP, encoding="utf-8")
     except OSError as error:
         what = f"The log can't be written: {error.strerror}."
         mend = "Check the folder's rights and its owner; ivr doctor looks at more."
