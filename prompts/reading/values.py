@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -21,11 +22,18 @@ _EMPTY = frozenset({"", "none", "null", "nan", "nil", "n/a", "na", "undefined", 
 
 
 def given(value: str, name: str) -> str:
-    """The value without outer blanks; raises ReadingError for what files write when they have nothing."""
+    """The value without outer blanks, its raised and circled digits ("²") as plain ones.
+
+    Raises ReadingError for what files write when they have nothing.
+    """
     stripped = value.strip().strip("\ufeff\u200b").strip()
     if stripped.casefold() in _EMPTY:
         raise ReadingError(f"{name} is empty.", "Give it a value, or give the text a fallback sentence.", name)
-    return stripped
+    if stripped.isascii():
+        return stripped
+    return "".join(
+        str(unicodedata.digit(char)) if char.isdigit() and not char.isdecimal() else char for char in stripped
+    )
 
 
 def number(value: str, *, comma_groups: bool = False) -> Decimal:
