@@ -5,19 +5,25 @@ The operator is a SIP peer that is not ours; what it was sent is the truth.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import shutil
 import signal
+import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ivr.asterisk import running
 from ivr.settings import Site
 from tests.edges.campaign_site import CampaignSite, number, opened
 from tests.edges.waiting import until
 from tests.live.conftest import NewSite
-from tests.live.sip_peer import Plan, SipPeer
+from tests.live.sip_peer import Key, Plan, SipPeer
 from tests.live.site_process import DOWN, UP, Proxy, SiteProcess, changed, run_ivr
 
 LEADS, CHANNELS = 30, 6
@@ -165,3 +171,53 @@ async def test_pause_resume_and_stop_from_another_terminal(new_site: NewSite) ->
     assert len(peer.calls) == stopped < 300
     assert sorted(row.phone[1:] for row in attempts) == sorted(call.number for call in peer.calls)
     assert {row.outcome for row in attempts} == {"human"}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder with 60 MB of room."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ("mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", folder)
+    mounting = subprocess.run(command, check=False, capture_output=True)
+    if mounting.returncode:
+        pytest.skip("only root may make a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Take all the room that is left; the file that takes it."""
+    filler = folder / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            # The last page, too.
+            file.write(b"x" * 4096)
+    return filler
+
+
+async def test_the_disk_is_full_for_a_while(new_site: NewSite, small_disk: Path) -> None:
+    """Calls go on, nobody new is called, and all is written down when there is room again."""
+    async with operator(2) as peer:
+        site = new_site(peer.port)
+        shutil.copytree(site.var, small_disk, dirs_exist_ok=True)
+        shutil.rmtree(site.var)
+        site.var.symlink_to(small_disk)
+        async with campaign_of(site, max_attempts=2) as campaign, SiteProcess(site) as process:
+            await until(lambda: len(peer.calls) >= 8, within_s=30)
+            filler = fill(small_disk)
+            await process.prints("ledger_refuses")
+            hotline = ("127.0.0.1", site.settings.asterisk.sip_port)
+            plan = Plan(keys=(Key("1", after_packets=50),), hang_up_packets=150)
+            shopper = peer.dial(hotline, "+74950000001", caller="+79160009999", plan=plan)
+            await asyncio.wait_for(shopper.ended.wait(), 20)
+            assert shopper.hung_up_by == "us"
+            peer.calls.remove(shopper)
+            filler.unlink()
+            await campaign.until_state("finished", within_s=60)
+            outcomes = account(peer, await campaign.attempts())
+            await process.stops()
+        _, calls = await run_ivr("calls", "--phone", "+79160009999", site=site.folder)
+    assert outcomes == {"human": LEADS, "busy": 1}
+    assert "heard hotline.welcome" in calls
+    assert "Traceback" not in process.output
