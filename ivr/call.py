@@ -179,7 +179,6 @@ class Answering:
         return call
 
     def _begin(self, session: Session, leg: Leg, language: Language, variables: Mapping[str, str]) -> _Call:
-        log.debug("call.begun", call=leg.id, uniqueid=leg.uniqueid, flow=leg.flow, phone=mask_phone(leg.phone))
         return _Call(
             session=session,
             machines=self._machines,

@@ -7,7 +7,6 @@ events. An event that the state does not wait for raises WrongEvent and changes 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Literal, assert_never
 
 from ivr.flow.keys import Match, match_digits, match_key
@@ -109,7 +108,7 @@ class _Turn:
         for _ in range(MAX_HOPS):
             if target is None:
                 return
-            self.state = replace(self.state, node=target, typed="", no_inputs=0, invalids=0, tongues=0)
+            self.state = self.state._replace(node=target, typed="", no_inputs=0, invalids=0, tongues=0)
             target = self._begin(self.node)
         self._leave()
 
@@ -117,7 +116,7 @@ class _Turn:
         match event:
             case Begun():
                 language = event.language if event.language in self.flow.languages else self.flow.languages[0]
-                self.state = replace(self.state, language=language, variables=dict(event.variables))
+                self.state = self.state._replace(language=language, variables=dict(event.variables))
                 return self.flow.start
             case Spoken():
                 stop_keys = "" if self.state.leaving else _stop_keys(self.node)
@@ -200,7 +199,7 @@ class _Turn:
                 if chosen is None:
                     self._note(NoteKind.INVALID, key)
                 else:
-                    self.state = replace(self.state, language=chosen)
+                    self.state = self.state._replace(language=chosen)
                     self._note(NoteKind.LANGUAGE, chosen)
                 return node.then
             case _:
@@ -215,7 +214,7 @@ class _Turn:
                 return self._gather(node, typed, silent=True)
             case Menu() | Gather():
                 self._note(NoteKind.NO_INPUT)
-                self.state = replace(self.state, no_inputs=self.state.no_inputs + 1)
+                self.state = self.state._replace(no_inputs=self.state.no_inputs + 1)
                 return self._ask_again(node, node.no_input, self.state.no_inputs)
             case LanguageChoice():
                 self._note(NoteKind.NO_INPUT)
@@ -229,7 +228,7 @@ class _Turn:
             return self._not_complete(node, typed, result)
         choice = node.keys[typed]
         self._note_key(typed, follow_up=choice.follow_up)
-        self.state = replace(self.state, variables={**self.state.variables, **choice.set})
+        self.state = self.state._replace(variables={**self.state.variables, **choice.set})
         return choice.to
 
     def _gather(self, node: Gather, typed: str, *, silent: bool) -> str | None:
@@ -239,15 +238,15 @@ class _Turn:
         if result is not Match.COMPLETE:
             return self._not_complete(node, typed, result)
         self._note_key(digits, follow_up=False)
-        self.state = replace(self.state, variables={**self.state.variables, node.into: digits})
+        self.state = self.state._replace(variables={**self.state.variables, node.into: digits})
         return node.then
 
     def _not_complete(self, node: Menu | Gather, typed: str, result: Match) -> str | None:
         if result is Match.INCOMPLETE:
-            self.state = replace(self.state, typed=typed)
+            self.state = self.state._replace(typed=typed)
             return self._wait(Waiting.KEY, Listen(node=node.name, seconds=node.between_keys_s))
         self._note(NoteKind.INVALID, typed)
-        self.state = replace(self.state, typed="", invalids=self.state.invalids + 1)
+        self.state = self.state._replace(typed="", invalids=self.state.invalids + 1)
         return self._ask_again(node, node.invalid, self.state.invalids)
 
     def _ask_again(self, node: Menu | Gather, policy: Policy, times: int) -> str | None:
@@ -269,7 +268,7 @@ class _Turn:
         turn = self.state.tongues
         if not node.say or turn >= len(offered):
             return self._wait(Waiting.KEY, Listen(node=node.name, seconds=node.first_key_s))
-        self.state = replace(self.state, tongues=turn + 1)
+        self.state = self.state._replace(tongues=turn + 1)
         return self._wait(Waiting.SPEECH, self._speech(node.say, offered[turn], KEYPAD))
 
     def _speech(self, say: tuple[Say, ...], language: Language, stop_keys: str) -> Speak:
@@ -280,18 +279,18 @@ class _Turn:
     def _wait(self, waiting: Waiting, step: Step) -> str | None:
         if self.state.waits >= MAX_WAITS:
             return self._leave()
-        self.state = replace(self.state, waiting=waiting, waits=self.state.waits + 1)
+        self.state = self.state._replace(waiting=waiting, waits=self.state.waits + 1)
         self.steps.append(step)
         return None
 
     def _leave(self) -> str | None:
         """Say goodbye because a limit was met; End follows the speech."""
-        self.state = replace(self.state, waiting=Waiting.SPEECH, leaving=True)
+        self.state = self.state._replace(waiting=Waiting.SPEECH, leaving=True)
         self.steps.append(self._speech((GOODBYE,), self.state.language, ""))
         return None
 
     def _end(self, reason: Literal["flow", "steps", "hang_up"]) -> str | None:
-        self.state = replace(self.state, waiting=Waiting.NOTHING)
+        self.state = self.state._replace(waiting=Waiting.NOTHING)
         self.steps.append(End(node=self.state.node, reason=reason))
         return None
 
@@ -303,7 +302,7 @@ class _Turn:
     def _note_key(self, key: str, *, follow_up: bool) -> None:
         depth = self.state.depth
         self.steps.append(Note(kind=NoteKind.KEY, node=self.state.node, value=key, follow_up=follow_up, depth=depth))
-        self.state = replace(self.state, depth=depth + 1)
+        self.state = self.state._replace(depth=depth + 1)
 
     def _note_heard(self, heard: tuple[Heard, ...]) -> None:
         for item in heard:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from ivr.flow.model import LANGUAGES, Language
 
@@ -25,15 +26,17 @@ class Waiting(StrEnum):
     NOTHING = "nothing"
 
 
-@dataclass(frozen=True, kw_only=True)
-class State:
-    """The state of one call; `State()` is a call not yet answered."""
+class State(NamedTuple):
+    """The state of one call; `State()` is a call not yet answered.
+
+    A tuple, because a new one comes of every event: `_replace` costs a quarter of what a data class's replace() does.
+    """
 
     waiting: Waiting = Waiting.CALL
     #: The node the call is in; "" before it begins.
     node: str = ""
     language: Language = "ru"
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = MappingProxyType({})
     #: Digits typed so far of a key or number that is not complete.
     typed: str = ""
     #: How often the caller was silent, and wrong, since the node was entered.
@@ -49,13 +52,14 @@ class State:
     leaving: bool = False
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+        plain = {**self._asdict(), "variables": dict(self.variables)}
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> State:
         """The state that `to_json` wrote. Raises ValueError when `text` is something else."""
         data = json.loads(text)
-        if not isinstance(data, dict) or data.keys() != {item.name for item in fields(cls)}:
+        if not isinstance(data, dict) or data.keys() != set(cls._fields):
             raise ValueError("this JSON is no state of a call")
         if data["language"] not in LANGUAGES:
             raise ValueError(f"{data['language']!r} is no language of the engine")
