@@ -68,4 +68,3 @@ def read_phone(text: str, *, region: str) -> str | Unreadable:
         if error.error_type == NumberParseException.INVALID_COUNTRY_CODE:
             why = "no such country code"
     return Unreadable(why=why)
-
