@@ -63,7 +63,7 @@ def examine(folder: Path) -> Iterator[Finding]:
     yield from _database(site)
     yield from _asterisk(site)
     yield from _ports(site)
-    yield from _trunk(site)
+    yield from examine_trunk(site)
     yield from _room(site)
     yield from _clock(site)
 
@@ -228,7 +228,8 @@ def _external_ami(site: Site) -> Iterator[Finding]:
         yield _ok("ami", banner)
 
 
-def _trunk(site: Site) -> Iterator[Finding]:
+def examine_trunk(site: Site) -> Iterator[Finding]:
+    """Whether the operator's address can be found."""
     trunk = site.settings.trunk
     try:
         found = socket.getaddrinfo(trunk.host.strip("[]"), trunk.port, type=socket.SOCK_DGRAM)

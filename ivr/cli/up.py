@@ -26,6 +26,7 @@ from ivr.cli.logs import log_to
 from ivr.cli.options import SiteFolder
 from ivr.cli.prompt import render_with_bar
 from ivr.cli.rendering import release_finished
+from ivr.doctor import Level, examine_trunk
 from ivr.engine import Engine
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow
@@ -123,6 +124,9 @@ async def site_running(site: Site, console: Console) -> AsyncIterator[Up]:
         library = open_library(site)
         stack.callback(library.close)
         flows = _flows(site, library, console)
+        for finding in examine_trunk(site):
+            if finding.level is Level.FAIL:
+                console.print(f"[yellow]warning:[/yellow] {escape(finding.what)} {escape(finding.mend)}")
         await release_finished(database, library, tenant=site.settings.tenant)
         await _render(library, flows, console)
         engine = Engine(site.settings, flows=flows, voice=library, database=database, var=site.var)
