@@ -152,8 +152,10 @@ async def test_an_asterisk_that_dies_takes_its_calls_and_no_lead(
                 await start_asterisk(site)
                 await campaign.until_state("finished", within_s=60)
         attempts = await campaign.attempts()
-    assert sorted(call.number for call in peer.calls) == [number(n) for n in range(leads)]
+    rung = Counter(call.number for call in peer.calls)
+    assert max(rung.values()) == 1
     assert len(attempts) == leads
     outcomes = Counter(row.outcome for row in attempts)
     assert outcomes.keys() == {"human", "unknown"}
-    assert outcomes["unknown"] <= 5
+    # An Asterisk that dies between the Originate and the INVITE rings nobody, and nobody can know.
+    assert leads - len(rung) <= outcomes["unknown"] <= 5
