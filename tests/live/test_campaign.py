@@ -113,9 +113,13 @@ async def test_a_link_cut_and_a_restart_of_the_engine_dial_nobody_twice(
             async with working(site, campaign):
                 await campaign.until_state("finished", within_s=60)
         attempts = await campaign.attempts()
-    rung = [call.number for call in peer.calls]
-    assert sorted(rung) == [number(n) for n in range(leads)]
-    assert {row.outcome for row in attempts} == {"human"}
+    rung = Counter(call.number for call in peer.calls)
+    assert max(rung.values()) == 1
+    assert len(attempts) == leads
+    outcomes = Counter(row.outcome for row in attempts)
+    assert outcomes.keys() <= {"human", "unknown"}
+    # An Originate that was on its way when the link was cut may never have come to Asterisk.
+    assert leads - len(rung) <= outcomes["unknown"] <= 6
 
 
 async def test_machines_and_people_are_told_apart(make_site: MakeSite, start_asterisk: Start, tmp_path: Path) -> None:
