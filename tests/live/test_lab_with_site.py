@@ -153,7 +153,7 @@ async def test_a_site_registers_with_its_operator(
             site = make_site(trunk_port=port, trunk__user="shop", trunk__register=True, trunk_secret="s")
             running = await start_asterisk(site)
             shown = ""
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while "Registered" not in shown:
                     await asyncio.sleep(0.1)
                     shown = await running.command("pjsip show registrations")
