@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import json
 import random
 import re
@@ -10,7 +10,8 @@ import secrets
 import shutil
 import socket
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -143,9 +144,13 @@ def toml(value: object) -> str:
 
 
 def free_ports() -> dict[str, object]:
-    """Settings with ports that are free at this moment, for a trial on a busy machine."""
-    start = next(_free_rows(_RTP_PORTS, range(10000, 32000)))
-    sip, ami, agi = itertools.islice(_free_rows(1, range(5200, 10000)), 3)
+    """Settings with ports that are free at this moment, for a trial on a busy machine.
+
+    A process is not given a port again before all the others had their turn: a site and its lab can ask
+    one after the other and start later.
+    """
+    start = _free_row(_RTP_PORTS, 10000, 32000)
+    sip, ami, agi = (_free_row(1, 5200, 10000) for _ in range(3))
     return {
         "asterisk.sip_port": sip,
         "asterisk.ami_port": ami,
@@ -155,14 +160,23 @@ def free_ports() -> dict[str, object]:
     }
 
 
-def _free_rows(length: int, ports: range) -> Iterator[int]:
-    """First ports of rows that nobody uses, in random order. `ports` lies below those that the kernel gives away."""
-    starts = list(ports[::length])
-    random.shuffle(starts)
-    for start in starts:
+def _free_row(length: int, first: int, end: int) -> int:
+    """The first port of a row that nobody uses. `first` to `end` lies below those that the kernel gives away."""
+    starts = _turns(length, first, end)
+    for _ in range(len(starts)):
+        start = starts[0]
+        starts.rotate(-1)
         if all(_is_free(kind, start + n) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM) for n in range(length)):
-            yield start
+            return start
     raise MachineError(Fault(what="This machine has too few free ports.", mend="Choose the ports yourself."))
+
+
+@functools.cache
+def _turns(length: int, first: int, end: int) -> deque[int]:
+    """First ports of all rows, in this process's own order; the next one's turn is first."""
+    starts = list(range(first, end - length + 1, length))
+    random.shuffle(starts)
+    return deque(starts)
 
 
 def _is_free(kind: socket.SocketKind, port: int) -> bool:

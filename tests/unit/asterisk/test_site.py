@@ -109,6 +109,13 @@ def test_free_ports_can_be_bound_and_fit_the_settings(tmp_path: Path) -> None:
     assert settings.asterisk.rtp_end - settings.asterisk.rtp_start >= 400
 
 
+def test_ports_are_not_given_twice_though_nobody_uses_them_yet() -> None:
+    given = [free_ports() for _ in range(10)]
+    assert len({ports["asterisk.rtp_start"] for ports in given}) == 10
+    names = ("asterisk.sip_port", "asterisk.ami_port", "agi.port")
+    assert len({ports[name] for ports in given for name in names}) == 30
+
+
 def test_load_tells_of_a_missing_site(tmp_path: Path) -> None:
     with pytest.raises(AuthorError, match="ivr init"):
         load_site(tmp_path)
