@@ -7,10 +7,11 @@ on the noun counted, and on the rest of the clause.
 from __future__ import annotations
 
 from prompts.reading.cases import CASE_OF_TAG, Case
-from prompts.reading.grammar import BREAKS, Asked, Grammar, Role, begins, clause_of
+from prompts.reading.grammar import BREAKS, Asked, Grammar, Role
 from prompts.reading.listed import listed
 from prompts.reading.nouns import parses
-from prompts.reading.predicates import active_participle, by_verb, is_means, preposition_before
+from prompts.reading.predicates import active_participle, by_later_verb, by_verb, is_means, preposition_before
+from prompts.reading.prepositional import by_preposition, is_any
 from prompts.reading.sentence import Place
 from prompts.reading.template import Kind
 
@@ -18,7 +19,6 @@ from prompts.reading.template import Kind
 _UKRAINIAN_DETERMINERS = frozenset(
     listed("ваш наш мій твій свій цей той весь ввесь увесь всі усі кожен кожний інший такий який жоден сам самий")
 )
-_SUBJECTS = frozenset(listed("вы мы я ты ви ми ти"))
 
 
 def case_of(grammar: Grammar, asked: Asked, place: Place) -> Case:
@@ -76,7 +76,7 @@ def _governed(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tu
     if not before:
         return None
     if (role := grammar.roles.get(before[-1])) is not None:
-        return _by_role(grammar, asked, role, before[:-1], after)
+        return by_preposition(grammar, asked, role, before[:-1], after)
     if before[-1] in grammar.corrections and (len(before) == 1 or before[-2] in BREAKS):
         return Case.NOM
     if before[-1] not in BREAKS and any(each.tag.POS == "COMP" for each in parses(grammar.code, before[-1])):
@@ -84,95 +84,10 @@ def _governed(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tu
     return None
 
 
-def _by_role(grammar: Grammar, asked: Asked, role: Role, before: tuple[str, ...], after: tuple[str, ...]) -> Case:
-    kind = asked.kind
-    clause = clause_of(before)
-    match role:
-        case Role.IN | Role.ON:
-            return _place_or_aim(grammar, asked, role, clause, after)
-        case Role.FOR:
-            if kind is Kind.COUNT and asked.noun not in grammar.units and begins(clause, grammar.fetching):
-                return Case.INS
-            return Case.ACC
-        case Role.WITH:
-            if kind is Kind.ORDINAL and ({asked.noun, asked.tail} & grammar.feasts or begins(clause, grammar.company)):
-                return Case.INS
-            if kind in (Kind.DATE, Kind.TIME, Kind.WEEKDAY, Kind.ORDINAL, Kind.ADDRESS):
-                return Case.GEN
-            if begins(after[:3], grammar.starting):
-                return Case.GEN
-            taken = bool(clause) and (clause[-1].startswith("{") or _is_any(grammar, clause[-1], grammar.shares))
-            if taken and kind in (Kind.MONEY, Kind.PERCENT, Kind.MEASURE):
-                return Case.GEN
-            ranged = bool(after) and any(word in grammar.to_words for word in after[:3])
-            partitive = bool(before) and (
-                before[-1].startswith(grammar.partitive)
-                or (before[-1] in ("{count}", "{ordinal}") and begins(clause, grammar.choosing))
-                or (before[-1] == "{count}" and kind is Kind.NUMBER and not asked.noun and grammar.code == "uk")
-            )
-            return Case.GEN if ranged or partitive or begins(clause, grammar.source) else Case.INS
-        case Role.EACH:
-            if kind in (Kind.DATE, Kind.TIME) or (kind is Kind.WEEKDAY and after and after[0] in grammar.inclusive):
-                return Case.ACC
-            ranged = any(word in grammar.from_words for word in clause)
-            if ranged:
-                return Case.ACC
-            if kind is Kind.ADDRESS or kind is Kind.ORDINAL or (kind is Kind.COUNT and asked.noun in grammar.spread):
-                return grammar.along
-            return Case.DIST
-        case Role.UNDER:
-            return Case.INS if kind in (Kind.COUNT, Kind.ORDINAL, Kind.ADDRESS) else Case.ACC
-        case Role.AT:
-            # Ukrainian "у": of a person "with", of a place "in".
-            if asked.animate:
-                return Case.GEN
-            return _place_or_aim(grammar, asked, Role.IN, clause, after)
-
-
-def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str, ...], after: tuple[str, ...]) -> Case:
-    kind = asked.kind
-    moving = _moves(grammar, clause)
-    distant = bool(after) and after[0] in grammar.distance
-    match kind:
-        case Kind.TIME:
-            return grammar.clock_in if role is Role.IN else Case.ACC
-        case Kind.ADDRESS:
-            return Case.ACC if moving else Case.LOC
-        case Kind.MEASURE:
-            return Case.LOC if role is Role.IN and distant else Case.ACC
-        case Kind.ORDINAL:
-            if asked.noun in grammar.days or moving:
-                return Case.ACC
-            if role is Role.ON and asked.noun not in grammar.places_on | grammar.ordinal_places_on:
-                return Case.ACC
-            return Case.LOC
-        case Kind.COUNT:
-            if role is Role.IN and asked.noun in grammar.qualities and not begins(clause, grammar.painting):
-                return Case.LOC
-            if asked.noun in grammar.units:
-                return Case.LOC if role is Role.IN and distant else Case.ACC
-            if role is Role.ON and begins(clause[-1:], grammar.using):
-                return Case.LOC
-            if moving or (role is Role.ON and asked.noun not in grammar.places_on):
-                return Case.ACC
-            return Case.LOC
-        case _:
-            return Case.ACC
-
-
-def _moves(grammar: Grammar, clause: tuple[str, ...]) -> bool:
-    """Whether the nearest verb, or without one any word, is of motion: "доставка работает в двух городах"."""
-    for word in reversed(clause):
-        best = parses(grammar.code, word)[0].tag.POS if word[0].isalpha() else None
-        if best in ("VERB", "INFN", "GRND", "PRTS", "ADJS"):
-            return word.startswith(grammar.motion) and not word.startswith(grammar.resting)
-    return begins(clause, grammar.motion)
-
-
 def _bare_date(grammar: Grammar, asked: Asked, place: Place) -> Case:
     """A date without a preposition means "when", unless it is what the sentence names: "Сегодня первое декабря"."""
     before = place.before
-    if len(before) > 2 and before[-1] == "," and _is_any(grammar, before[-2], grammar.weekdays):
+    if len(before) > 2 and before[-1] == "," and is_any(grammar, before[-2], grammar.weekdays):
         before = before[:-2]
         if grammar.roles.get(before[-1]) in (Role.IN, Role.AT):
             return Case.GEN
@@ -191,10 +106,6 @@ def _bare_date(grammar: Grammar, asked: Asked, place: Place) -> Case:
     if not before and place.after[:1] and place.after[0] in BREAKS and grammar.named_dates & set(place.after[1:4]):
         return Case.NOM
     return Case.GEN
-
-
-def _is_any(grammar: Grammar, word: str, lemmas: frozenset[str]) -> bool:
-    return any(each.normal_form in lemmas for each in parses(grammar.code, word))
 
 
 def _adjectives(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> tuple[frozenset[Case], tuple[str, ...]]:
@@ -223,7 +134,8 @@ def _adjective_cases(grammar: Grammar, asked: Asked, word: str, singular: bool) 
         described = tag.POS in ("ADJF", "PRTF") or (
             code == "uk" and tag.POS == "NPRO" and each.normal_form in _UKRAINIAN_DETERMINERS
         )
-        if not described or "Fixd" in str(tag):
+        # "В которых двое детей": it stands for a noun of its own.
+        if not described or "Fixd" in str(tag) or each.normal_form in grammar.relatives:
             if tag.POS == "NOUN" and each.score >= 0.5 and code == "ru":
                 return frozenset()
             continue
@@ -241,9 +153,9 @@ def _ungoverned(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: 
     for length in (2, 1):
         if (case := grammar.following.get(" ".join(after[:length]))) is not None:
             return case
-    if not before or before[-1] in BREAKS:
-        # "{p:money} вы сэкономите"
-        return by_verb(grammar, asked, _until_break(after)) if after[:1] and after[0] in _SUBJECTS else Case.NOM
+    opening = before[:-1] if before and before[-1] in grammar.openers else before
+    if not opening or opening[-1] in BREAKS:
+        return by_later_verb(grammar, asked, _until_break(after))
     if asked.kind is Kind.ORDINAL and any(
         each.normal_form in grammar.linking for each in parses(grammar.code, before[-1])
     ):

@@ -48,6 +48,17 @@ class Grammar:
     resting: tuple[str, ...] = ()
     #: Beginnings of words that make "с" mean "from".
     source: tuple[str, ...]
+    #: Pronouns that stand for a noun of the main clause.
+    relatives: frozenset[str] = frozenset()
+    #: Conjunctions that a clause opens with.
+    openers: frozenset[str] = frozenset()
+    #: What one takes from ("спишем с двух карт"), what always means "from" ("с двух сторон"), how old one is
+    #: ("с трёх лет"), and what changes from an amount ("цена с тысячи рублей"); without the first, any count after a
+    #: word of `source` is taken from.
+    origins: frozenset[str] = frozenset()
+    sides: frozenset[str] = frozenset()
+    ages: frozenset[str] = frozenset()
+    changing: frozenset[str] = frozenset()
     #: Beginnings of words right before "з" that make it mean "out of": "кожен з".
     partitive: tuple[str, ...]
     #: Beginnings of words that make "за" mean "after, to fetch".

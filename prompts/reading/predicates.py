@@ -6,11 +6,13 @@ from typing import Any
 
 from prompts.reading.cases import Case
 from prompts.reading.grammar import Asked, Grammar, clause_of
+from prompts.reading.listed import listed
 from prompts.reading.nouns import parses
 from prompts.reading.template import Kind
 
 _OBJECTS = frozenset({"{money}", "{count}", "{ordinal}", "{percent}", "{measure}"})
 _SURE = 0.1
+_SUBJECTS = frozenset(listed("вы мы я ты ви ми ти"))
 
 
 def by_verb(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> Case:
@@ -46,6 +48,34 @@ def by_verb(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> Case:
             return Case.NOM if _subject_follows(grammar, asked, verbs[0], clause, at) else Case.ACC
         finite = any(each.tag.POS in ("VERB", "INFN") for each in verbs)
         return Case.ACC if finite and asked.noun in grammar.time_units else Case.NOM
+    return Case.NOM
+
+
+def by_later_verb(grammar: Grammar, asked: Asked, after: tuple[str, ...]) -> Case:
+    """The case of what opens a clause: the object when the verb after it has another subject, else the nominative."""
+    if after[:1] and after[0] in _SUBJECTS:
+        # "{p:money} вы сэкономите"
+        return by_verb(grammar, asked, after)
+    for at, word in enumerate(after):
+        best = parses(grammar.code, word)[0].tag if word[0].isalpha() else None
+        if best is None or best.POS not in ("VERB", "PRED"):
+            continue
+        if best.POS == "PRED" or best.person in ("1per", "2per") or best.mood == "impr":
+            # "Одну вещь можно вернуть", "третью пару получите в подарок"
+            infinitive = next(
+                (to for to in range(at + 1, len(after)) if parses(grammar.code, after[to])[0].tag.POS == "INFN"), None
+            )
+            if best.POS == "PRED" and infinitive is None:
+                return Case.NOM
+            return by_verb(grammar, asked, after[: (at if infinitive is None else infinitive) + 1])
+        if (
+            asked.kind is Kind.MONEY
+            and best.number == "plur"
+            and not (has_object(grammar, after) or _stands_bare(grammar, after, grammar.whom))
+        ):
+            # "Тысячу рублей спишут завтра": an amount does nothing itself.
+            return by_verb(grammar, asked, after[: at + 1])
+        return Case.NOM
     return Case.NOM
 
 
