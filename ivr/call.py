@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from ivr.agi.session import CallStopped, Session
+from ivr.agi.session import CallStopped, Played, Session
 from ivr.amd import is_machine
 from ivr.flow.machine import Machine
-from ivr.flow.model import Flow, Language, Say
+from ivr.flow.model import KEYPAD, Flow, Language, Say
 from ivr.flow.state import State
 from ivr.flow.steps import (
     Begun,
@@ -243,19 +243,30 @@ class _Speech:
         if clips is None:
             clips = await self._render(language, say.text, values)
         length_ms = sum(clip.samples for clip in clips) // 8
-        heard_ms, ended = 0, Ended.PLAYED if clips else Ended.FAULT
+        heard_ms, key, ignored, ended = 0, "", "", Ended.PLAYED if clips else Ended.FAULT
         for clip in clips:
-            played = await self._session.stream_file(str(clip.path), stop_keys)
+            played = await self._session.stream_file(str(clip.path), KEYPAD)
+            while played.ended is Ended.KEY and played.key not in stop_keys:
+                ignored += played.key
+                played = await self._go_on(clip, played.position_ms)
             if played.ended is Ended.PLAYED:
                 heard_ms += clip.length_ms
                 continue
             heard_ms += played.position_ms
             if played.ended is not Ended.FAULT:
-                return Heard(text=say.text, heard_ms=heard_ms, length_ms=length_ms, ended=played.ended), played.key
+                key, ended = played.key, played.ended
+                break
             # The rest of the sentence is still worth hearing.
             log.error("call.audio_missing", path=str(clip.path), text=say.text, language=language)
             ended = Ended.FAULT
-        return Heard(text=say.text, heard_ms=heard_ms, length_ms=length_ms, ended=ended), ""
+        heard = Heard(text=say.text, heard_ms=heard_ms, length_ms=length_ms, ended=ended, ignored=ignored)
+        return heard, key
+
+    async def _go_on(self, clip: Clip, position_ms: int) -> Played:
+        """Play the rest of `clip` after a key that Asterisk stopped it for, though the flow would not."""
+        if position_ms >= clip.length_ms:
+            return Played(Ended.PLAYED, position_ms)
+        return await self._session.stream_file(str(clip.path), KEYPAD, position_ms)
 
     async def _render(self, language: Language, text: str, values: Mapping[str, str]) -> tuple[Clip, ...]:
         log.warning("call.audio_late", text=text, language=language)

@@ -117,7 +117,7 @@ def private(calls: Iterable[CallStory]) -> list[CallStory]:
 
 
 def _typed_in(moment: Moment) -> bool:
-    return moment.kind in (NoteKind.KEY, NoteKind.INVALID) and len(moment.value) > _MENU_KEY_DIGITS
+    return moment.kind in (NoteKind.KEY, NoteKind.INVALID, NoteKind.IGNORED) and len(moment.value) > _MENU_KEY_DIGITS
 
 
 def calls_json(calls: Sequence[CallStory]) -> str:
@@ -179,6 +179,8 @@ def _said(moment: Moment) -> str:
             return f"key {moment.value} in {moment.node}{' (a follow-up question)' if moment.follow_up else ''}"
         case NoteKind.INVALID:
             return f"wrong key {moment.value} in {moment.node}"
+        case NoteKind.IGNORED:
+            return f"key {moment.value} in {moment.node}, which led nowhere"
         case NoteKind.NO_INPUT:
             return f"silence in {moment.node}"
         case NoteKind.LANGUAGE:

@@ -18,7 +18,7 @@ from reports.figures import Report
 #: How far the audio that the operator counted may be from the playback position.
 TOLERANCE_MS = 60
 
-_PRESSED = (NoteKind.KEY, NoteKind.INVALID)
+_PRESSED = (NoteKind.KEY, NoteKind.INVALID, NoteKind.IGNORED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ def compare_calls(calls: Sequence[LabCall], stories: Sequence[CallStory]) -> lis
     """Keys and heard milliseconds of answered calls, call by call."""
     lines = [_equal("answered calls", [len(calls)], [len(stories)])] if len(calls) != len(stories) else []
     for call, story in zip(calls, stories, strict=False):
-        lines.append(_equal("keys", [sent.key for sent in call.keys], _keys(story)))
+        lines.append(_equal("keys", [sent.key for sent in call.keys], list(_keys(story))))
         if any(moment.kind == NoteKind.TRANSFER for moment in story.moments):
             continue  # the operator also counts the other party's audio
         lines.append(_within("heard", call.heard_ms, sum(moment.heard_ms or 0 for moment in story.moments)))
@@ -96,14 +96,14 @@ def _listened(call: LabCall, stories: Sequence[CallStory]) -> bool:
     return min(call.heard_ms, before_key_ms) >= until_end_ms
 
 
-def _keys(story: CallStory) -> list[str]:
-    """Every key that the engine received: of menus, wrong ones, and the choice of a language."""
+def _keys(story: CallStory) -> str:
+    """Every key that the engine received: of menus, wrong and ignored ones, and the choice of a language."""
     languages = {"ru": "1", "uk": "2", "en": "3"}
-    return [
+    return "".join(
         languages[moment.value] if moment.kind == NoteKind.LANGUAGE else moment.value
         for moment in story.moments
         if moment.kind in (*_PRESSED, NoteKind.LANGUAGE)
-    ]
+    )
 
 
 def _equal(what: str, operator: Sequence[object], engine: Sequence[object]) -> Line:

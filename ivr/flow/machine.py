@@ -137,6 +137,8 @@ class _Turn:
                 return self._end("flow") if event.answered else self.node.failed
             case HungUp():
                 self._note_heard(event.heard)
+                if self.state.typed:
+                    self._note(NoteKind.IGNORED, self.state.typed)
                 return self._end("hang_up")
             case _:
                 assert_never(event)
@@ -237,7 +239,7 @@ class _Turn:
         )
         if result is not Match.COMPLETE:
             return self._not_complete(node, typed, result)
-        self._note_key(digits, follow_up=False)
+        self._note_key(typed, follow_up=False)
         self.state = self.state._replace(variables={**self.state.variables, node.into: digits})
         return node.then
 
@@ -307,6 +309,8 @@ class _Turn:
     def _note_heard(self, heard: tuple[Heard, ...]) -> None:
         for item in heard:
             main = item.text == self.flow.main_message
+            if item.ignored:
+                self._note(NoteKind.IGNORED, item.ignored)
             self.steps.append(Note(kind=NoteKind.HEARD, node=self.state.node, value=item.text, heard=item, main=main))
 
 

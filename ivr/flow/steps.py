@@ -48,6 +48,8 @@ class Heard:
     heard_ms: int
     length_ms: int
     ended: Ended
+    #: Keys pressed meanwhile that do not stop it, in order.
+    ignored: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,10 +126,12 @@ class End:
 class NoteKind(StrEnum):
     """What the journal keeps of a call. The values are stored."""
 
-    #: A complete key of a menu or gather that led somewhere; `value` is the key, `follow_up` as the flow marks it.
+    #: What was pressed in a menu or gather and led somewhere, a terminator included; `follow_up` as the flow marks it.
     KEY = "key"
     #: A wrong key; `value` is what was typed.
     INVALID = "invalid"
+    #: Keys that led nowhere: pressed during a text that they do not stop, or typed in and cut short by the hang-up.
+    IGNORED = "ignored"
     #: Silence where a key was asked for.
     NO_INPUT = "no_input"
     LANGUAGE = "language"

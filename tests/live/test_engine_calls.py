@@ -26,7 +26,11 @@ CLOSE_MS = 60
 async def test_keys_and_heard_milliseconds_are_what_the_caller_saw(
     make_site: MakeSite, start_asterisk: Start, tmp_path: Path
 ) -> None:
-    voice = DiskVoice(tmp_path / "audio", {"promo.greeting": (300, 200), "promo.offer": (3000,)})
+    voice = DiskVoice(
+        tmp_path / "audio", {"promo.greeting": (300, 200), "promo.offer": (3000,), "promo.opted_out": (2000,)}
+    )
+    # No key stops the confirmation; 5 is pressed in the midst of it.
+    keys = (Key("9", at_s=2.0), Key("5", at_s=2.8))
     async with SipPeer() as peer, a_database(tmp_path) as database:
         site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"})
         await start_asterisk(site)
@@ -35,7 +39,7 @@ async def test_keys_and_heard_milliseconds_are_what_the_caller_saw(
         try:
             sip = ("127.0.0.1", site.settings.asterisk.sip_port)
             listener = peer.dial(sip, "+74950000001", caller="+79160000001", plan=Plan(hang_up_packets=75))
-            chooser = peer.dial(sip, "+74950000001", caller="+79160000002", plan=Plan(keys=(Key("9", at_s=2.0),)))
+            chooser = peer.dial(sip, "+74950000001", caller="+79160000002", plan=Plan(keys=keys))
             async with asyncio.timeout(20):
                 await listener.ended.wait()
                 await chooser.ended.wait()
@@ -49,6 +53,6 @@ async def test_keys_and_heard_milliseconds_are_what_the_caller_saw(
     heard = sum(line.heard_ms or 0 for line in lines if line.call_id == gone.id)
     assert abs(heard - listener.heard_ms) <= CLOSE_MS
     kinds = [(line.kind, line.value) for line in lines if line.call_id == opted_out.id and line.kind != "heard"]
-    assert kinds == [("key", "9"), ("opt_out", "")]
+    assert kinds == [("key", "9"), ("opt_out", ""), ("ignored", "5")]
     heard = sum(line.heard_ms or 0 for line in lines if line.call_id == opted_out.id)
     assert abs(heard - chooser.heard_ms) <= CLOSE_MS

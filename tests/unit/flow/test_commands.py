@@ -39,7 +39,7 @@ def ivr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_check_says_which_flows_are_good(ivr: Shell) -> None:
     status, out, err = ivr("flow", "check", str(DIALPLANS / "promo.yaml"))
     assert (status, err) == (0, "")
-    assert out.startswith("promo: 12 nodes in ru, uk, en")
+    assert out.startswith("promo: 14 nodes in ru, uk, en")
 
 
 def test_check_shows_every_fault_with_its_brackets(ivr: Shell) -> None:
@@ -62,7 +62,7 @@ def test_a_sites_own_flows_texts_and_destinations_count(ivr: Shell) -> None:
     )
     status, out, err = ivr("flow", "check", "--site", str(site))
     assert status == 1
-    assert "promo: 12 nodes" in out
+    assert "promo: 14 nodes" in out
     assert "mine.yaml:7: In person: the settings name no destination warehouse." in err
     assert "shop.hello" not in err
 

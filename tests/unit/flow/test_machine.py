@@ -246,7 +246,7 @@ def test_gather_ends_at_the_terminator() -> None:
     call = Call(gather(), play("next", "card", "bye"))
     call.begin()
     call(stopped("ask", "4"), KeyPressed(key="2"), KeyPressed(key="#"))
-    assert call.notes == [(NoteKind.KEY, "42")]
+    assert call.notes == [(NoteKind.KEY, "42#")]
     assert call.state.variables == {"card": "42"}
     assert call.said == ("card",)
 
@@ -358,6 +358,15 @@ def test_the_main_message_is_marked_each_time_it_is_heard() -> None:
         Note(kind=NoteKind.HEARD, node="menu", value="ask", heard=half, main=True),
         End(node="menu", reason="hang_up"),
     )
+
+
+def test_keys_that_lead_nowhere_are_kept() -> None:
+    call = Call(play("hello", "hi", "gather"), gather())
+    call.begin()
+    call(Spoken(heard=(Heard(text="hi", heard_ms=900, length_ms=900, ended=Ended.PLAYED, ignored="19"),)))
+    assert call.notes == [(NoteKind.IGNORED, "19"), (NoteKind.HEARD, "hi")]
+    call(stopped("ask", "4"), HungUp())
+    assert call.notes == [(NoteKind.IGNORED, "4")]
 
 
 def test_hanging_up_is_possible_at_any_time_but_the_end() -> None:
