@@ -45,6 +45,9 @@ class Trunk(_Section):
     dial_format: str = "{digits}"
     #: A phone that sends no audio for so long is dead and hung up on; one that never speaks at all, too.
     rtp_timeout_s: int = Field(60, ge=10, le=3600)
+    #: The most that all campaigns together may use; each campaign has its own share (`Outbound`).
+    channels: int = Field(2000, ge=1, le=2000)
+    calls_per_second: float = Field(200.0, gt=0, le=200)
 
     @field_validator("dial_format")
     @classmethod

@@ -63,7 +63,13 @@ class Worker:
             grace_s=grace_s,
         )
         self._rules: dict[int, Rules] = {}
+        #: Of each campaign, and of the trunk that they share.
         self._paces: dict[int, Pace] = {}
+        self._trunk = settings.trunk
+        self._trunk_pace = Pace(
+            channels=self._trunk.channels, calls_per_second=self._trunk.calls_per_second, at_s=time.monotonic()
+        )
+        self._turns = 0
         self._campaigns = RunningCampaigns(engine, settings.tenant)
         self._running: list[Campaign] = []
         self._read_at_s = -_POLL_S
@@ -121,7 +127,10 @@ class Worker:
             self._rules |= {campaign.id: campaign.rules for campaign in self._running}
             await self._ledger.flush()
         wait_s = _POLL_S if self._running else _IDLE_POLL_S
-        for campaign in self._running:
+        # Another one is first at each turn: none takes the whole trunk for itself.
+        self._turns += 1
+        first = self._turns % max(1, len(self._running))
+        for campaign in self._running[first:] + self._running[:first]:
             wait_s = min(wait_s, await self._start_calls(campaign))
         return wait_s
 
@@ -131,20 +140,25 @@ class Worker:
             channels=rules.channels, calls_per_second=rules.calls_per_second, at_s=now_s
         )
         in_flight = self._in_flight[campaign.id]
-        wanted = pace.allowed(now_s=now_s, in_flight=in_flight)
+        wanted = min(
+            pace.allowed(now_s=now_s, in_flight=in_flight),
+            self._trunk_pace.allowed(now_s=now_s, in_flight=self.in_flight),
+        )
         claims: list[Claim] = []
         if wanted and self._ami.up and not self._stopping:
             claims = await self._ledger.claim(campaign.id, wanted)
         self._paces[campaign.id] = pace.spent(len(claims), now_s=now_s)
+        self._trunk_pace = self._trunk_pace.spent(len(claims), now_s=now_s)
         for claim in claims:
             self._take(claim.campaign_id, self._dialer.dial(claim, rules), name=claim.attempt_id)
         idle = wanted and not claims and not in_flight
         if idle and await finish_if_done(self._engine, campaign.id, now_ms=self._clock_ms()):
             log.info("campaign_finished", campaign=campaign.name)
-        if len(claims) < wanted or in_flight + len(claims) >= rules.channels:
+        if len(claims) < wanted or in_flight + len(claims) >= rules.channels or self.in_flight >= self._trunk.channels:
             # Nobody is due, or every channel is taken: the end of a call wakes us.
             return _POLL_S
-        return self._paces[campaign.id].wait_s(now_s=time.monotonic())
+        now_s = time.monotonic()
+        return max(self._paces[campaign.id].wait_s(now_s=now_s), self._trunk_pace.wait_s(now_s=now_s))
 
     def _take(self, campaign_id: int, call: Coroutine[None, None, None], *, name: str) -> None:
         task = asyncio.create_task(call, name=name)
@@ -155,7 +169,8 @@ class Worker:
             self._in_flight[campaign_id] -= 1
             self._calls.discard(task)
             # More calls may start at once only where the channels were all taken, or where the campaign is over.
-            if self._in_flight[campaign_id] in (0, self._rules[campaign_id].channels - 1):
+            own, all_calls = self._in_flight[campaign_id], self.in_flight
+            if own in (0, self._rules[campaign_id].channels - 1) or all_calls == self._trunk.channels - 1:
                 self._wake.set()
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("attempt_failed", attempt=name, exc_info=error)

@@ -114,11 +114,13 @@ class CampaignSite:
             )
 
     @contextlib.asynccontextmanager
-    async def working(self, fake: FakeAmi, *, grace_s: float = 1.0) -> AsyncIterator[Worker]:
+    async def working(
+        self, fake: FakeAmi, *, grace_s: float = 1.0, settings: Settings = SETTINGS
+    ) -> AsyncIterator[Worker]:
         """A worker on the fake Asterisk; the end drops the calls in flight as a crash does."""
         ami = ami_link(fake.port)
         await ami.open()
-        worker = Worker(self.engine, ami, SETTINGS, asterisk_log=self.log, grace_s=grace_s)
+        worker = Worker(self.engine, ami, settings, asterisk_log=self.log, grace_s=grace_s)
 
         task = asyncio.create_task(worker.run())
         try:

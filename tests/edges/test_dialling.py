@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ivr.settings import Settings, Trunk
 from outbound import do_not_call
 from tests.edges import fake_ami
 from tests.edges.campaign_site import CampaignSite, now_ms, number, opened
@@ -120,6 +121,21 @@ async def test_the_channel_cap(site: CampaignSite) -> None:
     async with running(behaving(site, fake_ami.PERSON)) as fake, site.working(fake):
         await site.until_state("finished")
     assert fake.most_channels == 3
+
+
+async def test_campaigns_share_the_trunk(site: CampaignSite) -> None:
+    narrow = Settings(trunk=Trunk(host="127.0.0.1", channels=4))
+    await site.campaign(12, name="sony", channels=4)
+    await site.campaign(12, name="lg", channels=4)
+    async with (
+        running(behaving(site, Subscriber(talks_s=0.2))) as fake,
+        site.working(fake, settings=narrow),
+    ):
+        await site.until_state("finished", name="sony")
+        await site.until_state("finished", name="lg")
+    assert fake.most_channels == 4
+    first_half = {row.campaign_id for row in sorted(await site.attempts(), key=lambda row: row.planned_at_ms)[:12]}
+    assert len(first_half) == 2
 
 
 async def test_pause_resume_and_stop(site: CampaignSite) -> None:
