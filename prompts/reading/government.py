@@ -7,7 +7,7 @@ on the noun counted, and on the rest of the clause.
 from __future__ import annotations
 
 from prompts.reading.cases import CASE_OF_TAG, Case
-from prompts.reading.grammar import BREAKS, Asked, Grammar, Role
+from prompts.reading.grammar import BREAKS, Asked, Grammar, Role, begins, clause_of
 from prompts.reading.listed import listed
 from prompts.reading.nouns import parses
 from prompts.reading.predicates import active_participle, by_later_verb, by_verb, is_means, preposition_before
@@ -30,8 +30,11 @@ def case_of(grammar: Grammar, asked: Asked, place: Place) -> Case:
         return case
     if asked.kind is Kind.DATE:
         return _bare_date(grammar, asked, place)
+    if asked.kind is Kind.ORDINAL and asked.noun in grammar.day_numbers and _of_month(grammar, place):
+        return _bare_date(grammar, asked, place)
+    parted = bool(place.before) and place.before[-1] in grammar.parting
     allowed, outer = _adjectives(grammar, asked, before)
-    if allowed:
+    if allowed and not parted:
         outer = _stripped(grammar, outer)
         case = _governed(grammar, asked, outer, place.after) or _ungoverned(grammar, asked, outer, place.after)
         if case in allowed or (case is Case.DIST and Case.DAT not in allowed):
@@ -103,9 +106,43 @@ def _bare_date(grammar: Grammar, asked: Asked, place: Place) -> Case:
         and any(f" {name} " in f" {' '.join(before[-5:])} " for name in grammar.date_names)
     ):
         return Case.NOM
+    if before and before[-1] in BREAKS and _names_a_date(grammar, clause_of(before[:-1])):
+        return Case.NOM
+    if before and is_any(grammar, before[-1], grammar.linking) and _day_named_as(grammar, clause_of(before)):
+        return Case.NOM
     if not before and place.after[:1] and place.after[0] in BREAKS and grammar.named_dates & set(place.after[1:4]):
         return Case.NOM
     return Case.GEN
+
+
+def _of_month(grammar: Grammar, place: Place) -> bool:
+    """Whether a day's number says when: "первого числа каждого месяца"; not "первое число — выходной"."""
+    starts = not place.before or place.before[-1] in BREAKS
+    said_of = bool(place.after) and place.after[0] not in BREAKS
+    near = (*place.before[-2:], *place.after[:3])
+    return (starts and said_of) or begins(near, grammar.months)
+
+
+def _names_a_date(grammar: Grammar, clause: tuple[str, ...]) -> bool:
+    """Whether the subject of the clause is a day or a term: "следующий рабочий день"."""
+    for at, word in enumerate(clause):
+        read = parses(grammar.code, word) if word[0].isalpha() else ()
+        if any(each.tag.POS in ("ADJF", "PRTF") for each in read):
+            continue
+        nouns = [each for each in read if each.tag.POS == "NOUN" and each.tag.case == "nomn"]
+        if nouns and not preposition_before(grammar, clause[:at]):
+            return any(each.normal_form in grammar.named_dates for each in nouns)
+    return False
+
+
+def _day_named_as(grammar: Grammar, clause: tuple[str, ...]) -> bool:
+    """Whether the clause has a day or a term in the instrumental: "последним днём будет"."""
+    return any(
+        each.tag.case == "ablt" and each.normal_form in grammar.named_dates
+        for word in clause
+        if word[0].isalpha()
+        for each in parses(grammar.code, word)
+    )
 
 
 def _adjectives(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> tuple[frozenset[Case], tuple[str, ...]]:
@@ -220,4 +257,19 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
         # "При заказе двух пицц", "подтвердите заказ двух пицц"; "ваш заказ две пиццы".
         dependent = (governed and not located) or by_verb(grammar, asked, before[:-1]) is Case.ACC
         return Case.GEN if dependent else None
+    if _tells_what_there_is(grammar, clause_of(before), after):
+        return None
     return Case.GEN if names & grammar.genitive_heads else None
+
+
+def _tells_what_there_is(grammar: Grammar, clause: tuple[str, ...], after: tuple[str, ...]) -> bool:
+    """Whether a place and an aim are all that the sentence has beside the count: "в очереди на выдачу два заказа"."""
+    if after or grammar.roles.get(clause[0]) not in (Role.IN, Role.ON, Role.AT):
+        return False
+    aims = [at for at, word in enumerate(clause) if at > 1 and (word in grammar.roles or word in grammar.fixed)]
+    return len(aims) == 1 and not any(
+        each.tag.POS in ("VERB", "INFN") and not any(other.tag.POS == "NOUN" for other in parses(grammar.code, word))
+        for word in clause
+        if word[0].isalpha()
+        for each in parses(grammar.code, word)[:1]
+    )

@@ -32,6 +32,8 @@ class Grammar:
     roles: Mapping[str, Role]
     #: Adverbs that may stand between the governing word and the variable.
     transparent: frozenset[str]
+    #: Those of them that part an adjective from the number: "перед вашим ещё два заказа".
+    parting: frozenset[str]
     #: Nouns in the nominative whose count says how long, how far, how much, not where.
     units: frozenset[str]
     time_units: frozenset[str]
@@ -63,6 +65,10 @@ class Grammar:
     partitive: tuple[str, ...]
     #: Beginnings of words that make "за" mean "after, to fetch".
     fetching: tuple[str, ...]
+    #: Measures of what "за" takes in the genitive: "за сорока градусів".
+    conditions: frozenset[str] = frozenset()
+    #: What one passes on the way: "за вторым поворотом".
+    landmarks: frozenset[str] = frozenset()
     #: Words after the variable that make "в" mean a distance: "в двух минутах ходьбы".
     distance: frozenset[str]
     #: Verbs and predicatives by dictionary form.
@@ -100,6 +106,8 @@ class Grammar:
     #: Verbs with the living in the dative: "позвоним", and, when they have an object already, "вернём деньги".
     giving: frozenset[str] = frozenset()
     handing: frozenset[str] = frozenset()
+    #: Groups of people that receive as a person does: "подарили двум семьям".
+    groups: frozenset[str] = frozenset()
     #: Verbs with a person as object and a thing in the instrumental: "порадуем вас двумя новинками".
     rewarding: frozenset[str] = frozenset()
     #: Verbs with things as objects, so that the living do it: "купили два человека".
@@ -140,6 +148,8 @@ class Grammar:
     company: tuple[str, ...] = ()
     #: Beginnings of words that make "из" of what is counted: "оберіть один подарунок із десяти".
     choosing: tuple[str, ...] = ()
+    #: Beginnings of words after the variable that single some out of it: "із трьох магазинів один".
+    singling: tuple[str, ...] = ()
     #: Beginnings of words after the variable that make "с" mean "from": "с трёх процентов начинается".
     starting: tuple[str, ...] = ()
     #: Beginnings of words that make "в" mean "what colour": "окрашен в два цвета".
@@ -157,6 +167,9 @@ class Grammar:
     #: What a date is the name of, not a "when", before a dash or colon and after one.
     date_names: frozenset[str] = frozenset()
     named_dates: frozenset[str] = frozenset()
+    #: Nouns whose ordinal is a date, and beginnings of words that say of which month.
+    day_numbers: frozenset[str] = frozenset()
+    months: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,8 @@ def phrase(language: str, words: str) -> Phrase:
     if str(parse.tag.case or "nomn") != "nomn" or parse.tag.number == "plur":
         # The author wrote another form: "{n:count магазинов}".
         lowered = lowered if marked(parse, "Pltm") else parse.normal_form
+        if lowered in IRREGULAR[language]:
+            return phrase(language, " ".join([*spoken[:head], lowered, *tail]))
     return _declined(language, lowered, parse, adjectives, tail)
 
 
@@ -123,8 +125,8 @@ def _declined(
             continue
         number = "plur" if each.tag.number == "plur" else "sing"
         by_form.setdefault((number, case), []).append(each.word)
-    singular = tuple(_best(language, by_form.get(("sing", case), []), case, animate) or word for case in TABLE_ORDER)
-    plural = tuple(_best(language, by_form.get(("plur", case), []), case, animate) or word for case in TABLE_ORDER)
+    singular = tuple(_best(language, by_form.get(("sing", case), []), case, gender) or word for case in TABLE_ORDER)
+    plural = tuple(_best(language, by_form.get(("plur", case), []), case, gender) or word for case in TABLE_ORDER)
     if counted := COUNT_PLURALS[language].get(word):
         plural = (plural[0], counted, *plural[2:])
     plural_only = marked(parse, "Pltm") or not any(number == "sing" for number, _ in by_form)
@@ -132,10 +134,16 @@ def _declined(
     return Phrase(word, gender, animate, plural_only, adjectival, Forms(gender, singular, plural), adjectives, tail)
 
 
-def _best(language: str, offered: list[str], case: Case, animate: bool) -> str:
+def _best(language: str, offered: list[str], case: Case, gender: Gender) -> str:
     """The everyday form of several that the dictionary gives."""
     if language == "uk" and len(offered) > 1 and case in (Case.DAT, Case.LOC):
-        return next((form for form in offered if not form.endswith(("ові", "еві", "єві", "нім", "тім"))), offered[0])
+        if case is Case.LOC and gender is Gender.NEUTER:
+            # "На дереві" rather than "на дереву".
+            offered = [form for form in offered if form.endswith("і")] or offered
+        if any(form.endswith("ім") for form in offered):
+            # "При знайомому" rather than "при знайомім".
+            offered = [form for form in offered if form.endswith("ому")] or offered
+        return next((form for form in offered if not form.endswith(("ові", "еві", "єві"))), offered[0])
     return offered[0] if offered else ""
 
 

@@ -36,12 +36,23 @@ def groups(value: str) -> tuple[bool, tuple[str, ...]]:
         written = tuple(re.findall(r"\d+", value))
         if len(written) > 2 and max(map(len, written)) <= 3:
             return plus, written
+    if sizes[:2] == (1, 3) and digits.startswith("0800"):
+        sizes = (1, 3, *(_written(value, 6) or sizes[2:]))
     found = []
     at = 0
     for size in sizes:
         found.append(digits[at : at + size])
         at += size
     return plus, tuple(found)
+
+
+def _written(value: str, size: int) -> tuple[int, ...]:
+    """The groups that the last digits, that many, are written in; () when they are not parted into short ones."""
+    groups: list[int] = []
+    for digits in reversed(re.findall(r"\d+", value)):
+        if sum(groups) < size:
+            groups.insert(0, len(digits))
+    return tuple(groups) if sum(groups) == size and max(groups) <= 3 else ()
 
 
 def _plan(digits: str, plus: bool) -> tuple[int, ...]:

@@ -95,16 +95,18 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
             if case is Case.INS and _does_it(grammar, asked, each, clause, at):
                 return Case.NOM
             return case
-        if asked.animate and not _stands_bare(grammar, others, grammar.to_whom):
-            handed = lemma in grammar.handing and has_object(
-                grammar, others if each.tag.POS == "INFN" else clause[at + 1 :]
-            )
-            if (handed or lemma in grammar.giving) and not _subject_follows(grammar, asked, each, clause, at):
-                return Case.DAT
-        if each.tag.POS not in ("VERB", "INFN", "GRND"):
-            continue
+        if (asked.animate or asked.noun in grammar.groups) and not _stands_bare(grammar, others, grammar.to_whom):
+            given = has_object(grammar, clause[at + 1 :])
+            handed = lemma in grammar.handing and (given or (each.tag.POS == "INFN" and has_object(grammar, others)))
+            if lemma in grammar.giving or handed:
+                # "Выплатили деньги двум клиентам": who does it would stand before the verb.
+                paid = given and each.tag.number == "plur" and lemma not in grammar.taking
+                if paid or not _subject_follows(grammar, asked, each, clause, at):
+                    return Case.DAT
         if asked.kind is Kind.COUNT and asked.noun in grammar.means.get(lemma, ()):
             return Case.INS
+        if each.tag.POS not in ("VERB", "INFN", "GRND"):
+            continue
         whom = _stands_bare(grammar, others, grammar.whom)
         filled = whom or has_object(grammar, clause[at + 1 :])
         if asked.noun in grammar.manner.get(lemma, ()) and (
@@ -120,7 +122,7 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
 def is_means(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> bool:
     """Whether the count says what the clause's verb pays or sends with."""
     tables = (grammar.means, grammar.manner)
-    if not any(asked.noun in nouns for table in tables for nouns in table.values()):
+    if asked.kind is not Kind.COUNT or not any(asked.noun in nouns for table in tables for nouns in table.values()):
         return False
     return any(
         asked.noun in table.get(each.normal_form, ())

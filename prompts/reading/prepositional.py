@@ -20,6 +20,10 @@ def by_preposition(grammar: Grammar, asked: Asked, role: Role, before: tuple[str
         case Role.FOR:
             if kind is Kind.COUNT and asked.noun not in grammar.units and begins(clause, grammar.fetching):
                 return Case.INS
+            if kind is Kind.MEASURE and asked.noun in grammar.conditions:
+                return Case.GEN
+            if kind is Kind.ORDINAL and asked.noun in grammar.landmarks:
+                return Case.INS
             return Case.ACC
         case Role.WITH:
             return _with_or_from(grammar, asked, before, after)
@@ -51,6 +55,8 @@ def _with_or_from(grammar: Grammar, asked: Asked, before: tuple[str, ...], after
         return Case.GEN
     aged = asked.noun in grammar.ages and not (after and _is_thing(grammar, after[0]))
     if begins(after[:3], grammar.starting) or asked.noun in grammar.sides or aged or _ranged(grammar, after):
+        return Case.GEN
+    if not clause and (begins(after[:3], grammar.choosing) or begins(after[:1], grammar.singling)):
         return Case.GEN
     taken = bool(clause) and (clause[-1].startswith("{") or is_any(grammar, clause[-1], grammar.shares))
     if taken and kind in (Kind.MONEY, Kind.PERCENT, Kind.MEASURE):

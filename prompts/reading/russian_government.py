@@ -89,6 +89,7 @@ GRAMMAR = Grammar(
             именно ориентировочно суммарно дополнительно
         """)
     ),
+    parting=frozenset(listed("ещё еще уже лишь только всего")),
     units=frozenset(
         listed("""
             час минута секунда день сутки неделя месяц год раз рубль копейка доллар евро гривна процент метр
@@ -155,11 +156,13 @@ GRAMMAR = Grammar(
         "приходите", "приезжайте", "заезжайте", "заходите", "приди", "зайди", "следи", "наблюд", "вернитесь",
         "возвращайтесь", "загляните", "заглядывайте", "охот", "обратит", "обращай",
     ),
+    landmarks=frozenset(listed("поворот светофор перекрёсток перекресток переход мост дом остановка заправка подъезд")),
     distance=frozenset(listed("от отсюда оттуда ходьбы езды пути пешком хода ходу")),
     verbs=verbs.VERBS,
     participles=verbs.PARTICIPLES,
     giving=verbs.GIVING,
     handing=verbs.HANDING,
+    groups=verbs.GROUPS,
     rewarding=verbs.REWARDING,
     taking=verbs.TAKING,
     means=verbs.MEANS,
@@ -205,6 +208,8 @@ GRAMMAR = Grammar(
     ),
     weekdays=frozenset(listed("понедельник вторник среда четверг пятница суббота воскресенье")),
     named_dates=frozenset(listed("день дата срок праздник последний первый крайний")),
+    day_numbers=frozenset({"число"}),
+    months=("месяц", "ежемесячн"),
     than=frozenset({"чем"}),
     today=frozenset(listed("сегодня завтра вчера послезавтра дата дату датой дате это")),
     following={

@@ -41,6 +41,7 @@ def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
     found: list[Place | None] = []
     before: list[str] = []
     last: tuple[Variable, Place] | None = None
+    joined = False
     for at, piece in enumerate(pieces):
         if isinstance(piece, Literal):
             found.append(None)
@@ -55,8 +56,11 @@ def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
         following = pieces[at + 1] if at + 1 < len(pieces) else None
         hyphened = isinstance(following, Literal) and _HYPHEN.match(following.text) is not None
         here = Place(tuple(before), _after(pieces, at), hyphened=hyphened)
-        if last is not None and (shared := _shared(last, piece, here)):
-            here = shared
+        # "между {a} и {b} — {c}": the dash begins what is said of the two.
+        said_of = joined and here.before[-1] in _PAUSES - {","}
+        shared = None if last is None or said_of else _shared(last, piece, here)
+        joined = shared is not None and here.before[-1] in JOINS
+        here = shared or here
         found.append(here)
         before.append("{" + piece.kind + "}")
         last = (piece, here)

@@ -219,8 +219,8 @@ class _Component:
         )
 
     def _index(self, digits: str) -> None:
-        for start in range(0, len(digits), 3):
-            group = digits[start : start + 3]
+        # Region and office: 2 + 3 digits in Ukraine, 3 + 3 in Russia.
+        for group in (digits[:-3], digits[-3:]):
             bare = group.lstrip("0")
             self.said += [self.language.numerals.zero[0]] * (len(group) - len(bare))
             if bare:

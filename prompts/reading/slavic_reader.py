@@ -13,6 +13,7 @@ from prompts.reading.government import case_of, governing_role
 from prompts.reading.grammar import Asked, Grammar, Role
 from prompts.reading.nouns import Phrase, locative, parses, phrase
 from prompts.reading.numerals import agreement
+from prompts.reading.predicates import preposition_before
 from prompts.reading.russian_government import GRAMMAR as RUSSIAN_GRAMMAR
 from prompts.reading.sentence import JOINS, Place
 from prompts.reading.slavic import (
@@ -39,6 +40,7 @@ _YEAR_WORDS = {
     "год": Case.ACC, "года": Case.GEN, "году": Case.LOC, "годом": Case.INS,
     "рік": Case.ACC, "року": Case.GEN, "році": Case.LOC, "роком": Case.INS,
 }  # fmt: skip
+_CLAUSE_ENDS = frozenset(",;()")
 _LONGEST_ORDINAL = 10**12
 
 
@@ -123,7 +125,7 @@ class SlavicReader:
     def _measure(self, value: str, variable: Variable, place: Place) -> str:
         amounts, unit = measures.measure(self.language.code, value)
         noun = phrase(self.language.code, unit)
-        case = self._case(variable, place)
+        case = self._case(variable, place, noun)
         said = []
         for amount in amounts[:-1]:
             said += [bare_number(self.language, amount, case, noun.gender), _BY[self.language.code]]
@@ -186,7 +188,7 @@ class SlavicReader:
         if not variable.argument:
             gender, lemma, animate, forced, _ = self._noun_after(place)
             if not lemma and place.before:
-                gender = self._gender_before(place.before[-1])
+                gender = self._subject_gender(place.before)
             case = variable.case or forced or self._case(variable, place, lemma=lemma)
             return ordinal_words(self.language, number, gender, case, animate=animate)
         noun = phrase(code, variable.argument)
@@ -202,11 +204,18 @@ class SlavicReader:
         named = locative(code, noun) if inside else noun.singular(case)
         return f"{ordinal_words(self.language, number, noun.gender, case, animate=noun.animate)} {named}"
 
-    def _gender_before(self, word: str) -> Gender:
-        """The gender of the noun right before an ordinal: "ваше место третье"."""
-        for each in parses(self.language.code, word) if word[0].isalpha() else ():
-            if each.tag.POS == "NOUN" and each.tag.case == "nomn" and each.tag.number != "plur" and each.score >= 0.1:
-                return Gender(str(each.tag.gender)) if each.tag.gender in tuple(Gender) else Gender.MASCULINE
+    def _subject_gender(self, before: tuple[str, ...]) -> Gender:
+        """The gender of the subject that an ordinal is said of: "ваше место третье", "ваша очередь — третья"."""
+        start = next((at + 1 for at in range(len(before) - 1, -1, -1) if before[at] in _CLAUSE_ENDS), 0)
+        for at in range(start, len(before)):
+            for each in parses(self.language.code, before[at]) if before[at][0].isalpha() else ():
+                tag = each.tag
+                if tag.case != "nomn" or tag.number == "plur" or each.score < 0.1:
+                    continue
+                if tag.POS == "NPRO" and not tag.gender:
+                    return Gender.MASCULINE
+                if tag.POS == "NOUN" and not preposition_before(self.grammar, before[start:at]):
+                    return Gender(str(tag.gender)) if tag.gender in tuple(Gender) else Gender.MASCULINE
         return Gender.MASCULINE
 
     def _digits(self, group: str) -> str:
