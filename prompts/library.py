@@ -25,7 +25,7 @@ from prompts.cache import AudioCache
 from prompts.engines.choice import AUTO, Speaker, provide, speakers
 from prompts.engines.engine import Progress
 from prompts.fragments import Fragment
-from prompts.phrases import Phrases
+from prompts.phrases import FALLBACK, Phrases
 from prompts.recordings import Recordings
 from prompts.sentences import LANGUAGES, load_sentences
 from prompts.voice import Clip
@@ -157,6 +157,9 @@ class Library:
             if speaker is not None and any(result.failure == "away" for result in failed):
                 self.pass_over(speaker, why)
         log.warning("text_not_spoken", language=language, text=text, why=why)
+        sentence = self.sentences.get(language, text)
+        if sentence is not None and sentence.fallback is not None:
+            return await self.render(language, f"{text}{FALLBACK}", {})
         return ()
 
     # ------------------------------------------------------------ fragments and clips

@@ -87,13 +87,18 @@ class Phrases:
     def _read(
         self, language: str, key: str | None, text: str, plan: Sequence[Cut], values: Mapping[str, str]
     ) -> tuple[Fragment, ...]:
-        parts = [part.text for part in read_parts(language, text, values)]
-        pronounce = self.pronunciations[language].spoken
+        read = read_parts(language, text, values)
+        pronunciation = self.pronunciations[language]
+        for part in read:
+            if part.variable is not None and (strange := pronunciation.unsayable(part.text)):
+                what = f"No voice of {language} can say {strange!r}."
+                raise ReadingError(what, "Write it in this language's letters.", part.variable)
+        parts = [part.text for part in read]
         found = []
         for index, cut in enumerate(plan):
             words, pause_ms = assembled(cut, parts, last=index == len(plan) - 1)
             if words:
-                found.append(Fragment(language, pronounce(words), pause_ms, key))
+                found.append(Fragment(language, pronunciation.spoken(words), pause_ms, key))
         return tuple(found)
 
     def _tell(self, event: str, language: str, key: str, why: str) -> None:

@@ -1,15 +1,17 @@
 """What is written with foreign letters or signs -> what the language's own voice can say. Pure, but for the loading.
 
 First the dictionary of the language (prompts/dictionary/, then the site's); what it does not know is spelled or
-transliterated, for a voice of one language garbles or skips the letters of another.
+transliterated, for a voice of one language garbles or skips the letters of another. Russian letters in Ukrainian, and
+Ukrainian ones in Russian, become their nearest neighbours. What is left then, no voice can say: `unsayable`.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import yaml
@@ -20,7 +22,7 @@ from prompts.sentences import LANGUAGES
 #: The dictionaries that come with the engine.
 SHIPPED = Path(__file__).parent / "dictionary"
 
-_LATIN = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]+")
+_LATIN = re.compile(r"(?:[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ][\u0300-\u036f]*)+")
 _CYRILLIC = re.compile(r"[Ѐ-ӿ]+(?:['’ʼ][Ѐ-ӿ]+)*")
 _LETTERS = {
     language: dict(zip("abcdefghijklmnopqrstuvwxyz", names.split(), strict=True))
@@ -42,7 +44,42 @@ _SOUND = {
     language: {written: spoken for written, _, spoken in (pair.partition(" ") for pair in table.split("|"))}
     for language, table in _SOUNDS.items()
 }
-_ACCENTS = str.maketrans("àáâãäåçèéêëìíîïñòóôõöøùúûüýÿ", "aaaaaaceeeeiiiinoooooouuuuyy")
+#: Latin letters that are no plain letter with a mark.
+_LIGATURES = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
+    | {"ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ı": "i", "ə": "e", "Ə": "E"}
+)
+#: Letters of the other Cyrillic language, and marks with several forms, as a voice knows them; the first rule first.
+_NEIGHBOURS = {
+    language: tuple((re.compile(written, re.IGNORECASE), spoken) for written, spoken in rules)
+    for language, rules in {
+        "uk": (
+            # RHVoice 1.8 does not know U+02BC, the apostrophe of Ukrainian spelling.
+            (r"(?<=[^\W\d_])[ʼ’`´](?=[^\W\d_])", "'"),
+            (r"(?<=[жчшщ])ё", "о"),
+            (r"(?<=[бвгґдзйклмнпрстфхц])ё", "ьо"),
+            ("ё", "йо"),
+            ("ы", "и"),
+            ("э", "е"),
+            ("ъ", "'"),
+        ),
+        "ru": (
+            (r"(?<=[бвгджзклмнпрстфхцчшщ])['ʼ’`´](?=[яюєїеё])", "ъ"),
+            (r"(?<=ъ)ї", "и"),
+            ("ї", "йи"),
+            ("і", "и"),
+            ("є", "е"),
+            ("ґ", "г"),
+            ("ў", "у"),
+        ),
+        "en": (),
+    }.items()
+}
+_ALPHABETS = {
+    "ru": frozenset("абвгдеёжзийклмнопрстуфхцчшщъыьэюя"),
+    "uk": frozenset("абвгґдеєжзиіїйклмнопрстуфхцчшщьюя"),
+    "en": frozenset("abcdefghijklmnopqrstuvwxyz"),
+}
 
 
 @dataclass(frozen=True)
@@ -53,10 +90,20 @@ class Pronunciation:
 
     def spoken(self, text: str) -> str:
         """`text` with all foreign words as this language's voice can say them."""
+        text = unicodedata.normalize("NFC", text)
         if self.words:
             text = self._known.sub(self._as_known, text)
+        text = _LATIN.sub(lambda found: _plain(found[0]), text)
         foreign = _CYRILLIC if self.language == "en" else _LATIN
-        return " ".join(foreign.sub(lambda found: self._by_letters(found[0]), text).split())
+        text = foreign.sub(lambda found: self._by_letters(found[0]), text)
+        for written, spoken in _NEIGHBOURS[self.language]:
+            text = written.sub(partial(_in_case, spoken), text)
+        return " ".join(text.split())
+
+    def unsayable(self, text: str) -> str:
+        """The letters of `text` that this language's voice has no sound for, however they are written."""
+        said = dict.fromkeys(each for each in self.spoken(text).lower() if each.isalpha())
+        return "".join(each for each in said if each not in _ALPHABETS[self.language])
 
     def unknown(self, text: str) -> list[str]:
         """Foreign words that the dictionary does not have, so that they are read letter by letter or as they sound."""
@@ -85,7 +132,7 @@ class Pronunciation:
         )
 
     def _by_letters(self, word: str) -> str:
-        plain = word.lower().translate(_ACCENTS)
+        plain = word.lower()
         if self.language != "en" and ((word.isupper() and len(word) <= 4) or not re.search("[aeiouy]", plain)):
             return " ".join(_LETTERS[self.language].get(letter, "") for letter in plain)
         sounds, said, at = _SOUND[self.language], "", 0
@@ -98,6 +145,16 @@ class Pronunciation:
                 length = 1
             at += length
         return said.capitalize() if word[0].isupper() else said
+
+
+def _plain(latin: str) -> str:
+    """Latin letters without their marks."""
+    parts = unicodedata.normalize("NFD", latin.translate(_LIGATURES))
+    return "".join(each for each in parts if not unicodedata.combining(each))
+
+
+def _in_case(spoken: str, found: re.Match[str]) -> str:
+    return spoken.capitalize() if found[0].isupper() else spoken
 
 
 def load_pronunciation(language: str, *folders: Path) -> Pronunciation:

@@ -76,6 +76,18 @@ async def test_without_any_engine_there_is_silence_and_a_warning(
     library.close()
 
 
+async def test_words_that_no_engine_can_make_are_replaced_by_the_fallback_sentence(
+    site: Path, speech: None, shared_workers: Workers
+) -> None:
+    well = open_library(site, shared_workers)
+    polite = await well.render("ru", "hello.fallback", {})
+    crashing = open_library(site, Workers(command=("false",)))
+    assert polite
+    assert await crashing.render("ru", "hello", {"name": "Иван"}) == polite
+    well.close()
+    crashing.workers.close()
+
+
 def campaign(leads: int) -> list[Spoken]:
     return [
         Spoken(language, text, {"name": f"Иван{'ва'[lead % 2]}", "price": str(100 + lead % 3), "until": "2026-12-01"})

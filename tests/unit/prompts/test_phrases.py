@@ -46,8 +46,8 @@ def test_only_a_whole_sentence_without_variables_may_be_replaced_by_a_recording(
     assert [each.key for each in phrases.fragments("ru", "hello", {"name": "Иван"})] == [None]
 
 
-@pytest.mark.parametrize("values", [{}, {"name": ""}, {"name": "  "}])
-def test_a_missing_name_is_a_polite_greeting_never_a_hole(phrases: Phrases, values: dict[str, str]) -> None:
+@pytest.mark.parametrize("values", [{}, {"name": ""}, {"name": "  "}, {"name": "王小明"}, {"name": "علي"}])
+def test_without_a_name_that_can_be_said_the_greeting_is_polite(phrases: Phrases, values: dict[str, str]) -> None:
     assert words(phrases.fragments("ru", "hello", values)) == ["Здравствуйте!"]
 
 

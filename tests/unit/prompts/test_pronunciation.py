@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,33 @@ from prompts.pronunciation import SHIPPED, load_pronunciation
         ("en", "Hello, Иван Щукин!", "Hello, Ivan Shchukin!"),
         ("en", "Сергій Мар'яненко", "Sergiy Maryanenko"),
         ("en", "A Sony TV", "A Sony T V"),
+        ("en", "Two Sony TVs", "Two Sony tee veez"),
+        ("en", "José Łukasz Weiß", "Jose Lukasz Weiss"),
+        ("ru", "Łukasz", "Лукасз"),
+        ("ru", "Андрій Їжак, Євген Ґудзь, м'ята", "Андрий Йижак, Евген Гудзь, мъята"),
+        ("ru", "О'Коннор", "О'Коннор"),
+        ("ru", unicodedata.normalize("NFD", "Сергей Ёлкин"), "Сергей Ёлкин"),
+        ("uk", "девʼять, дев’ять, дев'ять", "дев'ять, дев'ять, дев'ять"),
+        ("uk", "Чёрный Пётр, Эдуард Ёлкин", "Чорний Пьотр, Едуард Йолкин"),
     ],
 )
 def test_spoken(language: str, written: str, spoken: str) -> None:
     assert load_pronunciation(language, SHIPPED).spoken(written) == spoken
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "strange"),
+    [
+        ("ru", "Иван Łukasz Їжак, O'Neil", ""),
+        ("uk", "Олена Чёрная, José", ""),
+        ("en", "Иван Łukasz", ""),
+        ("ru", "王小明", "王小明"),
+        ("uk", "علي и Иван", "علي"),
+        ("en", "Γιώργος", "γιώρος"),
+    ],
+)
+def test_letters_that_no_voice_of_the_language_knows(language: str, text: str, strange: str) -> None:
+    assert load_pronunciation(language, SHIPPED).unsayable(text) == strange
 
 
 def test_the_dictionary_of_a_site_adds_and_replaces(tmp_path: Path) -> None:
