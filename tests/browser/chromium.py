@@ -1,12 +1,16 @@
-"""A headless Chromium driven through its DevTools protocol: what a page shows, asks for and complains about."""
+"""A headless Chromium driven through its DevTools protocol: what a page shows, asks for and complains about.
+
+The machine's own, or one fetched into the cache without root, as Asterisk is.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +18,37 @@ from typing import Any
 
 import aiohttp
 
+import debroot
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 _LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
 
 
-def find_chromium() -> str | None:
-    """The browser of this machine, or None."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
+@dataclass(frozen=True, kw_only=True)
+class Browser:
+    executable: str
+    environment: Mapping[str, str]
+
+
+def find_chromium() -> Browser:
+    """The machine's own browser; else Debian's, fetched into the cache once. Raises MachineError off Debian."""
+    if found := next((path for name in NAMES if (path := shutil.which(name))), None):
+        return Browser(executable=found, environment=os.environ)
+    root = debroot.fetch(
+        ["chromium-headless-shell", "fonts-dejavu-core"],
+        debroot.cache_dir() / "chromium",
+        suite=debroot.OWN,
+        instead="Install Chromium.",
+    )
+    fonts = root.folder / "fonts.conf"
+    usual = "<alias><family>system-ui</family><prefer><family>DejaVu Sans</family></prefer></alias>"
+    fonts.write_text(f"<fontconfig><dir>{root.folder}/usr/share/fonts</dir>{usual}</fontconfig>")
+    # It starts itself anew for each tab, which the root's own loader would not survive; libraries of the machine's own
+    # suite work with the machine's loader.
+    environment = {"LD_LIBRARY_PATH": str(root.libraries), "FONTCONFIG_FILE": str(fonts)}
+    executable = str(root.folder / "usr/lib/chromium/chromium-headless-shell")
+    return Browser(executable=executable, environment={**os.environ, **environment})
 
 
 @dataclass
@@ -82,10 +109,10 @@ class Tab:
 
 
 @asynccontextmanager
-async def chromium(executable: str, profile: Path) -> AsyncIterator[Tab]:
+async def chromium(browser: Browser, profile: Path) -> AsyncIterator[Tab]:
     """An empty tab of a browser of its own, which ends with the block."""
     process = await asyncio.create_subprocess_exec(
-        executable,
+        browser.executable,
         "--headless",
         "--no-sandbox",  # it reads nothing but our own file
         "--disable-gpu",
@@ -96,6 +123,7 @@ async def chromium(executable: str, profile: Path) -> AsyncIterator[Tab]:
         "about:blank",
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        env=browser.environment,
     )
     assert process.stderr is not None
     try:

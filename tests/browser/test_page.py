@@ -9,24 +9,27 @@ from typing import Any
 
 import pytest
 
+from faults import MachineError
 from ivr.flow.model import LANGUAGES
 from reports.figures import Report
 from reports.page import render_html
 from reports.rate import Rate
 from reports.words import Words
-from tests.browser.chromium import Tab, chromium, find_chromium
+from tests.browser.chromium import Browser, Tab, chromium, find_chromium
 from tests.unit.reports.example import example
 from tests.unit.reports.rows import report_of
 
-BROWSER = find_chromium()
+# The first one may wait for the browser's download.
+pytestmark = pytest.mark.timeout(900)
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine; to run: apt install chromium")
-
-#: Elements that stick out of the window, except inside something that scrolls by itself.
+#: Elements that stick out of the window, and tables that stick out of their column, except inside something that
+#: scrolls by itself.
 STICKING_OUT = """
 var edge = document.documentElement.clientWidth + 0.5;
+var width = e => e.getBoundingClientRect().width;
 [...document.querySelectorAll('body *')]
-  .filter(e => !e.closest('.scroll') && e.getClientRects().length && e.getBoundingClientRect().right > edge)
+  .filter(e => !e.closest('.scroll') && e.getClientRects().length)
+  .filter(e => e.getBoundingClientRect().right > edge || e.matches('table') && width(e) > width(e.parentElement) + 0.5)
   .map(e => e.outerHTML.slice(0, 120))
 """
 
@@ -39,10 +42,17 @@ TINY = """
 """
 
 
+@pytest.fixture(scope="session")
+def browser() -> Browser:
+    try:
+        return find_chromium()
+    except MachineError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture
-async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
-    assert BROWSER is not None
-    async with chromium(BROWSER, tmp_path / "profile") as tab:
+async def tab(browser: Browser, tmp_path: Path) -> AsyncIterator[Tab]:
+    async with chromium(browser, tmp_path / "profile") as tab:
         yield tab
 
 
