@@ -81,6 +81,8 @@ class SqliteWriter:
             connection = sqlite3.connect(self._path, isolation_level=None)
             self._prepare(connection, None)
             self._connection = connection
+        # Whoever was told that no call will come again must not be called after a power cut either.
+        connection.execute(f"PRAGMA synchronous={'FULL' if group.get('opt_outs') else 'NORMAL'}")
         connection.execute("BEGIN IMMEDIATE")
         try:
             for kind, rows in group.items():

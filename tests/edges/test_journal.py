@@ -117,6 +117,27 @@ async def test_opt_out_and_request_come_with_their_notes(database: AsyncEngine, 
     assert [row.phone for row in requests] == ["+79161234567", ""]
 
 
+async def test_an_opt_out_is_on_disk_when_it_is_committed(database: AsyncEngine, path: Path) -> None:
+    synchronous: list[int] = []
+
+    def prepare(connection: sqlite3.Connection, record: object) -> None:
+        prepare_sqlite(connection, record)
+
+        def at_commit(statement: str) -> None:
+            if statement == "COMMIT":
+                synchronous.extend(connection.execute("PRAGMA synchronous").fetchone())
+
+        connection.set_trace_callback(at_commit)
+
+    writer = SqliteWriter(str(path), prepare)
+    opt_out = {"tenant": "shop", "phone": "+79161234567", "since_ms": 1, "source": "call", "call_id": "c1"}
+    for opt_outs in ([], [opt_out], []):
+        await writer.write({"opt_outs": opt_outs})
+    await writer.close()
+    normal, full = 1, 2
+    assert synchronous == [normal, full, normal]
+
+
 async def test_a_locked_database_delays_lines_and_loses_none(database: AsyncEngine, path: Path, tmp_path: Path) -> None:
     writer = WatchedWriter(path, "busy_timeout=1")
     lines = Journal(writer, tmp_path / "spill.jsonl")
