@@ -101,6 +101,8 @@ class Grammar:
     to_whom: frozenset[str] = frozenset()
     #: Passive participles: "оснащён тремя камерами".
     participles: Mapping[str, Case] = field(default_factory=dict)
+    #: Nouns whose count says how often, whatever the verb: "воспользоваться два раза".
+    occasions: frozenset[str] = frozenset({"раз"})
     #: Adjectives that say how long: "дійсні одну добу".
     lasting: frozenset[str] = frozenset()
     #: Verbs with the living in the dative: "позвоним", and, when they have an object already, "вернём деньги".

@@ -88,7 +88,7 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
             return case
         if lemma in grammar.lasting and asked.noun in grammar.time_units:
             return Case.ACC
-        if (case := grammar.verbs.get(lemma)) is not None:
+        if asked.noun not in grammar.occasions and (case := grammar.verbs.get(lemma)) is not None:
             if case is Case.DAT and _stands_bare(grammar, others, grammar.to_whom):
                 # "Вам помогут два консультанта": its place is taken.
                 return Case.ACC if asked.noun in grammar.time_units else Case.NOM
@@ -110,7 +110,8 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
         whom = _stands_bare(grammar, others, grammar.whom)
         filled = whom or has_object(grammar, clause[at + 1 :])
         if asked.noun in grammar.manner.get(lemma, ()) and (
-            filled or ("intr" in str(each.tag) and _has_subject(grammar, each, clause[:at]))
+            filled
+            or (("intr" in str(each.tag) or lemma in grammar.existential) and _has_subject(grammar, each, clause[:at]))
         ):
             return Case.INS
         rewarded = lemma in grammar.rewarding and filled and asked.noun not in grammar.time_units

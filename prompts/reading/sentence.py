@@ -31,6 +31,8 @@ class Place:
     explains_weekday: bool = False
     #: A hyphen joins it to the word after: "a {n:count day}-long offer".
     hyphened: bool = False
+    #: The noun phrase that the sentence has counted last: "купите {n:count юбка}, а платите за {number}".
+    counted: str = ""
 
 
 def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
@@ -42,6 +44,7 @@ def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
     before: list[str] = []
     last: tuple[Variable, Place] | None = None
     joined = False
+    counted = ""
     for at, piece in enumerate(pieces):
         if isinstance(piece, Literal):
             found.append(None)
@@ -50,12 +53,13 @@ def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
             for index in range(len(before) - 1, -1, -1):
                 if before[index] in _END:
                     before = before[index + 1 :]
+                    counted = ""
                     break
             before = before[-60:]
             continue
         following = pieces[at + 1] if at + 1 < len(pieces) else None
         hyphened = isinstance(following, Literal) and _HYPHEN.match(following.text) is not None
-        here = Place(tuple(before), _after(pieces, at), hyphened=hyphened)
+        here = Place(tuple(before), _after(pieces, at), hyphened=hyphened, counted=counted)
         # "между {a} и {b} — {c}": the dash begins what is said of the two.
         said_of = joined and here.before[-1] in _PAUSES - {","}
         shared = None if last is None or said_of else _shared(last, piece, here)
@@ -63,6 +67,7 @@ def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
         here = shared or here
         found.append(here)
         before.append("{" + piece.kind + "}")
+        counted = piece.argument if piece.kind is Kind.COUNT else counted
         last = (piece, here)
     return tuple(found)
 

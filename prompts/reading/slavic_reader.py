@@ -11,6 +11,7 @@ from prompts.reading.cases import CASE_OF_TAG, Case, Gender
 from prompts.reading.errors import ReadingError, shown
 from prompts.reading.government import case_of, governing_role
 from prompts.reading.grammar import Asked, Grammar, Role
+from prompts.reading.listed import listed
 from prompts.reading.nouns import Phrase, locative, parses, phrase
 from prompts.reading.numerals import agreement
 from prompts.reading.predicates import preposition_before
@@ -40,6 +41,8 @@ _YEAR_WORDS = {
     "год": Case.ACC, "года": Case.GEN, "году": Case.LOC, "годом": Case.INS,
     "рік": Case.ACC, "року": Case.GEN, "році": Case.LOC, "роком": Case.INS,
 }  # fmt: skip
+#: Before a bare number of things counted already: "купите три, а платите за две".
+_OF_THEM = frozenset(listed("них которых яких за только лишь лише тільки ещё еще ще уже вже ціною"))
 _CLAUSE_ENDS = frozenset(",;()")
 _LONGEST_ORDINAL = 10**12
 
@@ -136,6 +139,8 @@ class SlavicReader:
         if amount in _YEARS and amount == amount.to_integral_value() and (year := self._year_case(place)):
             return ordinal_words(self.language, int(amount), Gender.MASCULINE, variable.case or year)
         gender, lemma, animate, forced, forms = self._noun_after(place)
+        if not lemma and place.counted and place.before[-1:] and place.before[-1] in _OF_THEM:
+            gender = phrase(self.language.code, place.counted).gender
         case = variable.case or forced
         if case is None:
             asked = Kind.COUNT if lemma else Kind.NUMBER
