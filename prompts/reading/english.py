@@ -86,7 +86,7 @@ def _counted(value: Decimal, noun: str, place: Place) -> str:
 
 def _measure(value: str, place: Place) -> str:
     amounts, unit = measures.measure("en", value)
-    single = _is_one(amounts[-1]) or describes(place, Kind.MEASURE)
+    single = _is_one(amounts[-1]) or describes(place, Kind.MEASURE, unit)
     return f"{' by '.join(map(_number, amounts))} {unit if single else plural(unit)}"
 
 

@@ -77,6 +77,8 @@ _NO_NOUNS = (
         upfront altogether arrive arrives start starts end ends begin begins need needs mean means help helps make makes
         give gives take takes let buy buys include includes fit fits weigh weighs waits deliver accept close open
         net gross earn save win qualify sell work look feel seem become turn keep hold bring allow equal require lead
+        inside outside indoors outdoors overnight below above behind beneath beyond further farther closer nearer
+        thicker heavier lighter deeper warmer colder cooler hotter past against among onto upon via per
         monday tuesday wednesday thursday friday saturday sunday
         """)
     )
@@ -92,7 +94,7 @@ def shared_before(place: Place, kind: Kind) -> tuple[str, ...]:
 
 
 def describes(place: Place, kind: Kind, noun: str = "") -> bool:
-    """Whether the quantity (of `noun`, for a count) stands before a noun that it describes.
+    """Whether the quantity (of `noun`, for a count or a measure) stands before a noun that it describes.
 
     >>> describes(Place(("a",), ("offer",)), Kind.COUNT, "day")
     True
@@ -111,7 +113,8 @@ def describes(place: Place, kind: Kind, noun: str = "") -> bool:
     if last in _SINGLE:
         return _is_noun(after)
     if kind is Kind.MEASURE:
-        return _is_noun(after)
+        # "At zero degrees Celsius water freezes": a temperature describes with an article only.
+        return _is_noun(after) and not noun.startswith("degree")
     described_thing = kind is Kind.MONEY or noun in _UNITS | _PIECES
     if last in _DETERMINERS:
         if kind is Kind.MONEY and first in _BOUNDS:

@@ -12,7 +12,7 @@ from prompts.reading.listed import listed
 from prompts.reading.nouns import parses
 from prompts.reading.predicates import active_participle, by_later_verb, by_verb, is_means, preposition_before
 from prompts.reading.prepositional import by_preposition, is_any
-from prompts.reading.sentence import Place
+from prompts.reading.sentence import ALSO, Place
 from prompts.reading.template import Kind
 
 #: Its dictionary files them under pronouns.
@@ -78,13 +78,32 @@ def _governed(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tu
             return case
     if not before:
         return None
+    if asked.animate and before[-1] in ALSO and len(before) > 1:
+        return _joined(grammar, before[:-1])
     if (role := grammar.roles.get(before[-1])) is not None:
         return by_preposition(grammar, asked, role, before[:-1], after)
-    if before[-1] in grammar.corrections and (len(before) == 1 or before[-2] in BREAKS):
+    if before[-1] in grammar.corrections and (len(before) == 1 or before[-2] in BREAKS | grammar.openers):
         return Case.NOM
     if before[-1] not in BREAKS and any(each.tag.POS == "COMP" for each in parses(grammar.code, before[-1])):
         return Case.GEN
     return None
+
+
+def _joined(grammar: Grammar, before: tuple[str, ...]) -> Case | None:
+    """The case of what a pronoun before "и" is in: "вам и двум друзьям", "для вас и двух друзей"."""
+    cases = {
+        CASE_OF_TAG.get(str(each.tag.case))
+        for each in parses(grammar.code, before[-1])
+        if each.tag.POS == "NPRO" and each.tag.person
+    } - {None, Case.NOM}
+    if not cases:
+        return None
+    preposition = before[-2] if len(before) > 1 else ""
+    if (case := grammar.fixed.get(preposition)) in cases:
+        return case
+    if preposition in grammar.roles:
+        return next((case for case in (Case.INS, Case.LOC) if case in cases), None)
+    return Case.DAT if Case.DAT in cases else Case.ACC
 
 
 def _bare_date(grammar: Grammar, asked: Asked, place: Place) -> Case:
@@ -173,12 +192,14 @@ def _adjective_cases(grammar: Grammar, asked: Asked, word: str, singular: bool) 
         )
         # "В которых двое детей": it stands for a noun of its own.
         if not described or "Fixd" in str(tag) or each.normal_form in grammar.relatives:
-            if tag.POS == "NOUN" and each.score >= 0.5 and code == "ru":
+            if tag.POS == "NOUN" and each.score >= 0.5 and code == "ru" and asked.kind is not Kind.WEEKDAY:
                 return frozenset()
             continue
         if not singular and tag.case == "accs" and (tag.animacy == "anim") != asked.animate and tag.animacy:
             continue
-        if (tag.number != "plur") == singular and (case := CASE_OF_TAG.get(str(tag.case or "nomn"))):
+        one = tag.number != "plur"
+        numbered = one == singular or (asked.kind is Kind.MONEY and each.normal_form in grammar.determiners)
+        if numbered and (case := CASE_OF_TAG.get(str(tag.case or "nomn"))):
             found.add(case)
     return frozenset(found)
 
@@ -223,7 +244,12 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
     nouns = [each for each in parses(grammar.code, before[-1]) if each.tag.POS == "NOUN"]
     names = {each.normal_form for each in nouns}
     if asked.noun in grammar.time_units:
+        if kind is Kind.ORDINAL and names & grammar.genitive_heads:
+            return Case.GEN
         # "Стоимость двух дней".
+        if asked.noun in grammar.ages and any(each.tag.animacy == "anim" and each.tag.case != "datv" for each in nouns):
+            # "Для детей пяти лет", but "ребёнку пять лет"
+            return Case.GEN
         priced = kind is Kind.COUNT and names & grammar.priced_heads & grammar.measuring_heads
         return Case.GEN if priced else None
     if not nouns:
@@ -241,7 +267,7 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
     role = grammar.roles.get(previous)
     governed = bool(previous)
     located = role in (Role.IN, Role.ON, Role.AT) and any(each.tag.case in ("loct", "loc2") for each in nouns)
-    if located and not names & grammar.measuring_heads:
+    if located and not names & grammar.measuring_heads and not begins(clause_of(before), grammar.engaging):
         return None
     if kind is Kind.MONEY or asked.noun in grammar.currencies:
         said_of = bool(after) and after[0][0].isalpha()
@@ -251,13 +277,17 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
         return Case.GEN if names & grammar.priced_heads or (governed and names & grammar.oblique_heads) else None
     if names & grammar.agents:
         return Case.GEN if asked.noun in grammar.events else None
-    if previous in grammar.before_deeds and any(name.endswith(grammar.deeds) for name in names):
+    if any(name.endswith(grammar.deeds) for name in names) and (
+        previous in grammar.before_deeds or (grammar.no_deeds and not governed and not names & grammar.no_deeds)
+    ):
         return Case.GEN
     if names & grammar.oblique_heads and not asked.animate:
         # "При заказе двух пицц", "подтвердите заказ двух пицц"; "ваш заказ две пиццы".
         dependent = (governed and not located) or by_verb(grammar, asked, before[:-1]) is Case.ACC
         return Case.GEN if dependent else None
-    if _tells_what_there_is(grammar, clause_of(before), after):
+    owned = len(before) > 1 and before[-2][0].isalpha() and is_any(grammar, before[-2], grammar.possessives)
+    if owned or _tells_what_there_is(grammar, clause_of(before), after):
+        # "На ваше имя две посылки": it is somebody's already.
         return None
     return Case.GEN if names & grammar.genitive_heads else None
 

@@ -52,6 +52,10 @@ class Grammar:
     source: tuple[str, ...]
     #: Pronouns that stand for a noun of the main clause.
     relatives: frozenset[str] = frozenset()
+    #: What verbs and nouns ask of a preposition after them: "играть на", "следить за".
+    links: Mapping[Role, Mapping[str, Case | None]] = field(default_factory=dict)
+    #: Verbs of a price, which other counts than amounts are never the object of: "у входа стоят два продавца".
+    pricing: frozenset[str] = frozenset()
     #: Conjunctions that a clause opens with.
     openers: frozenset[str] = frozenset()
     #: What one takes from ("спишем с двух карт"), what always means "from" ("с двух сторон"), how old one is
@@ -128,6 +132,13 @@ class Grammar:
     #: Endings of nouns of an action, and the prepositions after which they govern: "при предъявлении двух чеков".
     deeds: tuple[str, ...] = ()
     before_deeds: frozenset[str] = frozenset()
+    #: Nouns that end so and are none; with them named, the others govern without a preposition too.
+    no_deeds: frozenset[str] = frozenset()
+    possessives: frozenset[str] = frozenset()
+    #: Beginnings of words with which "в розыгрыше" takes part in what is counted, not holds it.
+    engaging: tuple[str, ...] = ()
+    #: What may stand in the singular before an amount: "за каждую тысячу".
+    determiners: frozenset[str] = frozenset()
     #: Before these, after "к", nothing governs: "к оплате две тысячи рублей".
     due_to: frozenset[str] = frozenset()
     due: frozenset[str] = frozenset()

@@ -22,10 +22,12 @@ def groups(value: str) -> tuple[bool, tuple[str, ...]]:
     if not _ALLOWED.fullmatch(value) or not digits.isascii() or not 2 <= len(digits) <= 15:
         raise ReadingError(f"{shown(value)} is not a telephone number.", "Write it as +7 812 345-67-89.")
     plus = value.lstrip().startswith("+")
-    sizes = _plan(digits, plus)
+    sizes = _plan(digits, plus) if len(digits) != 5 else _local(5, value)
     area = re.search(r"\((\d+)\)", value)
-    if area and digits[0] in "78" and len(digits) == 11 and len(area.group(1)) in (4, 5):
-        sizes = (1, *_pairs(len(area.group(1))), *_local(10 - len(area.group(1))))
+    ahead = value.partition("(")[0].strip(" +")
+    if area and len(area.group(1)) in (4, 5) and (ahead, len(digits)) in (("", 10), ("7", 11), ("8", 11)):
+        # "8 (4852) 30-40-50": a smaller town has a longer code.
+        sizes = (*([1] if ahead else []), *_pairs(len(area.group(1))), *_local(10 - len(area.group(1)), value))
     if area and digits.startswith("0" + area.group(1)[1:]) and len(area.group(1)) in (4, 5):
         sizes = (len(area.group(1)), *_local(len(digits) - len(area.group(1))))
     if digits.startswith("380") and len(digits) == 12 and re.match(r"\D*38\D+0\d\d\b", value):
@@ -74,8 +76,10 @@ def _plan(digits: str, plus: bool) -> tuple[int, ...]:
     return _local(size)
 
 
-def _local(size: int) -> tuple[int, ...]:
-    """A number within a city: 345 67 89, 34 56 78, 112."""
+def _local(size: int, value: str = "") -> tuple[int, ...]:
+    """A number within a city: 345 67 89, 34 56 78, 112, and 2-34-56 where it is written so."""
+    if size == 5 and re.search(r"\b\d\D\d\d\D\d\d\Z", value):
+        return (1, 2, 2)
     if size <= 3:
         return (size,)
     if size % 2:

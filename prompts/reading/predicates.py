@@ -8,6 +8,7 @@ from prompts.reading.cases import Case
 from prompts.reading.grammar import Asked, Grammar, clause_of
 from prompts.reading.listed import listed
 from prompts.reading.nouns import parses
+from prompts.reading.sentence import ALSO
 from prompts.reading.template import Kind
 
 _OBJECTS = frozenset({"{money}", "{count}", "{ordinal}", "{percent}", "{measure}"})
@@ -26,6 +27,8 @@ def by_verb(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> Case:
         if grammar.code == "uk" and any(each.tag.POS == "PREP" for each in read):
             # "При" is an imperative too, and this dictionary ranks nothing.
             continue
+        if len(read) > 1 and asked.kind in (Kind.COUNT, Kind.ORDINAL) and asked.noun not in grammar.units:
+            read = tuple(each for each in read if each.normal_form not in grammar.pricing) or read
         if (case := _listed(grammar, asked, read, clause, at)) is not None:
             return case
         if at == 0 and any(map(active_participle, read)):
@@ -96,8 +99,13 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
                 return Case.NOM
             return case
         if (asked.animate or asked.noun in grammar.groups) and not _stands_bare(grammar, others, grammar.to_whom):
+            if each.tag.POS == "PRTS" and lemma in grammar.handing and _has_subject(grammar, each, clause[:at]):
+                # "Заказ передан двум курьерам"
+                return Case.DAT
             given = has_object(grammar, clause[at + 1 :])
-            handed = lemma in grammar.handing and (given or (each.tag.POS == "INFN" and has_object(grammar, others)))
+            handed = (lemma in grammar.handing or _is_somebodys(grammar, each, clause, at)) and (
+                given or (each.tag.POS == "INFN" and has_object(grammar, others))
+            )
             if lemma in grammar.giving or handed:
                 # "Выплатили деньги двум клиентам": who does it would stand before the verb.
                 paid = given and each.tag.number == "plur" and lemma not in grammar.taking
@@ -118,6 +126,15 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
         if rewarded and not asked.animate and not _subject_follows(grammar, asked, each, clause, at):
             return Case.INS
     return None
+
+
+def _is_somebodys(grammar: Grammar, verb: Any, clause: tuple[str, ...], at: int) -> bool:
+    """Whether a transitive verb has a subject, so that the living after its object get that:
+    "повысили зарплату двум сотрудникам".
+    """
+    if grammar.code != "ru" or clause[-1] in ALSO or not _takes_object(grammar, verb, clause[:at]):
+        return False
+    return verb.tag.person in ("1per", "2per") or verb.tag.mood == "impr" or _has_subject(grammar, verb, clause[:at])
 
 
 def is_means(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> bool:
@@ -224,7 +241,10 @@ def has_object(grammar: Grammar, words: tuple[str, ...]) -> bool:
         if word in _OBJECTS and not _governed(grammar, words, at):
             return True
         nouns = [each for each in parses(grammar.code, word) if each.tag.POS == "NOUN"] if word[:1].isalpha() else []
-        named = any(each.tag.case == "accs" and each.score >= _SURE for each in nouns)
+        named = any(
+            each.tag.case == "accs" and each.score >= _SURE and each.normal_form not in grammar.time_units
+            for each in nouns
+        )
         if named and not _governed(grammar, words, at):
             return True
     return False

@@ -14,6 +14,9 @@ def by_preposition(grammar: Grammar, asked: Asked, role: Role, before: tuple[str
     """The case after that preposition; `before` ends in front of it."""
     kind = asked.kind
     clause = clause_of(before)
+    thing = kind in (Kind.COUNT, Kind.ORDINAL) and asked.noun not in grammar.units | grammar.time_units | grammar.days
+    if thing and (case := _linked(grammar, role, clause)) is not None:
+        return case
     match role:
         case Role.IN | Role.ON:
             return _place_or_aim(grammar, asked, role, clause, after)
@@ -28,7 +31,9 @@ def by_preposition(grammar: Grammar, asked: Asked, role: Role, before: tuple[str
         case Role.WITH:
             return _with_or_from(grammar, asked, before, after)
         case Role.EACH:
-            if kind in (Kind.DATE, Kind.TIME) or (kind is Kind.WEEKDAY and after and after[0] in grammar.inclusive):
+            if kind in (Kind.DATE, Kind.TIME) or asked.noun in grammar.day_numbers:
+                return Case.ACC
+            if kind is Kind.WEEKDAY and after and after[0] in grammar.inclusive:
                 return Case.ACC
             ranged = any(word in grammar.from_words for word in clause)
             if ranged:
@@ -45,6 +50,18 @@ def by_preposition(grammar: Grammar, asked: Asked, role: Role, before: tuple[str
             return _place_or_aim(grammar, asked, Role.IN, clause, after)
 
 
+def _linked(grammar: Grammar, role: Role, clause: tuple[str, ...]) -> Case | None:
+    """What the nearest verb, or a noun nearer than it, asks of the preposition after it."""
+    links = grammar.links.get(role)
+    for word in reversed(clause) if links else ():
+        read = parses(grammar.code, word) if word[0].isalpha() else ()
+        if links and (named := [each.normal_form for each in read if each.normal_form in links]):
+            return links[named[0]]
+        if read and read[0].tag.POS in ("VERB", "INFN", "GRND", "PRTS"):
+            return None
+    return None
+
+
 def _with_or_from(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tuple[str, ...]) -> Case:
     """ "С": the instrumental when it means "together with", the genitive when it means "from"."""
     kind = asked.kind
@@ -59,7 +76,10 @@ def _with_or_from(grammar: Grammar, asked: Asked, before: tuple[str, ...], after
     if not clause and (begins(after[:3], grammar.choosing) or begins(after[:1], grammar.singling)):
         return Case.GEN
     taken = bool(clause) and (clause[-1].startswith("{") or is_any(grammar, clause[-1], grammar.shares))
-    if taken and kind in (Kind.MONEY, Kind.PERCENT, Kind.MEASURE):
+    if taken and kind is Kind.MEASURE and grammar.origins and clause[-1] == "{measure}":
+        # "Смешайте двадцать миллилитров со ста миллилитрами"
+        return Case.INS
+    if taken and (kind in (Kind.MONEY, Kind.PERCENT, Kind.MEASURE) or asked.noun in grammar.origins):
         return Case.GEN
     partitive = bool(before) and (
         before[-1].startswith(grammar.partitive)

@@ -13,7 +13,7 @@ JOINS = frozenset({"и", "или", "либо", "та", "й", "і", "або", "ч
 _PAUSES = frozenset({",", "-", "–", "—"})
 _CONTRAST = frozenset({"а", "но", "але"})
 _INSTEAD = frozenset({"вместо", "замість"})
-_ALSO = frozenset({"и", "й", "і"})
+ALSO = frozenset({"и", "й", "і"})
 _HYPHEN = re.compile(r"-[^\W\d_]")
 _WIDTH = 400
 
@@ -78,7 +78,7 @@ def _shared(last: tuple[Variable, Place], piece: Variable, here: Place) -> Place
     if before and before[-1] == "{count}" and piece.kind is Kind.COUNT:
         # "через {h:count час} {m:count минута}"
         return Place(place.before, here.after, place.explains_weekday)
-    words = before[:-1] if before and before[-1] in _ALSO else before
+    words = before[:-1] if before and before[-1] in ALSO else before
     contrasted = words[-1:] and words[-1] in _CONTRAST and words[-3:-1] == ("{" + piece.kind + "}", ",")
     if contrasted and "не" in place.before[-2:]:
         # "не {a:money}, а {b:money}"
@@ -89,6 +89,9 @@ def _shared(last: tuple[Variable, Place], piece: Variable, here: Place) -> Place
         if earlier.kind is piece.kind or {earlier.kind, piece.kind} <= QUANTITIES:
             return Place(place.before, here.after, place.explains_weekday)
     elif before[-1] in _PAUSES and not (before[-1] != "," and _INSTEAD & set(place.before[-1:])):
+        if before[-1] != "," and piece.kind is Kind.COUNT and earlier.argument not in ("", piece.argument):
+            # "Вокруг двух столов — восемь стульев"
+            return None
         if earlier.kind is piece.kind or (
             # "через {a:number}-{b:count день}"
             before[-1] != "," and earlier.kind is Kind.NUMBER and piece.kind in QUANTITIES

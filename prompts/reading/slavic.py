@@ -89,6 +89,7 @@ def counted_phrase(language: Slavic, size: int, noun: Phrase, case: Case) -> str
     how = agreement(size)
     if how == "one":
         return noun.singular(Case.DAT if case is Case.DIST else case)
+    animate = noun.animate and case is Case.ACC
     case = plain(case)
     if how == "noun" or size == 0:
         return noun.plural(Case.GEN)
@@ -96,7 +97,7 @@ def counted_phrase(language: Slavic, size: int, noun: Phrase, case: Case) -> str
         return noun.plural(case)
     if how == "many":
         return noun.plural(Case.GEN)
-    if case is Case.ACC and noun.animate and size < 5:
+    if animate and size < 5:
         return noun.plural(Case.GEN)
     if noun.adjectival and noun.gender is not Gender.FEMININE and language.code == "ru":
         return noun.plural(Case.GEN)

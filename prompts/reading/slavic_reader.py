@@ -191,10 +191,14 @@ class SlavicReader:
             raise ReadingError(f"{shown(value)} has no ordinal.", "Give a number from 0 up to 10^12.")
         code = self.language.code
         if not variable.argument:
-            gender, lemma, animate, forced, _ = self._noun_after(place)
+            gender, lemma, animate, forced, forms = self._noun_after(place)
             if not lemma and place.before:
                 gender = self._subject_gender(place.before)
             case = variable.case or forced or self._case(variable, place, lemma=lemma)
+            written = place.after[:1] and place.after[0] not in JOINS | _RANGES
+            if written and case is Case.LOC and "accs" in forms and not forms & {"loct", "loc2"}:
+                # "В {n:ordinal} очередь": the noun is written already.
+                case = variable.case or Case.ACC
             return ordinal_words(self.language, number, gender, case, animate=animate)
         noun = phrase(code, variable.argument)
         case = self._case(variable, place, noun)

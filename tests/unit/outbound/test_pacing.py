@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outbound.plan.pacing import Pace
@@ -19,6 +19,7 @@ def started_at(pace: Pace, seconds: float, tick_s: float, in_flight: int = 0) ->
     return starts
 
 
+@settings(deadline=None)
 @given(rate=st.integers(1, 200), tick_s=st.sampled_from([0.005, 0.01, 0.05, 0.2, 0.7]))
 def test_no_second_has_more_calls_than_the_cap(rate: int, tick_s: float) -> None:
     starts = started_at(Pace(channels=10_000, calls_per_second=rate, at_s=0.0), 5, tick_s)
