@@ -6,6 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure, and a run finds what the run before it found.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")
 
 #: Compares a text with the file that holds what it should be.
 Golden = Callable[[Path, str], None]

@@ -46,7 +46,7 @@ def main() -> None:
     try:
         app()
     except (UserError, DBAPIError) as error:
-        console = Console(stderr=True)
+        console = Console(emoji=False, stderr=True)
         for fault in error.faults if isinstance(error, UserError) else (refusal(error),):
             console.print(f"[red]error:[/red] {escape(str(fault))}", markup=True, highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -44,7 +44,7 @@ def install_progress(console: Console) -> Iterator[debroot.Reporter]:
 @app.command()
 def install() -> None:
     """Fetch a current Asterisk from Debian, without root; an interrupted download goes on where it stopped."""
-    console = Console()
+    console = Console(emoji=False)
     present = program.embedded_program()
     if present is None:
         with install_progress(console) as report:
@@ -61,7 +61,7 @@ def status(site: SiteFolder = Path()) -> None:
 
 
 async def _status(site: Site) -> bool:
-    console = Console()
+    console = Console(emoji=False)
     home = conf.site_home(site)
     found = site_program(site)
     present = running.adopt(home, found)

@@ -41,7 +41,7 @@ app.add_typer(do_not_call_app, name="do-not-call", help="People who are never di
 Name = Annotated[str, typer.Argument(help="The campaign's name.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Stay and show how far it is; Ctrl-C leaves it running.")]
 
-_console = Console(highlight=False, soft_wrap=True)
+_console = Console(emoji=False, highlight=False, soft_wrap=True)
 _T = TypeVar("_T")
 
 

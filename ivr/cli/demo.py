@@ -60,7 +60,7 @@ def demo(
 
     Exit status 1 when any figure differs. Nothing is left running.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(emoji=False, highlight=False, soft_wrap=True)
     site = _make_site(folder)
     log_to(site.var / "ivr.log")
     if not uvloop.run(_demo(site, console)):

@@ -128,7 +128,7 @@ def _show(truth: Truth, timezone: ZoneInfo) -> None:
     table.add_column("keys")
     for call in truth.calls:
         table.add_row(*_cells(call, timezone))
-    console = Console()
+    console = Console(emoji=False)
     console.print(table)
     if truth.in_progress:
         console.print(f"{truth.in_progress} more in progress.")

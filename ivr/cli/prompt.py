@@ -16,6 +16,7 @@ import numpy as np
 import soundfile
 import structlog
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -52,13 +53,19 @@ def _warnings_only() -> None:
         )
 
 
+def _known_language(language: str) -> str:
+    if language not in LANGUAGES:
+        raise AuthorError(Fault(what=f"There is no language {language!r}.", mend=f"Use {', '.join(LANGUAGES)}."))
+    return language
+
+
 Lang = Annotated[str, typer.Option("--lang", "-l", help="ru, uk or en.")]
 
 
 @contextmanager
 def _open(folder: Path) -> Iterator[tuple[Library, Site | None]]:
-    """The site's voice; where there is no site, the shipped texts in the default voices."""
-    site = load_site(folder) if (folder / "ivr.toml").exists() else None
+    """The site's voice; where there is no site and none is named, the shipped texts in the default voices."""
+    site = load_site(folder) if folder != Path() or (folder / "ivr.toml").exists() else None
     with closing(open_library(site) if site else shipped_library(debroot.cache_dir() / "audio")) as library:
         yield library, site
 
@@ -113,11 +120,14 @@ def say(
     site: SiteFolder = Path(),
 ) -> None:
     """Hear a sentence as callers will."""
-    console = Console()
-    if lang not in LANGUAGES:
-        raise AuthorError(Fault(what=f"There is no language {lang!r}.", mend=f"Use {', '.join(LANGUAGES)}."))
+    console = Console(emoji=False)
+    lang = _known_language(lang)
     with _open(site) as (library, _):
         spoken = _fragments(library, lang, text, dict(pair(each) for each in var or ()))
+        if not spoken:
+            raise AuthorError(
+                Fault(what="There are no words in it.", mend="Write a sentence, or a key of ivr prompt list.")
+            )
         for fragment in spoken:
             console.print(fragment.text, markup=False, highlight=False, soft_wrap=True)
         if fragments:
@@ -132,7 +142,7 @@ def say(
         path = out or (None if player else Path("prompt.wav"))
         sound = np.concatenate(sln) if sln else np.zeros(0, np.int16)
         if path is not None:
-            soundfile.write(path, sound, 8000)
+            _write(path, sound)
             console.print(f"{path}: {len(sound) / 8000:.1f} s", highlight=False)
         elif player is not None:
             playing = [player, "-q", "-t", "raw", "-f", "S16_LE", "-r", "8000"]
@@ -140,6 +150,21 @@ def say(
 
 
 _ENGINES = "See: ivr prompt engines."
+
+
+def _write(path: Path, sound: NDArray[np.int16]) -> None:
+    form = path.suffix.removeprefix(".").upper()
+    if form not in soundfile.available_formats() or soundfile.default_subtype(form) is None:
+        raise AuthorError(Fault(what="The name does not say which kind of sound file it is.", where=path, mend=_WAV))
+    try:
+        with path.open("wb") as file:
+            soundfile.write(file, sound, 8000, format=form)
+    except (OSError, soundfile.SoundFileError) as error:
+        what = f"The sound can't be written: {getattr(error, 'strerror', None) or error}."
+        raise MachineError(Fault(what=what, where=path, mend=_WAV)) from error
+
+
+_WAV = "Give --out a file that can be written and whose name ends in .wav."
 
 
 def _fragments(library: Library, lang: str, text: str, values: dict[str, str]) -> tuple[Fragment, ...]:
@@ -163,7 +188,7 @@ def render(
     site: SiteFolder = Path(),
 ) -> None:
     """Make the audio of every sentence, and of a contacts file; only what is missing is made."""
-    console = Console()
+    console = Console(emoji=False)
     with _open(site) as (library, loaded):
         flows = _flows(library, loaded)
 
@@ -192,7 +217,7 @@ def render(
 @app.command()
 def check(site: SiteFolder = Path()) -> None:
     """Find what is missing, silent, too quiet, clipped, too long, or can't be spoken. Exit status 1 if there is any."""
-    console = Console()
+    console = Console(emoji=False)
     with _open(site) as (library, loaded):
         flows = _flows(library, loaded)
         wanted = list(fixed_speech(library, flows))
@@ -224,6 +249,7 @@ def list_sentences(
     site: SiteFolder = Path(),
 ) -> None:
     """Show every sentence with its key, what it needs, and whether its audio is there."""
+    lang = _known_language(lang)
     table = Table("key", "sentence", "audio")
     with _open(site) as (library, _):
         for language, key, sentence in library.sentences:
@@ -239,7 +265,7 @@ def list_sentences(
             table.add_row(key, escape(sentence.text), state)
             if sentence.fallback:
                 table.add_row("", f"[dim]or: {escape(sentence.fallback)}[/dim]", "")
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 @app.command("engines")
@@ -247,7 +273,7 @@ def show_engines(
     install: Annotated[str | None, typer.Option(metavar="ENGINE", help="Fetch this engine.")] = None,
 ) -> None:
     """Show which speech engines work here, and what the others need."""
-    console = Console()
+    console = Console(emoji=False)
     if install is not None:
         if install not in engines():
             raise AuthorError(Fault(what=f"There is no engine {install!r}.", mend=f"Use {', '.join(ORDER)}."))
@@ -256,7 +282,9 @@ def show_engines(
             engines()[install].install(
                 lambda what, percent: bar.update(task, description=what, completed=percent, total=100)
             )
-    table = Table("engine", "language", "voices", "here")
+    table = Table("engine", "language", "voices")
+    # A path that is cut short leads nowhere.
+    table.add_column("here", overflow="fold")
     first = {language: found[0].engine for language in LANGUAGES if (found := speakers(language))}
     for name in ORDER:
         for language in LANGUAGES:

@@ -68,7 +68,7 @@ def report(
     if json == Path("-"):
         typer.echo(render_json(figures), nl=False)
         return
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     console.print(render_terminal(figures, language=language, title=title))
     for path in written:
         console.print(f"Written: {path}", markup=False, soft_wrap=True)

@@ -79,7 +79,7 @@ def init(
     chosen |= {name: value for name, value in given.items() if value is not None}
     chosen |= dict(map(parse_assignment, assignments or ()))
     site = init_site(folder, chosen, trunk_secret=trunk_secret)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(emoji=False, highlight=False, soft_wrap=True)
     console.print(f"The site is in {escape(str(site.folder))}: settings in ivr.toml, call flows in dialplans/.")
     if "destinations.operator" not in chosen:
         console.print("The flows offer an operator: write the number under \\[destinations] in ivr.toml.")
@@ -91,7 +91,7 @@ def doctor(site: SiteFolder = Path()) -> None:
     # Speech and database are heavy to import: the other commands need not wait for them.
     from ivr.doctor import Level, examine
 
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, style="bold")

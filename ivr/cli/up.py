@@ -64,7 +64,7 @@ def up(site: SiteFolder = Path()) -> None:
     """Take calls and dial campaigns until Ctrl-C; calls in progress may then finish. Ctrl-C again ends them."""
     loaded = load_site(site)
     log_to(loaded.var / "ivr.log")
-    if not uvloop.run(_up(loaded, Console(highlight=False, soft_wrap=True))):
+    if not uvloop.run(_up(loaded, Console(emoji=False, highlight=False, soft_wrap=True))):
         raise typer.Exit(130)
 
 

@@ -53,30 +53,25 @@ def speakers(language: str, engine: str = AUTO, voice: str = "", speed: float = 
                 mend=f"Use {', '.join((AUTO, *ORDER))}.",
             )
         )
-    order = ORDER if engine == AUTO else (engine, *(name for name in ORDER if name != engine))
+    known = [each for name in (ORDER if engine == AUTO else (engine,)) for each in engines()[name].voices(language)]
+    if voice and known and voice not in known:
+        who = "No speech engine" if engine == AUTO else f"The speech engine {engine}"
+        raise AuthorError(
+            Fault(
+                what=f"{who} has a {language} voice {voice!r}.",
+                where=f"prompts.voice.{language}",
+                mend=f"Use {' or '.join(known)}.",
+            )
+        )
     found = []
-    voice_known = not voice
-    for name in order:
+    for name in ORDER if engine == AUTO else (engine, *(name for name in ORDER if name != engine)):
         why = engines()[name].away(language)
         if why is None:
             here = engines()[name].voices(language)
-            if voice in here:
-                found.append(Speaker(engine=name, language=language, voice=voice, speed=speed))
-                voice_known = True
-                continue
-            if voice and engine == name:
-                raise AuthorError(
-                    Fault(
-                        what=f"{engine} has no {language} voice {voice!r}.",
-                        where=f"prompts.voice.{language}",
-                        mend=f"Use {' or '.join(here)}.",
-                    )
-                )
-            found.append(Speaker(engine=name, language=language, voice=here[0], speed=speed))
+            chosen = voice if voice in here else here[0]
+            found.append(Speaker(engine=name, language=language, voice=chosen, speed=speed))
         elif name == engine:
             log.warning("speech_engine_away", engine=name, language=language, why=why)
-    if voice and not voice_known and engine == AUTO:
-        log.warning("voice_not_here", voice=voice, language=language)
     if voice and engine == AUTO:
         found.sort(key=lambda speaker: speaker.voice != voice)
     if found:

@@ -37,7 +37,7 @@ class Engine(Protocol):
     local: bool
 
     def voices(self, language: str) -> tuple[str, ...]:
-        """Its voices for `language` that are here, the default first; empty: none are here, or it can't tell before."""
+        """Its voices for `language`, the default first; those it would have, while it is not installed."""
 
     def away(self, language: str) -> str | None:
         """Why it can't speak `language` now, and what to do about it; None when it can. Quick; fetches nothing."""

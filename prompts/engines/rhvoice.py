@@ -36,11 +36,12 @@ class RHVoice:
     local = True
 
     def voices(self, language: str) -> tuple[str, ...]:
+        known = VOICES.get(language, ())
         root = _root()
-        if root is None or language not in VOICES:
-            return ()
+        if root is None:
+            return known
         folder = root.folder / "usr/share/RHVoice/voices"
-        return tuple(voice for voice in VOICES[language] if (folder / voice / "voice.info").exists())
+        return tuple(voice for voice in known if (folder / voice / "voice.info").exists())
 
     def away(self, language: str) -> str | None:
         if language not in VOICES:

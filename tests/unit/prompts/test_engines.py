@@ -69,10 +69,17 @@ def test_the_choice_names_engine_and_voice_and_keeps_others_in_reserve() -> None
 
 
 @pytest.mark.usefixtures("speech")
-@pytest.mark.parametrize(("engine", "voice"), [("festival", ""), ("rhvoice", "nobody"), ("espeak", "slt")])
+@pytest.mark.parametrize(
+    ("engine", "voice"), [("festival", ""), ("rhvoice", "nobody"), ("espeak", "slt"), ("gtts", "de"), ("auto", "irena")]
+)
 def test_an_unknown_engine_or_voice_is_the_authors_error(engine: str, voice: str) -> None:
     with pytest.raises(AuthorError, match="Use "):
         speakers("ru", engine, voice)
+
+
+def test_a_voice_of_an_engine_that_is_not_here_yet_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IVR_CACHE", str(tmp_path))
+    assert all(speaker.engine != "rhvoice" for speaker in speakers("ru", "rhvoice", "irina"))
 
 
 # ---------------------------------------------------------------- gTTS against a Google of our own

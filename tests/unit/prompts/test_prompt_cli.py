@@ -8,7 +8,8 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from faults import AuthorError
+from faults import AuthorError, UserError
+from ivr.cli.app import main
 from ivr.cli.prompt import app
 from ivr.site import init_site
 
@@ -65,6 +66,10 @@ def test_engines_says_what_works_and_how_to_get_the_rest() -> None:
         ("say", "{price:monney}"),
         ("say", "{price:money}"),
         ("say", "Да.", "-l", "fr"),
+        ("say", "..."),
+        ("say", "", "--fragments"),
+        ("say", "Да.", "--site", "no/such/site"),
+        ("list", "--lang", "fr"),
         ("engines", "--install", "festival"),
     ],
 )
@@ -72,3 +77,24 @@ def test_a_mistake_is_told_with_its_mend(arguments: tuple[str, ...]) -> None:
     with pytest.raises(AuthorError) as caught:
         CliRunner().invoke(app, list(arguments), catch_exceptions=False)
     assert caught.value.faults[0].mend
+
+
+@pytest.mark.usefixtures("speech")
+@pytest.mark.parametrize("out", ["said", "said.xyz", "said.raw", "no/such/folder/said.wav"])
+def test_a_sound_file_that_can_not_be_written_is_told_with_its_mend(site: str, tmp_path: Path, out: str) -> None:
+    arguments = ["say", "Да.", "--out", str(tmp_path / out), "--site", site]
+    with pytest.raises(UserError) as caught:
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert caught.value.faults[0].where == tmp_path / out
+    assert not (tmp_path / out).exists()
+
+
+def test_a_line_number_between_colons_stays_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ivr.toml").write_text("\n" * 99 + "[trunk\n")
+    monkeypatch.setattr("sys.argv", ["ivr", "prompt", "list", "--site", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        main()
+    # Rich would make a picture of it.
+    assert "ivr.toml:100:" in capsys.readouterr().err
