@@ -61,9 +61,11 @@ def telephone(samples: NDArray[np.generic], rate: int, *, level_lufs: float, tai
         mono = mono.mean(axis=1)
     if len(mono) < rate // 100 or not np.isfinite(mono).all():
         raise SilentSpeechError("there is no sound")
+    # Before the filters: a step at either end would ring.
+    mono = mono - mono.mean()
     if rate != RATE:
         mono = soxr.resample(mono, rate, RATE, quality="VHQ")
-    speech = trimmed(_in_band(mono - mono.mean()))
+    speech = trimmed(_in_band(mono))
     speech = levelled(speech, level_lufs)
     fade = np.linspace(0.0, 1.0, min(RATE // 200, len(speech)))
     speech[: len(fade)] *= fade

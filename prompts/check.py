@@ -24,6 +24,7 @@ from prompts.voice import Clip
 LONGEST_S = 45.0
 #: How far a clip's level may be from the one that was asked for.
 _TOLERANCE_DB = 1.0
+#: Signs that no voice says; letters of other scripts are Pronunciation.unsayable.
 _UNSPOKEN = re.compile(r"[^\w\s.,!?…;:—–\-'’ʼ«»“”„\"()]|[\d_]")
 _RENDER = "Run: ivr prompt render."
 
@@ -41,7 +42,7 @@ class CheckReport:
 def check(library: Library, wanted: Iterable[Spoken]) -> CheckReport:
     """Check all texts and recordings, and the audio of `wanted` as far as it has been made."""
     faults = [*_texts(library), *_recordings(library)]
-    clips: dict[Path, tuple[Clip, Sentence]] = {}
+    clips: dict[Path, tuple[Clip, str, Sentence]] = {}
     for each in wanted:
         key = each.text.removesuffix(FALLBACK)
         sentence = library.sentences.get(each.language, each.text) or library.sentences.get(each.language, key)
@@ -55,10 +56,10 @@ def check(library: Library, wanted: Iterable[Spoken]) -> CheckReport:
         if (seconds := sum(clip.samples for clip in found) / 8000) > LONGEST_S:
             what = f"{each.text} takes {seconds:.0f} seconds; callers hang up."
             faults.append(_fault(sentence, what, f"Say it in less than {LONGEST_S:.0f}, or make two texts of it."))
-        clips |= {clip.path: (clip, sentence) for clip in found}
+        clips |= {clip.path: (clip, each.text, sentence) for clip in found}
     levels = []
-    for clip, sentence in clips.values():
-        level, found_faults = _audio(clip, sentence, library.speech.level_lufs)
+    for clip, text, sentence in clips.values():
+        level, found_faults = _audio(clip, text, sentence, library.speech.level_lufs)
         faults += found_faults
         if level is not None:
             levels.append(level)
@@ -66,7 +67,7 @@ def check(library: Library, wanted: Iterable[Spoken]) -> CheckReport:
         faults=tuple(dict.fromkeys(faults)),
         clips=len(clips),
         levels=(min(levels), max(levels)) if levels else None,
-        longest_s=max((clip.samples for clip, _ in clips.values()), default=0) / 8000,
+        longest_s=max((clip.samples for clip, *_ in clips.values()), default=0) / 8000,
     )
 
 
@@ -127,12 +128,13 @@ def _words(library: Library, each: Spoken, sentence: Sentence) -> Iterator[Fault
         mend = f"Add it to prompts/dictionary/{each.language}.yaml: {unknown[0]}: (as it is spoken)"
         yield _fault(sentence, f"{each.text} has a foreign word, {unknown[0]}.", mend)
     for fragment in fragments:
-        if unspoken := _UNSPOKEN.search(fragment.text):
-            what = f"{each.text} has {unspoken[0]!r}, which is not spoken."
+        sign = _UNSPOKEN.search(fragment.text)
+        if unspoken := pronunciation.unsayable(fragment.text)[:1] or (sign and sign[0]):
+            what = f"{each.text} has {unspoken!r}, which is not spoken."
             yield _fault(sentence, what, "Write it in words, or as a variable with a type.")
 
 
-def _audio(clip: Clip, sentence: Sentence, level_lufs: float) -> tuple[float | None, list[Fault]]:
+def _audio(clip: Clip, text: str, sentence: Sentence, level_lufs: float) -> tuple[float | None, list[Fault]]:
     """The clip's level in LUFS, and what is wrong with its sound as the phone gets it."""
     try:
         pcm = from_alaw(clip.path.with_name(f"{clip.path.name}.alaw").read_bytes()).astype(np.float64) / 32768
@@ -140,12 +142,14 @@ def _audio(clip: Clip, sentence: Sentence, level_lufs: float) -> tuple[float | N
     except OSError as error:
         return None, [Fault(what=f"The audio can't be read: {error.strerror}.", where=clip.path, mend=_RENDER)]
     except SilentSpeechError:
-        return None, [_fault(sentence, "Its audio is silent.", "Write words that can be said, or record it anew.")]
+        return None, [
+            _fault(sentence, f"The audio of {text} is silent.", "Write words that can be said, or record it anew.")
+        ]
     faults = []
     if np.abs(pcm).max() > 0.98:
-        faults.append(_fault(sentence, "Its audio is clipped.", "Record it anew, not so loud."))
+        faults.append(_fault(sentence, f"The audio of {text} is clipped.", "Record it anew, not so loud."))
     if abs(level - level_lufs) > _TOLERANCE_DB:
         how = "quiet" if level < level_lufs else "loud"
-        what = f"Its audio is too {how}: {level:.1f} LUFS, not {level_lufs:.1f}."
+        what = f"The audio of {text} is too {how}: {level:.1f} LUFS, not {level_lufs:.1f}."
         faults.append(_fault(sentence, what, "Record it anew, or choose another level_lufs in ivr.toml."))
     return level, faults

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import soundfile
 import structlog
+from numpy.typing import NDArray
 
 from faults import Fault
 from prompts.fragments import Fragment
@@ -27,6 +29,12 @@ log = structlog.get_logger(__name__)
 
 _SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
 _MEND = "Save it as a WAV file (PCM, mono) and put it there again."
+#: Shorter is no word.
+_SHORTEST_S = 0.1
+#: The loudest 10 ms of a recording: below the first nothing is heard, below the second its noise is turned up too.
+_SILENT_DBFS, _QUIET_DBFS = -70.0, -40.0
+#: So many samples side by side at full scale are a peak that was cut off.
+_CUT = 4
 
 
 def words_of(text: str) -> str:
@@ -39,6 +47,13 @@ class Recording:
     path: Path
     #: Hash of the file.
     content: str
+
+
+@dataclass(frozen=True)
+class _Judged:
+    #: None: it can't be played.
+    recording: Recording | None
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,51 +72,98 @@ class Recordings:
             for kind, folder in (("", self.folder / language), ("fragments/", self.folder / language / "fragments")):
                 for path in sorted(folder.glob("*.*")):
                     if path.suffix.lower() in _SUFFIXES:
-                        name = words_of(path.stem) if kind else path.stem
+                        name = words_of(path.stem) if kind else unicodedata.normalize("NFC", path.stem)
                         found[language, kind + name] = path
         return found
 
     @cached_property
-    def _read(self) -> dict[Path, Recording | None]:
+    def _known(self) -> dict[Path, _Judged]:
         return {}
 
+    def _judged(self, path: Path) -> _Judged:
+        if path not in self._known:
+            self._known[path] = judged = _judge(path)
+            if judged.recording is None:
+                # The synthesis is worth more than silence.
+                fault = judged.faults[0]
+                log.warning("recording_unusable", where=str(path), why=fault.what, mend=fault.mend)
+        return self._known[path]
+
     def of(self, fragment: Fragment) -> Recording | None:
-        """What is played instead of synthesis; None: nothing, or no sound that can be read."""
+        """What is played instead of synthesis; None: nothing, or no sound that can be heard."""
         if not self._found:
             return None
         path = self._found.get((fragment.language, f"fragments/{words_of(fragment.text)}"))
         if fragment.key is not None:
             path = self._found.get((fragment.language, fragment.key), path)
-        if path is None:
-            return None
-        if path not in self._read:
-            self._read[path] = None
-            try:
-                soundfile.info(path)
-                self._read[path] = Recording(path, hashlib.sha256(path.read_bytes()).hexdigest())
-            except (soundfile.SoundFileError, OSError) as error:
-                # The synthesis is worth more than silence.
-                log.warning("recording_unreadable", where=str(path), why=str(error), mend=_MEND)
-        return self._read[path]
+        return None if path is None else self._judged(path).recording
 
     def of_sentences(self) -> tuple[tuple[str, str, Path], ...]:
         """Language, sentence's key and file of each recording of a sentence."""
         return tuple((*name, path) for name, path in self._found.items() if not name[1].startswith("fragments/"))
 
     def faults(self) -> list[Fault]:
-        """What is wrong with the files themselves."""
-        found = []
-        for path in self._found.values():
-            try:
-                with soundfile.SoundFile(path) as sound:
-                    seconds = sound.frames / sound.samplerate
-                    rate = sound.samplerate
-            except (soundfile.SoundFileError, OSError) as error:
-                found.append(Fault(what=f"The recording can't be read: {error}.", where=path, mend=_MEND))
-                continue
-            if seconds < 0.1:
-                found.append(Fault(what="The recording is empty.", where=path, mend=_MEND))
-            elif rate < 8000:
-                what = f"The recording has only {rate} samples a second."
-                found.append(Fault(what=what, where=path, mend="Record it at 8000 or more, best at 48000."))
+        """What is wrong with the files themselves, and which files are not taken for recordings."""
+        found = [fault for path in self._found.values() for fault in self._judged(path).faults]
+        taken = set(self._found.values())
+        for path in sorted(self.folder.rglob("*")) if self.folder is not None else ():
+            if path.is_file() and path not in taken and path.suffix and not path.name.startswith("."):
+                kinds = ", ".join(sorted(_SUFFIXES))
+                mend = f"Put it into {', '.join(LANGUAGES)} or fragments/ in one of them, as one of {kinds}."
+                found.append(Fault(what="This is never played.", where=path, mend=mend))
         return found
+
+
+def _judge(path: Path) -> _Judged:
+    """Listen to the file."""
+
+    def unusable(what: str) -> _Judged:
+        return _Judged(None, (Fault(what=f"The recording {what}.", where=path, mend=_MEND),))
+
+    try:
+        data = path.read_bytes()
+        with soundfile.SoundFile(path) as sound:
+            rate, samples = sound.samplerate, sound.read(dtype="float64", always_2d=True)
+    except OSError as error:
+        return unusable(f"can't be read: {error.strerror}")
+    except soundfile.SoundFileError:
+        return unusable("is no sound that can be read")
+    said_bytes = int.from_bytes(data[4:8], "little") + 8
+    if data.startswith(b"RIFF") and len(data) < said_bytes < 0xFFFF_0000:
+        return unusable(f"is cut off: {len(data)} bytes of {said_bytes}")
+    if len(samples) < _SHORTEST_S * rate:
+        return unusable("is empty")
+    if not np.isfinite(samples).all():
+        return unusable("has samples that are no numbers")
+    loudest = _loudest_dbfs(samples, rate)
+    if loudest < _SILENT_DBFS:
+        return unusable("is silent")
+    faults = []
+    if loudest < _QUIET_DBFS:
+        what = (
+            f"The recording is too quiet: its loudest sound is at {loudest:.0f} dBFS, and its noise is turned up too."
+        )
+        faults.append(Fault(what=what, where=path, mend="Record it anew, louder: peaks at -12 to -3 dBFS."))
+    if cut := _cut_peaks(samples):
+        what = f"The recording is clipped at {cut} places."
+        faults.append(Fault(what=what, where=path, mend="Record it anew, not so loud: peaks at -12 to -3 dBFS."))
+    if rate < 8000:
+        what = f"The recording has only {rate} samples a second."
+        faults.append(Fault(what=what, where=path, mend="Record it at 8000 or more, best at 48000."))
+    return _Judged(Recording(path, hashlib.sha256(data).hexdigest()), tuple(faults))
+
+
+def _loudest_dbfs(samples: NDArray[np.float64], rate: int) -> float:
+    """The level of the loudest 10 ms."""
+    mono = samples.mean(axis=1)
+    mono = mono - mono.mean()
+    frame = max(1, rate // 100)
+    frames = mono[: len(mono) // frame * frame].reshape(-1, frame)
+    return float(10 * np.log10(np.mean(frames**2, axis=1).max() + 1e-12))
+
+
+def _cut_peaks(samples: NDArray[np.float64]) -> int:
+    """How many peaks are flat at the top of the scale."""
+    full = np.abs(samples) >= 0.9995 * max(1.0, np.abs(samples).max())
+    runs = np.lib.stride_tricks.sliding_window_view(full, _CUT, axis=0).all(axis=-1)
+    return int((np.diff(runs.astype(np.int8), axis=0, prepend=0) == 1).sum())

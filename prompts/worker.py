@@ -56,7 +56,7 @@ def make(job: Job) -> Result:
     """Make one clip and put it into the cache."""
 
     def failed(failure: FailureKind, error: Exception) -> Result:
-        return Result(clip=job.clip, failure=failure, why=str(error))
+        return Result(clip=job.clip, failure=failure, why=f"{job.recording}: {error}" if job.recording else str(error))
 
     try:
         if job.speaker is None:

@@ -255,7 +255,7 @@ def list_sentences(
         for language, key, sentence in library.sentences:
             if language != lang:
                 continue
-            recorded = any((name, of) == (key, language) for of, name, _ in library.recordings.of_sentences())
+            recorded = library.recordings.of(Fragment(language, "", 0, key)) is not None
             if variables(sentence.text):
                 state = "by values"
             elif library.clips(language, key, {}):

@@ -244,11 +244,11 @@ def test_check_finds_what_callers_would_notice(site: Path, speech: None, shared_
     (site / "texts/ru.yaml").write_text(
         "hello: {text: 'Здравствуйте, {name:name}!', fallback: 'Здравствуйте, {name:name}!'}\n"
         "offer: {text: 'Он стоит {price:money}.'}\nplain: Нажмите 1\nbrand: Это Zorbex.\n"
-        f"long: {'Слово за словом. ' * 60}\n",
+        f"long: {'Слово за словом. ' * 60}\nscript: Это 王小明.\n",
         "utf-8",
     )
     library = open_library(site, shared_workers)
-    wanted = [Spoken("ru", key) for key in ("plain", "brand", "long")]
+    wanted = [Spoken("ru", key) for key in ("plain", "brand", "long", "script")]
     first = check(library, wanted)
     render_all(library, wanted)
     second = check(library, wanted)
@@ -257,12 +257,13 @@ def test_check_finds_what_callers_would_notice(site: Path, speech: None, shared_
         "1 The fallback of hello has the variable name.",
         "2 offer has until in one language, but not in all.",
         "3 plain has '1', which is not spoken.",
+        "6 script has '王', which is not spoken.",
         "4 brand has a foreign word, Zorbex.",
         "4 brand is missing in uk.",
         "5 long takes ",
     ):
         assert expected in whats
-    assert sum("has no audio yet" in fault.what for fault in first.faults) == 3
+    assert sum("has no audio yet" in fault.what for fault in first.faults) == 4
     assert "has no audio yet" not in whats
     assert second.levels is not None
     assert second.levels == pytest.approx((-21, -21), abs=0.5)
@@ -278,10 +279,10 @@ def test_check_hears_what_is_silent_quiet_or_clipped(library: Library) -> None:
         library.cache.put(clips[0].path.name, square.astype(np.int16))
     faults = [fault.what for fault in check(library, [Spoken(each, "plain") for each in LANGUAGES]).faults]
     assert [what.split(":")[0] for what in faults] == [
-        "Its audio is silent.",
-        "Its audio is too quiet",
-        "Its audio is clipped.",
-        "Its audio is too loud",
+        "The audio of plain is silent.",
+        "The audio of plain is too quiet",
+        "The audio of plain is clipped.",
+        "The audio of plain is too loud",
     ]
 
 
