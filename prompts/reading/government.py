@@ -70,6 +70,9 @@ def governing_role(grammar: Grammar, place: Place) -> Role | None:
 
 def _governed(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tuple[str, ...]) -> Case | None:
     """What a preposition, a comparative or a set phrase right before asks for."""
+    if len(before) > 1 and before[-2] in grammar.than and _is_comparative(grammar, before[-1]):
+        # "Чем ближе пятница, тем больше скидка"
+        return Case.NOM
     for length in range(min(4, len(before)), 0, -1):
         if (case := grammar.fixed.get(" ".join(before[-length:]))) is not None:
             bare = asked.kind is Kind.NUMBER and not asked.noun
@@ -84,9 +87,11 @@ def _governed(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tu
         return by_preposition(grammar, asked, role, before[:-1], after)
     if before[-1] in grammar.corrections and (len(before) == 1 or before[-2] in BREAKS | grammar.openers):
         return Case.NOM
-    if before[-1] not in BREAKS and any(each.tag.POS == "COMP" for each in parses(grammar.code, before[-1])):
-        return Case.GEN
-    return None
+    return Case.GEN if _is_comparative(grammar, before[-1]) else None
+
+
+def _is_comparative(grammar: Grammar, word: str) -> bool:
+    return word[0].isalpha() and any(each.tag.POS == "COMP" for each in parses(grammar.code, word))
 
 
 def _joined(grammar: Grammar, before: tuple[str, ...]) -> Case | None:
@@ -115,7 +120,7 @@ def _bare_date(grammar: Grammar, asked: Asked, place: Place) -> Case:
             return Case.GEN
         if (case := _governed(grammar, asked, before, place.after)) is not None:
             return case
-    if before and before[-1] in grammar.today:
+    if before and (before[-1] in grammar.today or is_any(grammar, before[-1], grammar.date_verbs)):
         return Case.NOM
     if before and before[-1] in BREAKS and any(word in grammar.today for word in before[-6:] if word.startswith("дат")):
         return Case.NOM
@@ -198,7 +203,9 @@ def _adjective_cases(grammar: Grammar, asked: Asked, word: str, singular: bool) 
         if not singular and tag.case == "accs" and (tag.animacy == "anim") != asked.animate and tag.animacy:
             continue
         one = tag.number != "plur"
-        numbered = one == singular or (asked.kind is Kind.MONEY and each.normal_form in grammar.determiners)
+        numbered = one == singular or (
+            asked.kind in (Kind.MONEY, Kind.COUNT) and each.normal_form in grammar.determiners
+        )
         if numbered and (case := CASE_OF_TAG.get(str(tag.case or "nomn"))):
             found.add(case)
     return frozenset(found)
@@ -206,6 +213,8 @@ def _adjective_cases(grammar: Grammar, asked: Asked, word: str, singular: bool) 
 
 def _ungoverned(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tuple[str, ...]) -> Case:
     """What the clause asks for: the word after, the noun before, or the verb; the nominative when nothing does."""
+    if asked.kind is Kind.WEEKDAY and before and before[-1] not in BREAKS:
+        return by_verb(grammar, asked, before)
     if asked.kind in (Kind.TIME, Kind.WEEKDAY, Kind.ADDRESS):
         return Case.NOM
     for length in (2, 1):
@@ -256,7 +265,7 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
         return None
     if is_means(grammar, asked, before):
         return None
-    if asked.animate and names & grammar.gifts:
+    if (asked.animate or asked.noun in grammar.groups) and names & grammar.gifts:
         return Case.DAT
     if kind is Kind.ORDINAL:
         given = by_verb(grammar, asked, before)

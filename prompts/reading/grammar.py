@@ -175,6 +175,8 @@ class Grammar:
     corrections: frozenset[str] = frozenset()
     #: "включительно"
     inclusive: frozenset[str] = frozenset()
+    #: Verbs that a date right after them names, not dates: "выберите третье декабря".
+    date_verbs: frozenset[str] = frozenset()
     #: The days of the week, which a date after a comma agrees with: "на среду, второе декабря".
     weekdays: frozenset[str] = frozenset()
     #: What a date is the name of, not a "when", before a dash or colon and after one.

@@ -50,6 +50,11 @@ def by_verb(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> Case:
         if any(_takes_object(grammar, each, clause[:at]) for each in verbs):
             return Case.NOM if _subject_follows(grammar, asked, verbs[0], clause, at) else Case.ACC
         finite = any(each.tag.POS in ("VERB", "INFN") for each in verbs)
+        verb = verbs[0].tag
+        acts = verb.POS == "VERB" and verb.person not in ("1per", "2per") and verb.mood != "impr"
+        if asked.kind is Kind.ORDINAL and acts and not _has_subject(grammar, verbs[0], clause[:at]):
+            # "Началась вторая неделя", but "акция идёт вторую неделю"
+            return Case.NOM
         return Case.ACC if finite and asked.noun in grammar.time_units else Case.NOM
     return Case.NOM
 
@@ -199,7 +204,12 @@ def _subject_follows(grammar: Grammar, asked: Asked, verb: Any, clause: tuple[st
 def _does_it(grammar: Grammar, asked: Asked, verb: Any, clause: tuple[str, ...], at: int) -> bool:
     """Whether the variable is the subject of a verb with the instrumental: "скидкой воспользовались две семьи"."""
     tag = verb.tag
-    if tag.POS != "VERB" or tag.person in ("1per", "2per") or tag.mood == "impr" or asked.noun in grammar.time_units:
+    if (
+        tag.POS not in ("VERB", "ADJS")
+        or tag.person in ("1per", "2per")
+        or tag.mood == "impr"
+        or asked.noun in grammar.time_units
+    ):
         return False
     if not grammar.whom or _has_subject(grammar, verb, clause[:at], living=asked.animate):
         return False

@@ -38,6 +38,9 @@ def by_preposition(grammar: Grammar, asked: Asked, role: Role, before: tuple[str
             ranged = any(word in grammar.from_words for word in clause)
             if ranged:
                 return Case.ACC
+            if kind is Kind.COUNT and clause and _is_dative(grammar, clause[-1]):
+                # "Гостям по два купона"
+                return Case.DIST
             if kind is Kind.ADDRESS or kind is Kind.ORDINAL or (kind is Kind.COUNT and asked.noun in grammar.spread):
                 return grammar.along
             return Case.DIST
@@ -120,6 +123,10 @@ def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str,
             return grammar.clock_in if role is Role.IN else Case.ACC
         case Kind.ADDRESS:
             return Case.ACC if moving else Case.LOC
+        case Kind.PERCENT:
+            # "В трёх процентах случаев", but "скидка в три процента стоимости"
+            among = role is Role.IN and not is_any(grammar, clause[-1] if clause else "", grammar.shares)
+            return Case.LOC if among and after and _is_of_many(grammar, after[0]) else Case.ACC
         case Kind.MEASURE:
             return Case.LOC if role is Role.IN and distant else Case.ACC
         case Kind.ORDINAL:
@@ -140,6 +147,16 @@ def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str,
             return Case.LOC
         case _:
             return Case.ACC
+
+
+def _is_dative(grammar: Grammar, word: str) -> bool:
+    best = parses(grammar.code, word)[0].tag if word[0].isalpha() else None
+    return best is not None and best.POS == "NOUN" and best.case == "datv"
+
+
+def _is_of_many(grammar: Grammar, word: str) -> bool:
+    best = parses(grammar.code, word)[0].tag if word[0].isalpha() else None
+    return best is not None and best.POS == "NOUN" and best.case == "gent" and best.number == "plur"
 
 
 def _moves(grammar: Grammar, clause: tuple[str, ...]) -> bool:

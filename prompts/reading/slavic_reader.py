@@ -36,6 +36,7 @@ _BY = {"ru": "на", "uk": "на"}
 #: Variables that leave their noun to the next one: "с {a:ordinal} по {b:ordinal этаж}".
 _SHARING = frozenset({"{ordinal}", "{count}", "{number}"})
 _RANGES = frozenset({"по", "до", "-", "–", "—", ","})
+_OBLIQUE_SINGULAR = frozenset({"sing", "datv", "ablt", "loct", "loc2"})
 _YEARS = range(1000, 3000)
 _YEAR_WORDS = {
     "год": Case.ACC, "года": Case.GEN, "году": Case.LOC, "годом": Case.INS,
@@ -105,7 +106,12 @@ class SlavicReader:
             if len(self._cases) > 20_000:
                 self._cases.clear()
             tail = noun.tail[0] if noun and noun.tail else ""
-            asked = Asked(variable.kind, lemma, bool(noun and noun.animate), tail)
+            living = noun.animate if noun else False
+            if variable.kind is Kind.PERCENT and place.after:
+                # "Довольны девяносто процентов покупателей": the share of the living acts as they do.
+                best = parses(self.language.code, place.after[0])[0].tag
+                living = best.case == "gent" and best.animacy == "anim"
+            asked = Asked(variable.kind, lemma, living, tail)
             case = self._cases[key] = case_of(self.grammar, asked, place)
         return case
 
@@ -147,6 +153,9 @@ class SlavicReader:
             case = self._case(Variable(variable.name, asked), place, lemma=lemma)
             if lemma and "gent" in forms and "nomn" not in forms and case in (Case.DAT, Case.INS, Case.LOC):
                 case = Case.ACC
+        if forms and forms <= _OBLIQUE_SINGULAR and amount == int(amount) > 1 and agreement(int(amount)) != "one":
+            # "На {n:number} этаже": a noun in the singular is numbered, not counted.
+            return ordinal_words(self.language, int(amount), gender, case, animate=animate)
         if lemma and (half := half_number(self.language, amount, case, gender)):
             singular = agreement(int(abs(amount))) in ("one", "few")
             if singular == ("sing" in forms):
