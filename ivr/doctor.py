@@ -103,7 +103,7 @@ def _flows(site: Site) -> Iterator[Finding]:
     except UserError as error:
         yield from _faults("texts", error.faults)
         return
-    flows, faults = check_flow_files(flow_files(folder), sentences, site.settings.destinations or None)
+    flows, faults = check_flow_files(flow_files(folder), sentences, site.settings.transfers_to)
     yield from _faults("flows", faults)
     for number, name in site.settings.hotline.numbers.items():
         flow = flows.get(name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -154,6 +155,14 @@ class Settings(_Section):
     asterisk: AsteriskSettings = AsteriskSettings()
     outbound: Outbound = Outbound()
     prompts: Prompts = Prompts()
+
+    @property
+    def transfers_to(self) -> Collection[str] | None:
+        """Names that a flow may transfer to; None: the site has none yet, so that transfers can't be held against them.
+
+        Callers who ask for an operator are then told that all are busy.
+        """
+        return self.destinations.keys() or None
 
     @field_validator("timezone")
     @classmethod

@@ -266,7 +266,7 @@ def _create(site: Site, name: str, contacts: Path, flow_name: str, rules: Rules)
 
 def _promo_flow(site: Site, name: str, sentences: Sentences) -> Flow:
     folder = site.folder / "dialplans"
-    flows, faults = check_flow_files(flow_files(folder), sentences, site.settings.destinations)
+    flows, faults = check_flow_files(flow_files(folder), sentences, site.settings.transfers_to)
     flow = flows.get(name)
     if flow is None and faults:
         raise AuthorError(faults)

@@ -39,9 +39,9 @@ class _Surroundings:
 
 def _surroundings(site: Path) -> _Surroundings:
     """Texts and destinations of the site; the shipped texts alone where there is no site."""
-    destinations = load_site(site).settings.destinations if (site / "ivr.toml").exists() else {}
+    destinations = load_site(site).settings.transfers_to if (site / "ivr.toml").exists() else None
     sentences = load_sentences(SHIPPED, site / "prompts" / "texts")
-    return _Surroundings(folder=site / "dialplans", sentences=sentences, destinations=destinations or None)
+    return _Surroundings(folder=site / "dialplans", sentences=sentences, destinations=destinations)
 
 
 def _find(name: str, around: _Surroundings) -> Flow:

@@ -52,6 +52,15 @@ def test_create_says_what_was_taken_what_was_not_and_what_will_be_heard(folder: 
     assert "2 attempts" in ivr("status", "sony")
 
 
+def test_a_site_as_ivr_init_makes_it_has_no_operator_yet_and_can_call_people(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    init_site(tmp_path / "new", {"trunk.host": "127.0.0.1"})
+    (tmp_path / "new" / "contacts.csv").write_bytes((folder / "contacts.csv").read_bytes())
+    monkeypatch.chdir(tmp_path / "new")
+    assert "sony: 1 people to call." in create()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
