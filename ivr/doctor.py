@@ -25,6 +25,7 @@ from ivr.store.db import open_database
 from prompts.engines.choice import AUTO, speakers
 from prompts.sentences import SHIPPED, load_sentences
 
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with, not bound to
 _FREE_FAIL, _FREE_WARN = 200_000_000, 1_000_000_000
 #: Of Asterisk for one call: SIP and two RTP sockets, a timer, an AGI link; and what both need without calls.
 _FILES_PER_CALL, _FILES_AT_REST = 8, 300
@@ -228,16 +229,33 @@ def _external_ami(site: Site) -> Iterator[Finding]:
         yield _ok("ami", banner)
 
 
+def _is_this_machine(address: str) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
 def examine_trunk(site: Site) -> Iterator[Finding]:
-    """Whether the operator's address can be found."""
+    """Whether the operator's address can be found, and is not our own."""
     trunk = site.settings.trunk
     try:
         found = socket.getaddrinfo(trunk.host.strip("[]"), trunk.port, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
         mend = "Check trunk.host in ivr.toml and the machine's name server."
         yield _fail("trunk", f"{trunk.host} has no address: {error}.", mend)
+        return
+    address = str(found[0][4][0])
+    ours = site.settings.asterisk
+    if trunk.port == ours.sip_port and ours.sip_host in (address, _ANY_ADDRESS) and _is_this_machine(address):
+        mend = "Write the operator's address at trunk.host (and trunk.port) in ivr.toml."
+        yield _fail(
+            "trunk", f"{trunk.host}, port {trunk.port}, is this site's own Asterisk: it would call itself.", mend
+        )
     else:
-        address = str(found[0][4][0])
         shown = trunk.host if address == trunk.host else f"{trunk.host} is {address}"
         yield _ok("trunk", f"{shown}, port {trunk.port}, {trunk.codec}")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+import phonenumbers
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
@@ -22,6 +23,8 @@ from faults import AuthorError, Fault
 from ivr.flow.model import Language
 
 Codec = Literal["alaw", "ulaw", "g722"]
+
+_NUMBER_FIELD = re.compile(r"\{(e164|digits|national)\}")
 
 
 class _Section(BaseModel):
@@ -53,12 +56,13 @@ class Trunk(_Section):
     @field_validator("dial_format")
     @classmethod
     def _known_fields(cls, value: str) -> str:
-        try:
-            value.format(e164="", digits="", national="")
-        except (KeyError, IndexError, ValueError) as error:
-            raise ValueError("use {e164}, {digits} or {national}") from error
-        if "{" not in value:
+        bare = _NUMBER_FIELD.sub("", value)
+        if "{" in bare or "}" in bare:
+            raise ValueError("use {e164}, {digits} or {national}, as they stand here")
+        if bare == value:
             raise ValueError("the number itself is missing; use {e164}, {digits} or {national}")
+        if not re.fullmatch(r"[0-9A-Za-z+*#._-]*", bare):
+            raise ValueError("beside the number there may be letters, digits and + * # . _ -")
         return value
 
 
@@ -164,6 +168,13 @@ class Settings(_Section):
         """
         return self.destinations.keys() or None
 
+    @field_validator("region")
+    @classmethod
+    def _country(cls, value: str) -> str:
+        if value not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError("is no ISO country with a telephone network, such as RU, UA, KZ or GB")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _zone(cls, value: str) -> str:
@@ -207,12 +218,18 @@ class Site(BaseModel):
         return self.var / "asterisk"
 
 
+_MISSING = {
+    "ivr.toml": "Copy one of another site, or make a new site with: ivr init DIR.",
+    "secrets.toml": 'Write it anew, for your eyes only (chmod 600): ami_secret = "a long random word".',
+}
+
+
 def _read(path: Path, model: type[_Section]) -> tuple[_Section | None, list[Fault]]:
     try:
         text = path.read_text("utf-8-sig")
         return model.model_validate(tomllib.loads(text)), []
     except FileNotFoundError:
-        return None, [Fault(what="The file is missing.", where=path, mend="Make a site with: ivr init DIR.")]
+        return None, [Fault(what="The file is missing.", where=path, mend=_MISSING[path.name])]
     except OSError as error:
         what = f"The file can't be read: {error.strerror}."
         return None, [Fault(what=what, where=path, mend="Check its rights, and that --site names a site's folder.")]
@@ -224,6 +241,9 @@ def _read(path: Path, model: type[_Section]) -> tuple[_Section | None, list[Faul
         what = f"This is no TOML: {said[0].lower()}{said[1:]}."
         number = int(line[1]) if line else text.count("\n") + 1
         return None, [Fault(what=what, where=path, line=number, mend='Write settings as: name = "text" or name = 5.')]
+    except RecursionError:
+        mend = "Write a setting as one value; the comments of the file that ivr init makes show each."
+        return None, [Fault(what="This is no TOML: it is nested too deeply.", where=path, mend=mend)]
     except ValidationError as error:
         return None, [_fault(path, text, item) for item in error.errors(include_url=False, include_input=False)]
 
@@ -237,7 +257,8 @@ def _fault(path: Path, text: str, item: ErrorDetails) -> Fault:
     if item["type"] == "missing":
         return Fault(what=f"{name} is missing.", where=path, line=line, mend="Write it there; ivr init shows how.")
     what = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return Fault(what=f"{name}: {what}.", where=path, line=line, mend="Give another value.")
+    mend = 'Put it in quotes: "…".' if item["type"] == "string_type" else "Give another value."
+    return Fault(what=f"{name}: {what}.", where=path, line=line, mend=mend)
 
 
 def _line_of(text: str, names: tuple[str, ...]) -> int | None:
@@ -260,6 +281,9 @@ def _line_of(text: str, names: tuple[str, ...]) -> int | None:
 def load_site(folder: Path) -> Site:
     """The site in `folder`. Raises AuthorError with every fault of both files."""
     folder = folder.resolve()
+    if not any((folder / name).exists() for name in _MISSING):
+        mend = "Go to a site's folder, or name it with --site DIR; a new one is made by: ivr init DIR."
+        raise AuthorError(Fault(what="There is no site here.", where=folder, mend=mend))
     settings, faults = _read(folder / "ivr.toml", Settings)
     secrets, more = _read(folder / "secrets.toml", Secrets)
     if faults + more or not isinstance(settings, Settings) or not isinstance(secrets, Secrets):

@@ -7,12 +7,12 @@ import sys
 
 import structlog
 import typer
-from rich.console import Console
 from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
 from faults import UserError
 from ivr.cli import asterisk, campaign, demo, flow, lab, prompt, report, site, up
+from ivr.cli.console import plain_console
 from ivr.store.db import refusal
 
 app = typer.Typer(
@@ -46,7 +46,7 @@ def main() -> None:
     try:
         app()
     except (UserError, DBAPIError) as error:
-        console = Console(emoji=False, stderr=True)
+        console = plain_console(stderr=True)
         for fault in error.faults if isinstance(error, UserError) else (refusal(error),):
             console.print(f"[red]error:[/red] {escape(str(fault))}", markup=True, highlight=False, soft_wrap=True)
         sys.exit(1)

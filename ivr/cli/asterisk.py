@@ -18,6 +18,7 @@ import debroot
 from faults import Fault, MachineError
 from ivr.asterisk import conf, program, running
 from ivr.asterisk.program import Program
+from ivr.cli.console import plain_console
 from ivr.cli.options import SiteFolder
 from ivr.settings import Site, load_site
 
@@ -44,7 +45,7 @@ def install_progress(console: Console) -> Iterator[debroot.Reporter]:
 @app.command()
 def install() -> None:
     """Fetch a current Asterisk from Debian, without root; an interrupted download goes on where it stopped."""
-    console = Console(emoji=False)
+    console = plain_console()
     present = program.embedded_program()
     if present is None:
         with install_progress(console) as report:
@@ -61,7 +62,7 @@ def status(site: SiteFolder = Path()) -> None:
 
 
 async def _status(site: Site) -> bool:
-    console = Console(emoji=False)
+    console = plain_console()
     home = conf.site_home(site)
     found = site_program(site)
     present = running.adopt(home, found)

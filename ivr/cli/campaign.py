@@ -14,12 +14,12 @@ from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faults import AuthorError, Fault, UserError
+from ivr.cli.console import plain_console
 from ivr.cli.options import SiteFolder
 from ivr.cli.rendering import render_campaign
 from ivr.flow.load import check_flow_files, flow_files
@@ -41,7 +41,7 @@ app.add_typer(do_not_call_app, name="do-not-call", help="People who are never di
 Name = Annotated[str, typer.Argument(help="The campaign's name.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Stay and show how far it is; Ctrl-C leaves it running.")]
 
-_console = Console(emoji=False, highlight=False, soft_wrap=True)
+_console = plain_console(soft_wrap=True)
 _T = TypeVar("_T")
 
 

@@ -23,6 +23,7 @@ from faults import AuthorError, Fault
 from ivr.asterisk import program
 from ivr.cli.asterisk import install_progress
 from ivr.cli.comparison import Line, compare_calls, compare_person, compare_report
+from ivr.cli.console import plain_console
 from ivr.cli.logs import log_to
 from ivr.cli.rendering import render_campaign
 from ivr.cli.up import Up, site_running
@@ -60,7 +61,7 @@ def demo(
 
     Exit status 1 when any figure differs. Nothing is left running.
     """
-    console = Console(emoji=False, highlight=False, soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     site = _make_site(folder)
     log_to(site.var / "ivr.log")
     if not uvloop.run(_demo(site, console)):

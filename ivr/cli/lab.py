@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from faults import AuthorError, Fault
 from ivr.asterisk.program import find
 from ivr.asterisk.running import Home, adopt
+from ivr.cli.console import plain_console
 from ivr.lab import subscribers as subscribers_file
 from ivr.lab.lab import Lab
 from ivr.lab.subscribers import Subscriber, load_subscribers
@@ -128,7 +128,7 @@ def _show(truth: Truth, timezone: ZoneInfo) -> None:
     table.add_column("keys")
     for call in truth.calls:
         table.add_row(*_cells(call, timezone))
-    console = Console(emoji=False)
+    console = plain_console()
     console.print(table)
     if truth.in_progress:
         console.print(f"{truth.in_progress} more in progress.")

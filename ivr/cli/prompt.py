@@ -24,6 +24,7 @@ from rich.table import Table
 
 import debroot
 from faults import AuthorError, Fault, MachineError, UserError
+from ivr.cli.console import plain_console
 from ivr.cli.options import SiteFolder
 from ivr.cli.read import pair, read
 from ivr.flow.load import flow_files, load_flows
@@ -120,7 +121,7 @@ def say(
     site: SiteFolder = Path(),
 ) -> None:
     """Hear a sentence as callers will."""
-    console = Console(emoji=False)
+    console = plain_console()
     lang = _known_language(lang)
     with _open(site) as (library, _):
         spoken = _fragments(library, lang, text, dict(pair(each) for each in var or ()))
@@ -188,7 +189,7 @@ def render(
     site: SiteFolder = Path(),
 ) -> None:
     """Make the audio of every sentence, and of a contacts file; only what is missing is made."""
-    console = Console(emoji=False)
+    console = plain_console()
     with _open(site) as (library, loaded):
         flows = _flows(library, loaded)
 
@@ -217,7 +218,7 @@ def render(
 @app.command()
 def check(site: SiteFolder = Path()) -> None:
     """Find what is missing, silent, too quiet, clipped, too long, or can't be spoken. Exit status 1 if there is any."""
-    console = Console(emoji=False)
+    console = plain_console()
     with _open(site) as (library, loaded):
         flows = _flows(library, loaded)
         wanted = list(fixed_speech(library, flows))
@@ -265,7 +266,7 @@ def list_sentences(
             table.add_row(key, escape(sentence.text), state)
             if sentence.fallback:
                 table.add_row("", f"[dim]or: {escape(sentence.fallback)}[/dim]", "")
-    Console(emoji=False).print(table)
+    plain_console().print(table)
 
 
 @app.command("engines")
@@ -273,7 +274,7 @@ def show_engines(
     install: Annotated[str | None, typer.Option(metavar="ENGINE", help="Fetch this engine.")] = None,
 ) -> None:
     """Show which speech engines work here, and what the others need."""
-    console = Console(emoji=False)
+    console = plain_console()
     if install is not None:
         if install not in engines():
             raise AuthorError(Fault(what=f"There is no engine {install!r}.", mend=f"Use {', '.join(ORDER)}."))

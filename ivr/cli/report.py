@@ -11,9 +11,9 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
 
 from faults import Fault, MachineError, UserError
+from ivr.cli.console import plain_console
 from ivr.flow.model import Language
 from ivr.settings import Site, load_site
 from ivr.store.db import open_database
@@ -68,7 +68,7 @@ def report(
     if json == Path("-"):
         typer.echo(render_json(figures), nl=False)
         return
-    console = Console(emoji=False, highlight=False)
+    console = plain_console()
     console.print(render_terminal(figures, language=language, title=title))
     for path in written:
         console.print(f"Written: {path}", markup=False, soft_wrap=True)
@@ -128,7 +128,7 @@ def _write(path: Path, text: str) -> Path:
     """Put the text into the file, all of it or none. Raises MachineError."""
     # A link leads to the file that is meant; a device or pipe (/dev/stdout) must never be replaced by a file.
     whole = path.resolve()
-    beside = whole.with_name(f".{whole.name}.{os.getpid()}")
+    beside = whole.parent / f".{whole.name}.{os.getpid()}"
     try:
         if path.exists() and not path.is_file():
             path.write_text(text, "utf-8", newline="")

@@ -7,24 +7,27 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from faults import AuthorError, Fault
+from ivr.cli.console import plain_console
 from ivr.cli.options import SiteFolder
 from ivr.site import free_ports, init_site, parse_assignment
 
 _COLOURS = {"ok": "green", "warn": "yellow", "FAIL": "red"}
 _TRUNK, _PORTS = "The operator", "Where this machine listens"
+_TRUNK_NOT_SET = "127.0.0.1"
 
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The new site's folder.")],
     trunk_host: Annotated[
         str, typer.Option(help="Address of the SIP peer that carries the calls.", rich_help_panel=_TRUNK)
-    ] = "127.0.0.1",
-    trunk_port: Annotated[int | None, typer.Option(rich_help_panel=_TRUNK, show_default="5060")] = None,
+    ] = _TRUNK_NOT_SET,
+    trunk_port: Annotated[
+        int | None, typer.Option(help="Its SIP port.", rich_help_panel=_TRUNK, show_default="5060")
+    ] = None,
     trunk_user: Annotated[str | None, typer.Option(help="Name to authenticate with.", rich_help_panel=_TRUNK)] = None,
     trunk_secret: Annotated[
         str,
@@ -42,11 +45,17 @@ def init(
     title: Annotated[str | None, typer.Option(help="The retailer's name in reports.")] = None,
     language: Annotated[str | None, typer.Option(help="ru, uk or en.")] = None,
     operator: Annotated[str | None, typer.Option(help="Number that callers are transferred to.")] = None,
-    sip_host: Annotated[str | None, typer.Option(rich_help_panel=_PORTS)] = None,
-    sip_port: Annotated[int | None, typer.Option(rich_help_panel=_PORTS)] = None,
-    rtp: Annotated[str | None, typer.Option(metavar="FIRST-LAST", rich_help_panel=_PORTS)] = None,
-    ami_port: Annotated[int | None, typer.Option(rich_help_panel=_PORTS)] = None,
-    agi_port: Annotated[int | None, typer.Option(rich_help_panel=_PORTS)] = None,
+    sip_host: Annotated[
+        str | None, typer.Option(help="For SIP; 0.0.0.0: on every address.", rich_help_panel=_PORTS)
+    ] = None,
+    sip_port: Annotated[int | None, typer.Option(help="For SIP (UDP).", rich_help_panel=_PORTS)] = None,
+    rtp: Annotated[
+        str | None, typer.Option(metavar="FIRST-LAST", help="For the audio (UDP), two a call.", rich_help_panel=_PORTS)
+    ] = None,
+    ami_port: Annotated[
+        int | None, typer.Option(help="For the manager interface, on loopback.", rich_help_panel=_PORTS)
+    ] = None,
+    agi_port: Annotated[int | None, typer.Option(help="For the engine, on loopback.", rich_help_panel=_PORTS)] = None,
     use_free_ports: Annotated[
         bool, typer.Option("--free-ports", help="Ports that are free now, for a trial.", rich_help_panel=_PORTS)
     ] = False,
@@ -79,8 +88,10 @@ def init(
     chosen |= {name: value for name, value in given.items() if value is not None}
     chosen |= dict(map(parse_assignment, assignments or ()))
     site = init_site(folder, chosen, trunk_secret=trunk_secret)
-    console = Console(emoji=False, highlight=False, soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     console.print(f"The site is in {escape(str(site.folder))}: settings in ivr.toml, call flows in dialplans/.")
+    if trunk_host == _TRUNK_NOT_SET:
+        console.print(f"Calls go to {trunk_host} until you write the operator's address under \\[trunk] in ivr.toml.")
     if "destinations.operator" not in chosen:
         console.print("The flows offer an operator: write the number under \\[destinations] in ivr.toml.")
     console.print(f"Next: cd {escape(shlex.quote(str(folder)))}, then ivr doctor, then ivr up.")
@@ -91,7 +102,7 @@ def doctor(site: SiteFolder = Path()) -> None:
     # Speech and database are heavy to import: the other commands need not wait for them.
     from ivr.doctor import Level, examine
 
-    console = Console(emoji=False, highlight=False)
+    console = plain_console()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, style="bold")

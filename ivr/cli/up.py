@@ -22,6 +22,7 @@ from faults import AuthorError, Fault, MachineError, UserError
 from ivr.asterisk import conf, program, running
 from ivr.asterisk.rotation import rotate
 from ivr.cli.asterisk import install_progress
+from ivr.cli.console import plain_console
 from ivr.cli.logs import log_to
 from ivr.cli.options import SiteFolder
 from ivr.cli.prompt import render_with_bar
@@ -64,7 +65,7 @@ def up(site: SiteFolder = Path()) -> None:
     """Take calls and dial campaigns until Ctrl-C; calls in progress may then finish. Ctrl-C again ends them."""
     loaded = load_site(site)
     log_to(loaded.var / "ivr.log")
-    if not uvloop.run(_up(loaded, Console(emoji=False, highlight=False, soft_wrap=True))):
+    if not uvloop.run(_up(loaded, plain_console(soft_wrap=True))):
         raise typer.Exit(130)
 
 

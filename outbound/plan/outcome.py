@@ -30,7 +30,9 @@ ANSWERED = 4
 
 # The subscriber's own phone and network speak in SIP statuses, so they are the closest to the truth.
 _BY_SIP_STATUS = {
+    401: Outcome.FAILED,  # the operator does not take our name and password; nobody's phone was asked
     404: Outcome.INVALID_NUMBER,
+    407: Outcome.FAILED,
     408: Outcome.NO_ANSWER,
     410: Outcome.INVALID_NUMBER,
     480: Outcome.NO_ANSWER,
@@ -41,6 +43,8 @@ _BY_SIP_STATUS = {
     600: Outcome.BUSY,
     603: Outcome.REJECTED,
     604: Outcome.INVALID_NUMBER,
+    607: Outcome.REJECTED,  # unwanted
+    608: Outcome.REJECTED,  # by the network, for the subscriber
 }
 
 # Q.850 causes, as Asterisk translates SIP statuses into them.

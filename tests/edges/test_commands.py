@@ -98,8 +98,13 @@ def ivr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
             ],
         ),
         ("timezone = 'Moscow'\n[trunk]\nhost = 'x'\n", ["ivr.toml:1: timezone: is no IANA time zone"]),
-        ("[trunk]\nhost = 5\n", ["ivr.toml:2: trunk.host: should be a valid string"]),
+        ("[trunk]\nhost = 5\n", ['ivr.toml:2: trunk.host: should be a valid string. Put it in quotes: "…".']),
         ("[trunk]\nhost = 'x'\ndial_format = '{number}'\n", ["ivr.toml:3: trunk.dial_format: use {e164}, {digits}"]),
+        ("[trunk]\nhost = 'x'\ndial_format = '{digits:>9999999999}'\n", ["ivr.toml:3: trunk.dial_format: use {e164}"]),
+        ("[trunk]\nhost = 'x'\ndial_format = '{digits}@y/z'\n", ["ivr.toml:3: trunk.dial_format: beside the number"]),
+        ("region = 'UK'\n[trunk]\nhost = 'x'\n", ["ivr.toml:1: region: is no ISO country"]),
+        ("\n" * 99 + "x = 1\n[trunk]\nhost = 'x'\n", ["ivr.toml:100: There is no setting x."]),
+        ("title = " + "[" * 5000 + "]" * 5000, ["ivr.toml: This is no TOML: it is nested too deeply."]),
         ("database = 'nonsense'\n[trunk]\nhost = 'x'\n", ["database in ivr.toml: The database can't be used"]),
         ("database = 'sqlite:///x'\n[trunk]\nhost = 'x'\n", ["database in ivr.toml: The database can't be used"]),
     ],
@@ -128,7 +133,14 @@ def test_a_folder_that_is_no_site(ivr: Site) -> None:
     shutil.rmtree(ivr.folder)
     for command in (["up"], ["campaign", "list"], ["report", "x"], ["calls"]):
         said = ivr.refused(*command)
-        assert "error: ivr.toml: The file is missing. Make a site with: ivr init DIR." in said
+        assert said.startswith(
+            f"error: {ivr.folder}: There is no site here. Go to a site's folder, or name it with --site"
+        )
+
+
+def test_a_site_without_secrets(ivr: Site) -> None:
+    (ivr.folder / "secrets.toml").unlink()
+    assert ivr.refused("calls").startswith("error: secrets.toml: The file is missing. Write it anew")
 
 
 # ---------------------------------------------------------------- contacts
@@ -218,6 +230,7 @@ def test_a_report_replaces_no_device(ivr: Site) -> None:
         os.close(reader)
     assert pipe.is_fifo()
     assert "can't be written: Is a directory." in ivr.refused("report", "tv", "--json", str(ivr.folder))
+    assert "can't be written: Is a directory." in ivr.refused("report", "tv", "--html", "/")
 
 
 # ---------------------------------------------------------------- what `ivr up` and others stand on

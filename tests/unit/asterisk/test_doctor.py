@@ -55,6 +55,26 @@ def test_every_failure_says_how_to_mend_it(folder: Path) -> None:
     assert any("'helpdesk'" in finding.what for finding in found)
 
 
+@pytest.mark.parametrize("sip_host", ["0.0.0.0", "127.0.0.1"])  # noqa: S104 - settings
+def test_a_trunk_that_nobody_has_set_leads_back_to_the_site(tmp_path: Path, sip_host: str) -> None:
+    ports = free_ports()
+    chosen = ports | {
+        "trunk.host": "127.0.0.1",
+        "trunk.port": ports["asterisk.sip_port"],
+        "asterisk.sip_host": sip_host,
+    }
+    [finding] = failures(init_site(tmp_path / "site", chosen).folder)
+    assert (finding.topic, "call itself" in finding.what) == ("trunk", True)
+
+
+def test_a_trunk_elsewhere_with_the_same_port_is_none_of_ours(tmp_path: Path) -> None:
+    ports = free_ports()
+    folder = init_site(
+        tmp_path / "site", ports | {"trunk.host": "192.0.2.1", "trunk.port": ports["asterisk.sip_port"]}
+    ).folder
+    assert failures(folder) == []
+
+
 def test_a_promo_flow_cannot_answer_the_hotline(folder: Path) -> None:
     edit(folder / "ivr.toml", "[hotline]", '[hotline]\nnumbers = { "*" = "promo" }')
     [finding] = failures(folder)

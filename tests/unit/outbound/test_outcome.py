@@ -15,6 +15,8 @@ from outbound.plan.outcome import Outcome, decide
         (0, 34, 503, Outcome.CONGESTION),
         (0, 1, 404, Outcome.INVALID_NUMBER),
         (0, 21, 603, Outcome.REJECTED),
+        (0, 127, 607, Outcome.REJECTED),
+        (0, 127, 608, Outcome.REJECTED),
         (0, 19, 480, Outcome.NO_ANSWER),
         (3, 19, 480, Outcome.NO_ANSWER),
         # Our ring time is over: CANCEL, 487.
@@ -34,6 +36,9 @@ from outbound.plan.outcome import Outcome, decide
         (None, 16, None, Outcome.FAILED),
         # The trunk itself refused: nobody's phone rang.
         (0, 57, 403, Outcome.FAILED),
+        # The operator does not know our name and password.
+        (0, 21, 401, Outcome.FAILED),
+        (0, 21, 407, Outcome.FAILED),
         (0, 127, 500, Outcome.FAILED),
         (0, 0, None, Outcome.FAILED),
         # Nothing was learned.
