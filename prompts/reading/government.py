@@ -87,6 +87,9 @@ def _governed(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tu
         return by_preposition(grammar, asked, role, before[:-1], after)
     if before[-1] in grammar.corrections and (len(before) == 1 or before[-2] in BREAKS | grammar.openers):
         return Case.NOM
+    compared = asked.kind in (Kind.MONEY, Kind.MEASURE, Kind.PERCENT) or asked.noun in grammar.units
+    if compared and is_any(grammar, before[-1], grammar.comparatives):
+        return Case.GEN
     return Case.GEN if _is_comparative(grammar, before[-1]) else None
 
 

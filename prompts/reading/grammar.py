@@ -87,6 +87,10 @@ class Grammar:
     genitive_heads: frozenset[str]
     #: Those of them that an amount of money follows in the genitive: "возврат тысячи рублей".
     money_heads: frozenset[str]
+    #: "ваш" where the dictionary files it under pronouns: no subject by itself.
+    possessives: frozenset[str] = frozenset()
+    #: Comparatives that the dictionary takes for any adjectives: "старшим шістдесяти років".
+    comparatives: frozenset[str] = frozenset()
     #: "Больше чем тысяча": with it the comparison governs no longer.
     than: frozenset[str]
     #: "Сегодня первое декабря".

@@ -239,6 +239,8 @@ def _has_subject(grammar: Grammar, verb: Any, words: tuple[str, ...], *, living:
             ):
                 continue
             if tag.POS == "NPRO":
+                if each.normal_form in grammar.possessives:
+                    continue
                 return True
             if (tag.number == "plur") == (verb.tag.number == "plur") and not (living and "inan" in str(tag)):
                 return True

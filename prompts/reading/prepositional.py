@@ -76,7 +76,9 @@ def _with_or_from(grammar: Grammar, asked: Asked, before: tuple[str, ...], after
     aged = asked.noun in grammar.ages and not (after and _is_thing(grammar, after[0]))
     if begins(after[:3], grammar.starting) or asked.noun in grammar.sides or aged or _ranged(grammar, after):
         return Case.GEN
-    if not clause and (begins(after[:3], grammar.choosing) or begins(after[:1], grammar.singling)):
+    if not clause and (
+        begins(after[:3], grammar.choosing) or begins(after[:1], grammar.singling) or after[-1:] == ("{number}",)
+    ):
         return Case.GEN
     taken = bool(clause) and (clause[-1].startswith("{") or is_any(grammar, clause[-1], grammar.shares))
     if taken and kind is Kind.MEASURE and grammar.origins and clause[-1] == "{measure}":
