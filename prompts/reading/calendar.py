@@ -11,7 +11,7 @@ from prompts.reading.nouns import phrase
 from prompts.reading.slavic import Slavic, number_words, ordinal_words, quantity
 from prompts.reading.values import Clock
 
-_MONTHS = {
+MONTHS = {
     "ru": listed("января февраля марта апреля мая июня июля августа сентября октября ноября декабря"),
     "uk": listed("січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня"),
 }
@@ -44,7 +44,7 @@ def date_words(language: Slavic, day: datetime.date, case: Case, argument: str) 
     said = ordinal_words(language, day.day, Gender.NEUTER, case)
     if argument == "day":
         return said
-    said = f"{said} {_MONTHS[language.code][day.month - 1]}"
+    said = f"{said} {MONTHS[language.code][day.month - 1]}"
     if argument == "year":
         said += f" {ordinal_words(language, day.year, Gender.MASCULINE, Case.GEN)} {_OF_YEAR[language.code]}"
     return said

@@ -230,7 +230,9 @@ def _ungoverned(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: 
         each.normal_form in grammar.linking for each in parses(grammar.code, before[-1])
     ):
         # "Победителем станет сотый покупатель": its place is taken.
-        return Case.NOM if _named_as(grammar, before[:-1]) else Case.INS
+        bidden = any(each.tag.mood == "impr" for each in parses(grammar.code, before[-1]))
+        told = not bidden and (len(before) == 1 or before[-2] in BREAKS)
+        return Case.NOM if told or _named_as(grammar, before[:-1]) else Case.INS
     if (case := _by_noun(grammar, asked, before, after)) is not None:
         return case
     return by_verb(grammar, asked, before)

@@ -87,7 +87,7 @@ class Grammar:
     genitive_heads: frozenset[str]
     #: Those of them that an amount of money follows in the genitive: "возврат тысячи рублей".
     money_heads: frozenset[str]
-    #: "ваш" where the dictionary files it under pronouns: no subject by itself.
+    #: "ваш"; the Ukrainian dictionary files it under pronouns, but it is no subject by itself.
     possessives: frozenset[str] = frozenset()
     #: Comparatives that the dictionary takes for any adjectives: "старшим шістдесяти років".
     comparatives: frozenset[str] = frozenset()
@@ -138,7 +138,6 @@ class Grammar:
     before_deeds: frozenset[str] = frozenset()
     #: Nouns that end so and are none; with them named, the others govern without a preposition too.
     no_deeds: frozenset[str] = frozenset()
-    possessives: frozenset[str] = frozenset()
     #: Beginnings of words with which "в розыгрыше" takes part in what is counted, not holds it.
     engaging: tuple[str, ...] = ()
     #: What may stand in the singular before an amount: "за каждую тысячу".

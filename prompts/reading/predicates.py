@@ -56,7 +56,9 @@ def by_verb(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> Case:
             # "Началась вторая неделя", but "акция идёт вторую неделю"
             return Case.NOM
         return Case.ACC if finite and asked.noun in grammar.time_units else Case.NOM
-    return Case.NOM
+    # "Вы на линии одну минуту".
+    lasts = asked.noun in grammar.time_units and any(word in _SUBJECTS for word in clause)
+    return Case.ACC if lasts else Case.NOM
 
 
 def by_later_verb(grammar: Grammar, asked: Asked, after: tuple[str, ...]) -> Case:

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import assert_never
 
 from prompts.reading import measures, phone, values
-from prompts.reading.calendar import date_words, time_words, weekday_words
-from prompts.reading.cases import CASE_OF_TAG, Case, Gender
+from prompts.reading.calendar import MONTHS, date_words, time_words, weekday_words
+from prompts.reading.cases import CASE_OF_TAG, TAGS, Case, Gender
 from prompts.reading.errors import ReadingError, shown
 from prompts.reading.government import case_of, governing_role
 from prompts.reading.grammar import Asked, Grammar, Role
@@ -147,6 +147,12 @@ class SlavicReader:
         gender, lemma, animate, forced, forms = self._noun_after(place)
         if not lemma and place.counted and place.before[-1:] and place.before[-1] in _OF_THEM:
             gender = phrase(self.language.code, place.counted).gender
+        if amount == amount.to_integral_value() and self._numbers_one(int(amount), lemma, forms, place):
+            if self._before_month(place):
+                return self._day(int(amount), variable, place)
+            asked_case = forced or self._case(Variable(variable.name, Kind.ORDINAL), place, lemma=lemma)
+            ordinal_case = asked_case if TAGS.get(asked_case) in forms else Case.GEN
+            return ordinal_words(self.language, int(amount), gender, variable.case or ordinal_case)
         case = variable.case or forced
         if case is None:
             asked = Kind.COUNT if lemma else Kind.NUMBER
@@ -161,6 +167,37 @@ class SlavicReader:
             if singular == ("sing" in forms):
                 return half
         return bare_number(self.language, amount, case, gender, animate=animate)
+
+    def _numbers_one(self, number: int, lemma: str, forms: frozenset[str], place: Place) -> bool:
+        """Whether the noun after a number is one thing that it numbers: "41 розміру", "на 5 этаже"."""
+        if self._before_month(place):
+            return 1 <= number <= 31
+        written = place.after[0] if place.after else ""
+        if not lemma or number < 1 or forms & {"plur", "nomn"} or not forms & {"gent", "datv", "ablt", "loct"}:
+            return False
+        if any(each.tag.POS != "NOUN" for each in parses(self.language.code, written)):
+            return False
+        match agreement(number):
+            case "one":
+                return "gent" in forms and self._case(Variable("", Kind.COUNT), place, lemma=lemma) in (
+                    Case.NOM,
+                    Case.ACC,
+                )
+            case "few":
+                return self.language.code == "uk" or "gent" not in forms
+            case _:
+                return True
+
+    def _before_month(self, place: Place) -> bool:
+        """Whether the text has the month of a day's number: "до {d:number} грудня", "с {a} по {b} декабря"."""
+        after = place.after
+        if len(after) > 2 and after[1] in _SHARING and after[0] in JOINS | _RANGES:
+            after = after[2:]
+        return bool(after) and after[0] in MONTHS[self.language.code]
+
+    def _day(self, number: int, variable: Variable, place: Place) -> str:
+        case = variable.case or self._case(Variable(variable.name, Kind.DATE), place)
+        return ordinal_words(self.language, number, Gender.NEUTER, case)
 
     def _year_case(self, place: Place) -> Case | None:
         """The case of a year whose number is written before the word: "в {y:number} году"."""
@@ -199,6 +236,8 @@ class SlavicReader:
         if not 0 <= number < _LONGEST_ORDINAL:
             raise ReadingError(f"{shown(value)} has no ordinal.", "Give a number from 0 up to 10^12.")
         code = self.language.code
+        if not variable.argument and self._before_month(place):
+            return self._day(number, variable, place)
         if not variable.argument:
             gender, lemma, animate, forced, forms = self._noun_after(place)
             if not lemma and place.before:
