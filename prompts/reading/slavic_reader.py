@@ -36,7 +36,6 @@ _BY = {"ru": "на", "uk": "на"}
 #: Variables that leave their noun to the next one: "с {a:ordinal} по {b:ordinal этаж}".
 _SHARING = frozenset({"{ordinal}", "{count}", "{number}"})
 _RANGES = frozenset({"по", "до", "-", "–", "—", ","})
-_OBLIQUE_SINGULAR = frozenset({"sing", "datv", "ablt", "loct", "loc2"})
 _YEARS = range(1000, 3000)
 _YEAR_WORDS = {
     "год": Case.ACC, "года": Case.GEN, "году": Case.LOC, "годом": Case.INS,
@@ -159,9 +158,6 @@ class SlavicReader:
             case = self._case(Variable(variable.name, asked), place, lemma=lemma)
             if lemma and "gent" in forms and "nomn" not in forms and case in (Case.DAT, Case.INS, Case.LOC):
                 case = Case.ACC
-        if forms and forms <= _OBLIQUE_SINGULAR and amount == int(amount) > 1 and agreement(int(amount)) != "one":
-            # "На {n:number} этаже": a noun in the singular is numbered, not counted.
-            return ordinal_words(self.language, int(amount), gender, case, animate=animate)
         if lemma and (half := half_number(self.language, amount, case, gender)):
             singular = agreement(int(abs(amount))) in ("one", "few")
             if singular == ("sing" in forms):
