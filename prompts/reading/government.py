@@ -281,8 +281,13 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
     role = grammar.roles.get(previous)
     governed = bool(previous)
     located = role in (Role.IN, Role.ON, Role.AT) and any(each.tag.case in ("loct", "loc2") for each in nouns)
+    if previous == "из" and by_verb(grammar, asked, before[:-2]) is Case.ACC:
+        # "Выводим из продажи две модели"
+        return None
     if located and not names & grammar.measuring_heads and not begins(clause_of(before), grammar.engaging):
         return None
+    if kept := next((grammar.noun_cases[name] for name in names if name in grammar.noun_cases), None):
+        return kept
     if kind is Kind.MONEY or asked.noun in grammar.currencies:
         said_of = bool(after) and after[0][0].isalpha()
         owed = names & grammar.paid_heads and (governed or said_of)
@@ -295,6 +300,9 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
         previous in grammar.before_deeds or (grammar.no_deeds and not governed and not names & grammar.no_deeds)
     ):
         return Case.GEN
+    if not governed and by_verb(grammar, asked, before) is Case.INS:
+        # "Дополните заказ двумя соусами"
+        return None
     if names & grammar.oblique_heads and not asked.animate:
         # "При заказе двух пицц", "подтвердите заказ двух пицц"; "ваш заказ две пиццы".
         dependent = (governed and not located) or by_verb(grammar, asked, before[:-1]) is Case.ACC

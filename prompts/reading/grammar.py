@@ -116,6 +116,10 @@ class Grammar:
     #: Verbs with the living in the dative: "позвоним", and, when they have an object already, "вернём деньги".
     giving: frozenset[str] = frozenset()
     handing: frozenset[str] = frozenset()
+    #: Those whose passive has a receiver, "передан двум курьерам", and those whose passive without a subject names who
+    #: did it, "создано двумя мастерами".
+    conveying: frozenset[str] = frozenset()
+    creating: frozenset[str] = frozenset()
     #: Groups of people that receive as a person does: "подарили двум семьям".
     groups: frozenset[str] = frozenset()
     #: Verbs with a person as object and a thing in the instrumental: "порадуем вас двумя новинками".
@@ -140,6 +144,8 @@ class Grammar:
     no_deeds: frozenset[str] = frozenset()
     #: Beginnings of words with which "в розыгрыше" takes part in what is counted, not holds it.
     engaging: tuple[str, ...] = ()
+    #: Nouns with another case than the genitive: "управление двумя магазинами".
+    noun_cases: Mapping[str, Case] = field(default_factory=dict)
     #: What may stand in the singular before an amount: "за каждую тысячу".
     determiners: frozenset[str] = frozenset()
     #: Before these, after "к", nothing governs: "к оплате две тысячи рублей".
@@ -158,6 +164,10 @@ class Grammar:
     qualities: frozenset[str] = frozenset()
     #: Beginnings of words that make "на" mean where: "работает на двух телефонах".
     using: tuple[str, ...] = ()
+    #: Beginnings of words after the variable with which "на" says where: "на двух фотографиях виден дефект".
+    showing: tuple[str, ...] = ()
+    #: Counts of these say how, whatever the verb asks of "на": "отвечает на двух языках".
+    manners: frozenset[str] = frozenset()
     #: What is counted in these is an amount of money.
     currencies: frozenset[str] = frozenset()
     #: Beginnings of words that make "с" with an ordinal or a count mean "together with", "on the occasion of".

@@ -106,9 +106,12 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
                 return Case.NOM
             return case
         if (asked.animate or asked.noun in grammar.groups) and not _stands_bare(grammar, others, grammar.to_whom):
-            if each.tag.POS == "PRTS" and lemma in grammar.handing and _has_subject(grammar, each, clause[:at]):
+            if each.tag.POS == "PRTS" and lemma in grammar.conveying and _has_subject(grammar, each, clause[:at]):
                 # "Заказ передан двум курьерам"
                 return Case.DAT
+            if each.tag.POS == "PRTS" and lemma in grammar.creating:
+                # "Создано двумя мастерами"
+                return Case.INS
             given = has_object(grammar, clause[at + 1 :])
             handed = (lemma in grammar.handing or _is_somebodys(grammar, each, clause, at)) and (
                 given or (each.tag.POS == "INFN" and has_object(grammar, others))
@@ -118,6 +121,9 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
                 paid = given and each.tag.number == "plur" and lemma not in grammar.taking
                 if paid or not _subject_follows(grammar, asked, each, clause, at):
                     return Case.DAT
+        if _done_by(grammar, asked, each) and _has_subject(grammar, each, clause[:at]):
+            # "Проект утверждён тремя экспертами", "качество подтверждено двумя сертификатами"
+            return Case.INS
         if asked.kind is Kind.COUNT and asked.noun in grammar.means.get(lemma, ()):
             return Case.INS
         if each.tag.POS not in ("VERB", "INFN", "GRND"):
@@ -133,6 +139,14 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
         if rewarded and not asked.animate and not _subject_follows(grammar, asked, each, clause, at):
             return Case.INS
     return None
+
+
+def _done_by(grammar: Grammar, asked: Asked, verb: Any) -> bool:
+    """Whether the word is a passive participle of the past, and the count may say by whom or by what it was done."""
+    done = verb.tag.POS == "PRTS" and verb.tag.tense == "past" and asked.kind is Kind.COUNT
+    return (
+        done and bool(grammar.creating) and verb.normal_form not in grammar.giving and asked.noun not in grammar.units
+    )
 
 
 def _is_somebodys(grammar: Grammar, verb: Any, clause: tuple[str, ...], at: int) -> bool:
@@ -244,6 +258,8 @@ def _has_subject(grammar: Grammar, verb: Any, words: tuple[str, ...], *, living:
                 if each.normal_form in grammar.possessives:
                     continue
                 return True
+            if verb.tag.POS == "PRTS" and verb.tag.gender and tag.gender != verb.tag.gender:
+                continue
             if (tag.number == "plur") == (verb.tag.number == "plur") and not (living and "inan" in str(tag)):
                 return True
     return False

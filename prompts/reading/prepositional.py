@@ -15,7 +15,7 @@ def by_preposition(grammar: Grammar, asked: Asked, role: Role, before: tuple[str
     kind = asked.kind
     clause = clause_of(before)
     thing = kind in (Kind.COUNT, Kind.ORDINAL) and asked.noun not in grammar.units | grammar.time_units | grammar.days
-    if thing and (case := _linked(grammar, role, clause)) is not None:
+    if thing and asked.noun not in grammar.manners and (case := _linked(grammar, role, clause)) is not None:
         return case
     match role:
         case Role.IN | Role.ON:
@@ -143,6 +143,8 @@ def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str,
             if asked.noun in grammar.units:
                 return Case.LOC if role is Role.IN and distant else Case.ACC
             if role is Role.ON and begins(clause[-1:], grammar.using):
+                return Case.LOC
+            if role is Role.ON and not clause and begins(after[:2], grammar.showing):
                 return Case.LOC
             if moving or (role is Role.ON and asked.noun not in grammar.places_on):
                 return Case.ACC

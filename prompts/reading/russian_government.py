@@ -96,7 +96,7 @@ GRAMMAR = Grammar(
             час минута секунда день сутки неделя месяц год раз рубль копейка доллар евро гривна процент метр
             километр сантиметр миллиметр килограмм грамм тонна литр миллилитр шаг этап приём взнос платёж платеж ход
             подход рассрочка квартал декада сезон полугодие балл бонус ночь вечер утро градус дюйм ватт мегапиксель
-            лицо рука кусок штука часть цвет размер
+            лицо рука кусок штука часть цвет размер слой смена ряд строка тур столбец
         """)
     ),
     time_units=frozenset(listed("час минута секунда день сутки неделя месяц год ночь квартал полугодие сезон раз")),
@@ -171,6 +171,10 @@ GRAMMAR = Grammar(
     participles=verbs.PARTICIPLES,
     giving=verbs.GIVING,
     handing=verbs.HANDING,
+    conveying=verbs.CONVEYING,
+    creating=verbs.CREATING,
+    showing=listed("вид замет указан напис изображ показан отмеч есть нет лежит лежат напечат"),
+    manners=frozenset({"язык"}),
     groups=verbs.GROUPS,
     rewarding=verbs.REWARDING,
     taking=verbs.TAKING,
@@ -191,6 +195,7 @@ GRAMMAR = Grammar(
     paid_heads=verbs.PAID_HEADS,
     oblique_heads=verbs.OBLIQUE_HEADS,
     deeds=("ание", "ение", "яние", "тие"),
+    noun_cases=verbs.NOUN_CASES,
     no_deeds=verbs.NO_DEEDS,
     possessives=frozenset(listed("ваш наш мой твой свой")),
     engaging=("участ", "поучаств", "помо", "ошиб", "заинтерес", "нужда"),

@@ -82,16 +82,20 @@ def whole(value: str, *, comma_groups: bool = False) -> int:
 
 
 def date(value: str) -> datetime.date:
-    """The day of `2026-12-01`, `01.12.2026`, `01/12/2026`, with or without a time after it; raises ReadingError."""
+    """The day of `2026-12-01`, `01.12.2026`, `01/12/2026`, with or without a time after it; raises ReadingError.
+
+    With slashes the month comes first only where it can't come second: `12/31/2026`.
+    """
     for pattern, order in (
         (r"(\d{4})[-./](\d{1,2})[-./](\d{1,2})(?:[T ]\d{1,2}:\d{2}.*)?", (1, 2, 3)),
         (r"(\d{1,2})[-./](\d{1,2})[-./](\d{4})(?:[T ]\d{1,2}:\d{2}.*)?", (3, 2, 1)),
+        (r"(\d{1,2})/(\d{1,2})/(\d{4})(?:[T ]\d{1,2}:\d{2}.*)?", (3, 1, 2)),
     ):
         if found := re.fullmatch(pattern, value, re.ASCII):
             try:
                 return datetime.date(*(int(found.group(part)) for part in order))
             except ValueError:
-                break
+                continue
     raise ReadingError(f"{shown(value)} is not a date.", "Write it as 2026-12-01 or 01.12.2026.")
 
 
