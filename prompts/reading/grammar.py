@@ -164,6 +164,8 @@ class Grammar:
     qualities: frozenset[str] = frozenset()
     #: Beginnings of words that make "на" mean where: "работает на двух телефонах".
     using: tuple[str, ...] = ()
+    #: What has pages: "роман на пятьсот страниц".
+    paged: frozenset[str] = frozenset()
     #: Beginnings of words after the variable with which "на" says where: "на двух фотографиях виден дефект".
     showing: tuple[str, ...] = ()
     #: Counts of these say how, whatever the verb asks of "на": "отвечает на двух языках".

@@ -144,6 +144,8 @@ def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str,
                 return Case.LOC if role is Role.IN and distant else Case.ACC
             if role is Role.ON and begins(clause[-1:], grammar.using):
                 return Case.LOC
+            if role is Role.ON and clause and is_any(grammar, clause[-1], grammar.paged):
+                return Case.ACC
             if role is Role.ON and not clause and begins(after[:2], grammar.showing):
                 return Case.LOC
             if moving or (role is Role.ON and asked.noun not in grammar.places_on):

@@ -169,6 +169,9 @@ class SlavicReader:
         if self._before_month(place):
             return 1 <= number <= 31
         written = place.after[0] if place.after else ""
+        placed = lemma in self.grammar.places_on | self.grammar.ordinal_places_on and place.after[0] == lemma
+        if placed and agreement(number) != "one" and "plur" not in forms:
+            return True
         if not lemma or number < 1 or forms & {"plur", "nomn"} or not forms & {"gent", "datv", "ablt", "loct"}:
             return False
         if any(each.tag.POS != "NOUN" for each in parses(self.language.code, written)):
