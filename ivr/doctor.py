@@ -137,7 +137,7 @@ def _speech(site: Site) -> Iterator[Finding]:
         if found:
             voices.append(f"{language}: {found[0].engine}")
         else:
-            mend = "Fetch one without root: ivr prompt install; or put recordings into prompts/recordings."
+            mend = "Fetch one without root: ivr prompt engines --install rhvoice; or record it: prompts/recordings."
             yield _warn("speech", f"No engine here speaks {language}.", mend)
     if voices:
         yield _ok("speech", ", ".join(voices))

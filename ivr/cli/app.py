@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
-from faults import UserError
+from faults import Fault, UserError
 from ivr.cli import asterisk, campaign, demo, flow, lab, prompt, report, site, up
 from ivr.cli.console import plain_console
 from ivr.store.db import refusal
@@ -36,6 +36,15 @@ app.command()(report.calls)
 app.command()(demo.demo)
 
 
+def _faults(error: UserError | DBAPIError | OSError) -> tuple[Fault, ...]:
+    if isinstance(error, UserError):
+        return error.faults
+    if isinstance(error, DBAPIError):
+        return (refusal(error),)
+    mend = "Check free space, rights and the path; ivr doctor looks at the site."
+    return (Fault(what=f"The machine refuses: {error.strerror or error}.", where=error.filename, mend=mend),)
+
+
 def main() -> None:
     """Run the command line. A user's error is shown as what, where and how to mend it, with exit status 1."""
     # What a command prints is for its reader; `ivr up` logs everything to a file besides.
@@ -45,8 +54,8 @@ def main() -> None:
     )
     try:
         app()
-    except (UserError, DBAPIError) as error:
+    except (UserError, DBAPIError, OSError) as error:
         console = plain_console(stderr=True)
-        for fault in error.faults if isinstance(error, UserError) else (refusal(error),):
+        for fault in _faults(error):
             console.print(f"[red]error:[/red] {escape(str(fault))}", markup=True, highlight=False, soft_wrap=True)
         sys.exit(1)

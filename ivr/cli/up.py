@@ -157,10 +157,18 @@ def _check(site: Site) -> None:
     """Raise UserError for what would keep the site from coming up, before minutes are spent on speech."""
     if faults := conf.setting_faults(site):
         raise AuthorError(faults)
-    agi = site.settings.agi
-    running.check_ports(running.Ports(tcp=(("agi.port", agi.host, agi.port),)))
-    home = conf.site_home(site)
-    if site.settings.asterisk.mode != "external" and running.running_pid(home) is None:
+    agi, ours = site.settings.agi, running.running_pid(conf.site_home(site))
+    try:
+        running.check_ports(running.Ports(tcp=(("agi.port", agi.host, agi.port),)))
+    except MachineError as error:
+        if ours is None:
+            raise
+        what = f"The site seems to be up already: its Asterisk runs in process {ours}."
+        twice = Fault(
+            what=what, where=site.folder, mend="See with: ivr asterisk status; end the first ivr up by Ctrl-C."
+        )
+        raise MachineError((twice, *error.faults)) from error
+    if site.settings.asterisk.mode != "external" and ours is None:
         running.check_ports(conf.site_ports(site))
     try:
         site.spool.mkdir(parents=True, exist_ok=True)

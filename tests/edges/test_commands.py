@@ -19,6 +19,7 @@ import structlog
 
 from ivr.cli import campaign as campaign_commands
 from ivr.cli.app import main
+from ivr.settings import load_site
 from ivr.site import free_ports, init_site
 
 HEADER = "phone,name,language,product\n"
@@ -275,6 +276,23 @@ def test_a_port_that_is_taken(ivr: Site, setting: str, kind: socket.SocketKind) 
     assert said.startswith(f"error: {setting}: ")
     assert f"port {found[1]}" in said
     assert "Address already in use. End the program that holds it" in said
+
+
+def test_a_site_that_is_up_already(ivr: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ivr.asterisk.running.running_pid", lambda _: 4711)
+    port = load_site(ivr.folder).settings.agi.port
+    with taken(socket.SOCK_STREAM, port):
+        first, second = ivr.refused("up").splitlines()
+    assert "The site seems to be up already: its Asterisk runs in process 4711." in first
+    assert second.startswith("error: agi.port: ")
+
+
+def test_output_that_nobody_can_take(ivr: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The file complains again when it is closed.
+    with contextlib.suppress(OSError), Path("/dev/full").open("w") as full, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", full)
+        said = ivr.refused("calls")
+    assert said.startswith("error: The machine refuses: No space left on device. Check free space")
 
 
 @pytest.mark.parametrize("command", [("up",), ("campaign", "list"), ("report", "tv"), ("calls",)])
