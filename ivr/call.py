@@ -226,11 +226,12 @@ class Answering:
 class _Speech:
     """Speaks texts on one session and measures how far they were heard."""
 
-    __slots__ = ("_session", "_voice")
+    __slots__ = ("_measured", "_session", "_voice")
 
     def __init__(self, session: Session, voice: Voice) -> None:
         self._session = session
         self._voice = voice
+        self._measured = False
 
     async def text(
         self, say: Say, language: Language, variables: Mapping[str, str], stop_keys: str
@@ -244,6 +245,9 @@ class _Speech:
             clips = await self._render(language, say.text, values)
         length_ms = sum(clip.samples for clip in clips) // 8
         heard_ms, key, ignored, ended = 0, "", "", Ended.PLAYED if clips else Ended.FAULT
+        if clips and clips[0].wide and not self._measured:
+            self._measured = True
+            await self._session.measure_positions(str(clips[0].path), clips[0].length_ms)
         for clip in clips:
             played = await self._session.stream_file(str(clip.path), KEYPAD)
             while played.ended is Ended.KEY and played.key not in stop_keys:

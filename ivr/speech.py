@@ -13,9 +13,6 @@ from prompts.library import Library, Speech
 from prompts.reading import variables
 from prompts.render import Spoken, sentences_of
 
-#: Sentences that the local AGI script speaks while the engine is away.
-FIXED = ("fallback.apology", "fallback.noted", "fallback.operators_busy", "fallback.goodbye")
-
 
 def open_library(site: Site) -> Library:
     """The site's voice. Raises AuthorError with every fault of the site's texts and dictionaries. Close it."""
@@ -32,6 +29,7 @@ def open_library(site: Site) -> Library:
             pause=settings.pause,
             level_lufs=settings.level_lufs,
             cache_max_mb=settings.cache_max_mb,
+            wide=site.settings.trunk.codec == "g722",
         ),
     )
 

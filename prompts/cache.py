@@ -1,5 +1,7 @@
 """The audio cache: a clip is three files (.alaw, .ulaw, .sln) under the hash of everything its sound depends on.
 
+A clip for a wideband trunk has a fourth, .g722. In all but .sln a millisecond is 8 bytes.
+
 A file appears under its name only when it is whole and on the disk; a clip is there when all three are. What a running
 hotline or campaign needs is pinned: a list of hashes in `pins/`, which every process honours. Of the rest, the least
 recently used goes first when the cache is over its size.
@@ -13,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +24,8 @@ from faults import Fault, MachineError
 from prompts import g711
 from prompts.voice import Clip
 
+#: What a clip for a wideband trunk has besides.
+WIDE: Final = ".g722"
 _SUFFIXES: dict[str, Callable[[NDArray[np.int16]], bytes]] = {
     # .alaw last: whoever sees it sees the others, and its length in bytes is the clip's in samples.
     ".sln": lambda pcm: pcm.astype("<i2").tobytes(),
@@ -51,8 +56,11 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 class AudioCache:
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, *, wide: bool = False) -> None:
+        """With `wide`, a clip is there only when it has its .g722."""
         self.folder = folder.absolute()
+        #: What lies beside .alaw, and how many bytes a sample takes there.
+        self._beside = {".ulaw": 1, ".sln": 2} | ({WIDE: 1} if wide else {})
         self.max_bytes = max_bytes
         self._touched: dict[str, float] = {}
 
@@ -67,21 +75,25 @@ class AudioCache:
             samples = os.stat(f"{path}.alaw").st_size  # noqa: PTH116 - twice as fast as Path.stat; every call asks
             now = time.time()
             if now - self._touched.get(name, 0) > _IN_USE_S / 4:
-                if not all(os.path.exists(f"{path}{suffix}") for suffix in (".ulaw", ".sln")):  # noqa: PTH110
-                    return None
+                # A file that somebody cut short is a clip to be made again.
+                for suffix, width in self._beside.items():
+                    if os.stat(f"{path}{suffix}").st_size != samples * width:  # noqa: PTH116
+                        return None
                 with suppress(PermissionError):
                     os.utime(f"{path}.alaw")
                 self._touched[name] = now
         except OSError:
             return None
-        return Clip(path, samples) if samples else None
+        return Clip(path, samples, WIDE in self._beside) if samples else None
 
-    def put(self, name: str, pcm: NDArray[np.int16]) -> Clip:
-        """Write the clip. Raises MachineError when the disk won't take it; no half file is left then."""
+    def put(self, name: str, pcm: NDArray[np.int16], wide: bytes | None = None) -> Clip:
+        """Write the clip, with its G.722. Raises MachineError when the disk won't take it, and leaves no half file."""
         path = self.path(name)
+        if wide is not None:
+            write_whole(path.with_name(name + WIDE), wide)
         for suffix, encode in _SUFFIXES.items():
             write_whole(path.with_name(name + suffix), encode(pcm))
-        return Clip(path, len(pcm))
+        return Clip(path, len(pcm), wide is not None)
 
     def pin(self, owner: str, names: Iterable[str]) -> None:
         """Keep these clips until `owner` ("hotline", "campaign-7") lets them go; replaces what it pinned before."""
@@ -115,7 +127,7 @@ class AudioCache:
                     if suffix == ".tmp":
                         if time.time() - found.st_mtime > _IN_USE_S:
                             Path(entry.path).unlink(missing_ok=True)
-                    elif suffix in _SUFFIXES:
+                    elif suffix in _SUFFIXES or suffix == WIDE:
                         used, size = clips.get(name, (0.0, 0))
                         clips[name] = (max(used, found.st_mtime), size + found.st_size)
         return [(used, size, name) for name, (used, size) in clips.items()]
@@ -133,7 +145,7 @@ class AudioCache:
                 break
             if name not in kept:
                 # .alaw first: without it the clip is not there.
-                for suffix in reversed(_SUFFIXES):
+                for suffix in (*reversed(_SUFFIXES), WIDE):
                     self.path(name).with_name(name + suffix).unlink(missing_ok=True)
                 self._touched.pop(name, None)
                 dropped += size

@@ -21,6 +21,7 @@ from prompts.reading.template import Kind, Literal, Piece, Variable, parse
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[»”\")]*\s+")
 _PAUSE = re.compile(r"(?<=[,;:])\s+|\s+[—–]\s+")
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’ʼ][^\W\d_]+)*")
+_VOWEL = re.compile(r"[аеёиоуыэюяіїєaeiouy]", re.IGNORECASE)
 #: Silence that a speaker makes after a mark.
 _PAUSES_MS = {".": 350, "!": 350, "?": 350, "…": 400, ",": 150, ";": 250, ":": 250}
 #: Static words this long beside a variable are worth a fragment of their own, made once, when a pause allows it.
@@ -98,6 +99,23 @@ def _sentences(pieces: Sequence[Piece]) -> list[tuple[_Place, _Place]]:
     if start != (len(pieces), 0):
         found.append((start, (len(pieces), 0)))
     return found
+
+
+def spoken_sentences(text: str) -> list[tuple[str, int]]:
+    """The sentences of a fragment's words, each with the milliseconds of silence that a speaker makes after it.
+
+    A full stop after two letters, or after letters without a vowel, is that of an abbreviation.
+    """
+    found: list[tuple[str, int]] = []
+    start = 0
+    for end in _SENTENCE_END.finditer(text):
+        sentence = text[start : end.start()].rstrip("»”\"')")
+        words = _WORD.findall(sentence)
+        short = bool(words) and (len(words[-1]) <= 2 or not _VOWEL.search(words[-1]))
+        if any(character.isalnum() for character in text[end.end() :]) and not (sentence.endswith(".") and short):
+            found.append((text[start : end.end()].strip(), _PAUSES_MS[sentence[-1]]))
+            start = end.end()
+    return [*found, (text[start:], 0)]
 
 
 def _inside(language: str, pieces: Sequence[Piece], start: _Place, end: _Place) -> list[_Place]:

@@ -15,12 +15,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import structlog
 
-from prompts import audio, pronunciation, sentences
+from prompts import audio, g722, pronunciation, sentences
 from prompts.cache import AudioCache
 from prompts.engines.choice import AUTO, Speaker, provide, speakers
 from prompts.engines.engine import Progress
@@ -52,6 +52,8 @@ class Speech:
     pause: float = 1.0
     level_lufs: float = -21.0
     cache_max_mb: int = 2000
+    #: The trunk speaks G.722: every clip is there in wideband, too.
+    wide: bool = False
 
 
 class Library:
@@ -74,7 +76,11 @@ class Library:
         self.speech = speech or Speech()
         self.sentences = load_sentences(*texts)
         self.recordings = Recordings(recordings)
-        self.cache = AudioCache(folder, self.speech.cache_max_mb * 1_000_000)
+        #: Every clip has its .g722 beside it.
+        self.wide = self.speech.wide and g722.available()
+        if self.speech.wide and not self.wide:
+            log.warning("wideband_away", why="The package G722 is not here: Asterisk makes G.722 of narrowband speech.")
+        self.cache = AudioCache(folder, self.speech.cache_max_mb * 1_000_000, wide=self.wide)
         known = {language: pronunciation.load_pronunciation(language, *dictionaries) for language in LANGUAGES}
         self.phrases = Phrases(self.sentences, known)
         self.workers = workers or Workers()
@@ -182,12 +188,13 @@ class Library:
         except KeyError:
             pass
         recording = self.recordings.of(fragment)
-        facts: list[object] = [audio.VERSION, self.speech.level_lufs, self._tail_ms(fragment)]
+        speech = self.speech
+        facts: list[object] = [audio.VERSION, speech.level_lufs, self._tail_ms(fragment), self.wide]
         name = None
         if recording is not None:
             name = _hash([*facts, recording.content])
         elif speaker is not None:
-            name = _hash([*facts, speaker.engine, speaker.language, speaker.voice, speaker.speed, fragment.text])
+            name = _hash([*facts, *astuple(speaker), speech.pause, fragment.text])
         if len(self._names) > _MOST:
             self._names.clear()
         self._names[fragment, speaker] = name
@@ -207,6 +214,8 @@ class Library:
             recording=str(recording.path) if recording else "",
             level_lufs=self.speech.level_lufs,
             tail_ms=self._tail_ms(fragment),
+            pause=self.speech.pause,
+            wide=self.wide,
         )
 
     def _tail_ms(self, fragment: Fragment) -> int:

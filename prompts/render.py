@@ -6,12 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import structlog
 
 from faults import Fault, MachineError
-from prompts.cache import write_whole
 from prompts.engines.choice import Speaker
 from prompts.fragments import Fragment
 from prompts.library import Library
@@ -166,25 +164,3 @@ class _Work:
             self.failed.append(Failed(language=fragment.language, words=fragment.text, why=why))
             return None, None
         return name, None if self.library.cache.find(name) else self.library.make(job)
-
-
-def export_fixed(library: Library, folder: Path, texts: Iterable[str]) -> tuple[Fault, ...]:
-    """Write the audio of sentences to fixed places, `folder`/<language>/<key>.alaw, .ulaw and .sln.
-
-    For the local AGI script, which speaks while the engine is away and can't look into the cache. Only what the
-    cache has; a sentence that is not there, or needs values, is a fault in the answer.
-    """
-    faults = []
-    for language, sentences in library.sentences.by_language.items():
-        for key in texts:
-            if key not in sentences:
-                continue
-            clips = library.clips(language, key, {})
-            if not clips:
-                mend = "Run: ivr prompt render."
-                faults.append(Fault(what=f"{language}: {key} has no audio.", where=folder, mend=mend))
-                continue
-            for suffix in (".sln", ".ulaw", ".alaw"):
-                whole = b"".join(clip.path.with_name(clip.path.name + suffix).read_bytes() for clip in clips)
-                write_whole(folder / language / f"{key}{suffix}", whole)
-    return tuple(faults)

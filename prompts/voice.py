@@ -14,6 +14,8 @@ class Clip:
     path: Path
     #: Length in samples at 8 kHz; 8 samples are a millisecond.
     samples: int
+    #: There is a .g722, too.
+    wide: bool = False
 
     @property
     def length_ms(self) -> int:

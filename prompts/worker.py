@@ -13,13 +13,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from faults import MachineError
-from prompts.audio import SilentSpeechError, telephone
+from prompts.audio import WIDE_RATE, SilentSpeechError, in_a_row, telephone
 from prompts.cache import AudioCache
 from prompts.engines.choice import Speaker, engines
 from prompts.engines.engine import EngineAwayError, UnspeakableError
+from prompts.fragments import spoken_sentences
+from prompts.g722 import g722
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,10 @@ class Job:
     level_lufs: float
     #: Silence after the last sound.
     tail_ms: int
+    #: Pauses between sentences, as a factor of the usual ones.
+    pause: float = 1.0
+    #: G.722 is made, too.
+    wide: bool = False
 
 
 #: away: the engine can't work now; text: it made nothing of this text; recording: the file is bad; disk: the cache
@@ -62,11 +70,10 @@ def make(job: Job) -> Result:
         if job.speaker is None:
             samples, rate = soundfile.read(job.recording, dtype="float64")
         else:
-            who = job.speaker
-            speech = engines()[who.engine].synthesise(who.language, job.text, who.voice, who.speed)
-            samples, rate = speech.samples, speech.rate
+            samples, rate = _spoken(job.speaker, job.text, job.pause)
         pcm = telephone(samples, rate, level_lufs=job.level_lufs, tail_ms=job.tail_ms)
-        clip = AudioCache(Path(job.folder), 0).put(job.clip, pcm)
+        wide = _g722(samples, rate, job) if job.wide else None
+        clip = AudioCache(Path(job.folder), 0).put(job.clip, pcm, wide)
     except EngineAwayError as error:
         return failed("away", error)
     except (soundfile.SoundFileError, OSError) as error:
@@ -76,6 +83,21 @@ def make(job: Job) -> Result:
     except MachineError as error:
         return Result(clip=job.clip, failure="disk", why=error.faults[0].what)
     return Result(clip=job.clip, samples=clip.samples)
+
+
+def _spoken(who: Speaker, text: str, pause: float) -> tuple[NDArray[np.generic], int]:
+    """The speech of all sentences, and its rate; the pauses between them are ours, for every engine makes others."""
+    engine = engines()[who.engine]
+    said = [(engine.synthesise(who.language, part, who.voice, who.speed), ms) for part, ms in spoken_sentences(text)]
+    if len(said) == 1:
+        return said[0][0].samples, said[0][0].rate
+    rate = said[0][0].rate
+    pauses = [round(pause * ms) for _, ms in said]
+    return in_a_row([speech.samples for speech, _ in said], rate, pauses), rate
+
+
+def _g722(samples: NDArray[np.generic], rate: int, job: Job) -> bytes:
+    return g722(telephone(samples, rate, level_lufs=job.level_lufs, tail_ms=job.tail_ms, at=WIDE_RATE))
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 #: The destination of ivr.toml that the fallback offers.
 OPERATOR = "operator"
 #: What may lie beside a clip's path.
-_FORMS = (".alaw", ".ulaw", ".sln")
+_FORMS = (".alaw", ".ulaw", ".sln", ".g722")
 
 
 async def prepare_fallback(settings: Settings, voice: Voice, *, plan: Path, spool: Path) -> tuple[str, ...]:

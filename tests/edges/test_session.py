@@ -119,6 +119,34 @@ async def test_playing_from_an_offset_counts_from_the_start_of_the_file() -> Non
     assert result == Played(Ended.PLAYED, 4000)
 
 
+async def test_positions_are_counted_as_the_end_of_a_file_tells() -> None:
+    async def listen(session: Session) -> tuple[Played, Played]:
+        await session.measure_positions("/a", 4000)
+        return await play(session), await session.stream_file("/a", "", 1000)
+
+    async def side(asterisk: FakeAsterisk) -> None:
+        await asterisk.expects('STREAM FILE "/a" "" 1000000000')
+        await asterisk.says("200 result=0 endpos=64000")
+        await asterisk.expects(PLAY)
+        await asterisk.says("200 result=49 endpos=16000")
+        await asterisk.expects('STREAM FILE "/a" "" 16000')
+        await asterisk.says("200 result=-1 endpos=24000")
+
+    result, _ = await converse(listen, side)
+    assert result == (Played(Ended.KEY, 1000, "1"), Played(Ended.HANG_UP, 1500))
+
+
+async def test_a_caller_who_is_gone_while_positions_are_measured_has_hung_up() -> None:
+    async def listen(session: Session) -> Played:
+        await session.measure_positions("/a", 4000)
+        return await play(session)
+
+    gone = answers("HANGUP", "200 result=-1 endpos=0", to='STREAM FILE "/a" "" 1000000000')
+    result, session = await converse(listen, gone)
+    assert result == Played(Ended.HANG_UP, 0)
+    assert session.hung_up
+
+
 async def test_dead_channel_is_a_hang_up() -> None:
     result, session = await converse(play, answers("511 Command Not Permitted on a dead channel"))
     assert result == Played(Ended.HANG_UP, 0)

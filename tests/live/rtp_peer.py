@@ -17,11 +17,23 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: One RTP packet carries 20 ms: 160 samples of 8 kHz A-law.
+#: One RTP packet carries 20 ms: 160 bytes of A-law or of G.722, whose RTP clock is 8 kHz too (RFC 3551, 4.5.2).
 PACKET_MS = 20
 SAMPLES = 160
-PCMA = 8
 SILENCE = b"\xd5" * SAMPLES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Codec:
+    payload_type: int
+    #: Its rtpmap.
+    name: str
+    silence: bytes
+
+
+ALAW = Codec(payload_type=8, name="PCMA/8000", silence=SILENCE)
+G722 = Codec(payload_type=9, name="G722/8000", silence=b"\xfa" * SAMPLES)
+
 #: Arrivals further apart than this are noted one by one.
 GAP_MS = 60.0
 #: linux/socket.h; the socket module has no name for it.
@@ -87,7 +99,10 @@ def _alaw(sample: float) -> int:
 class Media:
     """One RTP socket. `tick` is called every 20 ms while the call is up."""
 
-    def __init__(self, host: str, *, silent: bool = False, speech_ms: int = 0, record: bool = False) -> None:
+    def __init__(
+        self, host: str, codec: Codec = ALAW, *, silent: bool = False, speech_ms: int = 0, record: bool = False
+    ) -> None:
+        self.codec = codec
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._socket.setblocking(False)
@@ -107,7 +122,7 @@ class Media:
         self.keys: list[Pressed] = []
         self.heard_keys: list[Pressed] = []
         self._heard_key = (-1, 0.0, False)
-        #: What was received, A-law, when `record` is set.
+        #: What was received, as it came, when `record` is set.
         self.recording: bytearray | None = bytearray() if record else None
         self._silent = silent
         self._speech = deque(speech(speech_ms)) if speech_ms else deque()
@@ -176,7 +191,7 @@ class Media:
         payload_type = packet[1] & 0x7F
         if payload_type == self._event_type and len(packet) >= 16:
             self._key_arrived(packet, stamp, at)
-        if payload_type != PCMA:
+        if payload_type != self.codec.payload_type:
             return
         if self.received:
             pause = (stamp - self._peer_stamp) & 0xFFFFFFFF != SAMPLES * ahead
@@ -210,7 +225,8 @@ class Media:
             self._tick_key()
         elif not self._silent:
             self.sent += 1
-            self._send(PCMA, self._stamp, self._speech.popleft() if self._speech else SILENCE)
+            packet = self._speech.popleft() if self._speech else self.codec.silence
+            self._send(self.codec.payload_type, self._stamp, packet)
         self._stamp = (self._stamp + SAMPLES) & 0xFFFFFFFF
 
     def _tick_key(self) -> None:

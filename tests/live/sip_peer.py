@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, Self
 
-from tests.live.rtp_peer import PACKET_MS, Media, Pressed
+from tests.live.rtp_peer import ALAW, PACKET_MS, Codec, Media, Pressed
 from tests.live.sip_message import REASONS, Message, parameter, uri, user
 
 Address = tuple[str, int]
@@ -54,7 +54,7 @@ class Plan:
     hang_up_s: float | None = None
     #: Hang up when this many RTP packets have come.
     hang_up_packets: int | None = None
-    #: Speak for so long after the answer (600: "alo"; 8000: a machine's greeting), then send silence.
+    #: Speak (in A-law) for so long after the answer (600: "alo"; 8000: a machine's greeting), then send silence.
     speech_ms: int = 0
     #: Send no RTP at all, except keys.
     silent: bool = False
@@ -161,8 +161,8 @@ class Call:
 class SipPeer(asyncio.DatagramProtocol):
     """The user agent; an async context manager. `port` is free when it was given as 0."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.host, self.port = host, port
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, *, codec: Codec = ALAW) -> None:
+        self.host, self.port, self.codec = host, port, codec
         #: Every call there was, oldest first.
         self.calls: list[Call] = []
         #: What a number does that nobody planned: it is unallocated.
@@ -215,7 +215,7 @@ class SipPeer(asyncio.DatagramProtocol):
         call_id, branch = uuid.uuid4().hex, _branch()
         target = f"sip:{number}@{address[0]}:{address[1]}"
         local = f"<sip:{caller}@{self.host}>;tag={uuid.uuid4().hex[:8]}"
-        media = Media(self.host, silent=plan.silent, speech_ms=plan.speech_ms, record=plan.record)
+        media = Media(self.host, self.codec, silent=plan.silent, speech_ms=plan.speech_ms, record=plan.record)
         headers = self._headers(branch, local, f"<{target}>", call_id, "1 INVITE")
         invite = Message(f"INVITE {target} SIP/2.0", headers, self._sdp(media))
         call = Call(
@@ -278,7 +278,7 @@ class SipPeer(asyncio.DatagramProtocol):
         number = user(message.start.split()[1])
         plans = self._plans.get(number)
         plan = self.default if not plans else plans.pop(0) if len(plans) > 1 else plans[0]
-        media = Media(self.host, silent=plan.silent, speech_ms=plan.speech_ms, record=plan.record)
+        media = Media(self.host, self.codec, silent=plan.silent, speech_ms=plan.speech_ms, record=plan.record)
         call = Call(
             peer=self, direction="in", number=number, caller=user(message["from"]), plan=plan, media=media,
             call_id=message["call-id"], local=f"{message['to']};tag={uuid.uuid4().hex[:8]}", remote=message["from"],
@@ -368,7 +368,8 @@ class SipPeer(asyncio.DatagramProtocol):
     def _sdp(self, media: Media) -> str:
         return "\r\n".join((
             "v=0", f"o=peer {media.port} 1 IN IP4 {self.host}", "s=-", f"c=IN IP4 {self.host}", "t=0 0",
-            f"m=audio {media.port} RTP/AVP 8 101", "a=rtpmap:8 PCMA/8000", "a=rtpmap:101 telephone-event/8000",
+            f"m=audio {media.port} RTP/AVP {media.codec.payload_type} 101",
+            f"a=rtpmap:{media.codec.payload_type} {media.codec.name}", "a=rtpmap:101 telephone-event/8000",
             "a=fmtp:101 0-16", f"a=ptime:{PACKET_MS}", "a=sendrecv", "",
         ))  # fmt: skip
 

@@ -6,16 +6,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from ivr.asterisk import running
 from ivr.engine import Engine
 from ivr.settings import Site
 from ivr.store.tables import call, journal
+from prompts import g722
+from prompts.library import Library, Speech
+from prompts.sentences import LANGUAGES
 from tests.databases import a_database
 from tests.edges.disk_voice import DiskVoice
 from tests.golden.flows import FLOWS
 from tests.live.conftest import MakeSite
+from tests.live.rtp_peer import ALAW, G722, Codec
 from tests.live.sip_peer import Key, Plan, SipPeer
 
 Start = Callable[[Site], Awaitable[running.Running]]
@@ -56,3 +61,35 @@ async def test_keys_and_heard_milliseconds_are_what_the_caller_saw(
     assert kinds == [("key", "9"), ("opt_out", ""), ("ignored", "5")]
     heard = sum(line.heard_ms or 0 for line in lines if line.call_id == opted_out.id)
     assert abs(heard - chooser.heard_ms) <= CLOSE_MS
+
+
+@pytest.mark.skipif(not g722.available(), reason="the package G722 is not made for this processor")
+@pytest.mark.parametrize(("codec", "suffix"), [(G722, ".g722"), (ALAW, ".alaw")])
+async def test_on_a_wideband_trunk_clips_are_sent_as_they_are_and_their_milliseconds_counted_rightly(
+    make_site: MakeSite, start_asterisk: Start, tmp_path: Path, codec: Codec, suffix: str
+) -> None:
+    asked = Speech(engine=dict.fromkeys(LANGUAGES, "espeak"), wide=True)
+    library = Library(folder=tmp_path / "audio", speech=asked)
+    library.provide()
+    async with SipPeer(codec=codec) as peer, a_database(tmp_path) as database:
+        site = make_site(trunk_port=peer.port, trunk__codec="g722", hotline__numbers={"*": "promo"})
+        await start_asterisk(site)
+        engine = Engine(site.settings, flows=FLOWS, voice=library, database=database, var=site.var)
+        await engine.start()
+        (first, *_) = await library.render("ru", "promo.greeting", {})
+        await library.render("ru", "promo.offer", {})
+        try:
+            sip = ("127.0.0.1", site.settings.asterisk.sip_port)
+            plan = Plan(hang_up_packets=first.length_ms // 20 + 75, record=True)
+            listener = peer.dial(sip, "+74950000001", caller="+79160000001", plan=plan)
+            async with asyncio.timeout(60):
+                await listener.ended.wait()
+        finally:
+            await engine.drain(5)
+            library.close()
+        async with database.connect() as connection:
+            lines = (await connection.execute(select(journal).order_by(journal.c.seq))).all()
+    heard = [line for line in lines if line.kind == "heard"]
+    assert heard[0].heard_ms == heard[0].length_ms == first.length_ms
+    assert abs(sum(line.heard_ms or 0 for line in heard) - listener.heard_ms) <= CLOSE_MS
+    assert first.path.with_name(f"{first.path.name}{suffix}").read_bytes() in bytes(listener.media.recording or b"")

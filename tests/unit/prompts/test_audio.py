@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,7 +13,9 @@ from prompts.audio import (
     LEAD_MS,
     PEAK_DBFS,
     RATE,
+    WIDE_RATE,
     SilentSpeechError,
+    in_a_row,
     loudness,
     telephone,
     trimmed,
@@ -34,6 +38,30 @@ def test_every_source_comes_out_equally_loud_after_a_law(rate: int, seconds: flo
     pcm = telephone(syllables(seconds, rate, level=level), rate, level_lufs=-21, tail_ms=200)
     heard = g711.from_alaw(g711.alaw(pcm)) / 32768
     assert loudness(trimmed(heard)) == pytest.approx(-21, abs=0.5)
+
+
+@pytest.mark.parametrize("rate", [8000, 24000, 44100])
+@pytest.mark.parametrize("seconds", [0.26, 1.237])
+def test_wideband_is_as_long_and_as_loud_and_has_what_narrowband_lacks(rate: int, seconds: float) -> None:
+    noise = 0.02 * np.random.default_rng(1).normal(size=int(seconds * rate))
+    speech = np.pad(syllables(seconds, rate)[: len(noise)] + noise, rate // 3)
+    narrow = telephone(speech, rate, level_lufs=-21, tail_ms=130)
+    wide = telephone(speech, rate, level_lufs=-21, tail_ms=130, at=WIDE_RATE)
+    assert len(wide) == 2 * len(narrow)
+    assert len(narrow) % 160 == 0
+    assert loudness(trimmed(wide / 32768, WIDE_RATE), WIDE_RATE) == pytest.approx(-21, abs=0.5)
+    power = np.abs(np.fft.rfft(wide.astype(np.float64))) ** 2
+    at = np.fft.rfftfreq(len(wide), 1 / WIDE_RATE)
+    share = power[(at > 4500) & (at < 7000)].sum() / power[at < 3500].sum()
+    assert bool(share > 1e-4) == (rate > 8000)
+
+
+def test_parts_in_a_row_have_the_pauses_that_were_asked_for() -> None:
+    parts = [np.pad(syllables(0.5, RATE), 3000), np.zeros(RATE), syllables(0.5, RATE)]
+    row = in_a_row(parts, RATE, [400, 1000, 700])
+    longest = max(len(list(run)) for quiet, run in groupby(np.abs(row) < 1e-6) if quiet)
+    assert 400 <= longest / 8 <= 480
+    assert len(in_a_row([np.zeros(RATE)], RATE, [100])) == 0
 
 
 def test_silence_around_is_cut_to_the_set_length() -> None:

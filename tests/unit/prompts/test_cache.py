@@ -46,6 +46,14 @@ def test_a_clip_that_lacks_a_file_is_not_there(tmp_path: Path) -> None:
     assert AudioCache(tmp_path, 1_000_000).find(name(1)) is None
 
 
+@pytest.mark.parametrize("suffix", [".alaw", ".ulaw", ".sln"])
+@pytest.mark.parametrize("size", [0, 320])
+def test_a_clip_with_a_file_that_was_cut_short_is_not_there(tmp_path: Path, suffix: str, size: int) -> None:
+    clip = AudioCache(tmp_path, 1_000_000).put(name(1), PCM)
+    os.truncate(clip.path.with_name(clip.path.name + suffix), size)
+    assert AudioCache(tmp_path, 1_000_000).find(name(1)) is None
+
+
 def test_the_least_recently_used_go_first_and_pinned_ones_stay(tmp_path: Path) -> None:
     clip_bytes = 800 * 4
     cache = AudioCache(tmp_path, 3 * clip_bytes)
@@ -136,3 +144,16 @@ def test_a_folder_that_is_no_folder_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "audio").write_text("in the way")
     with pytest.raises(MachineError, match="can't be written"):
         AudioCache(tmp_path / "audio", 0).put(name(1), PCM)
+
+
+def test_a_wideband_clip_has_a_fourth_file_and_is_dropped_as_a_whole(tmp_path: Path) -> None:
+    cache = AudioCache(tmp_path, max_bytes=0, wide=True)
+    cache.put("aa1", np.ones(160, np.int16))
+    assert cache.find("aa1") is None
+    cache.put("aa1", np.ones(160, np.int16), b"x" * 160)
+    assert cache.find("aa1") is not None
+    assert cache.size() == 5 * 160
+    for path in tmp_path.rglob("aa1.*"):
+        os.utime(path, (1, 1))
+    assert cache.trim() == 5 * 160
+    assert list(tmp_path.rglob("aa1.*")) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prompts.fragments import assembled, cuts
+from prompts.fragments import assembled, cuts, spoken_sentences
 from prompts.reading import parse
 from prompts.reading.template import Literal
 
@@ -79,3 +79,19 @@ def test_a_preposition_that_the_reading_changed_stays_whole() -> None:
     plan = cuts("ru", text)
     said = ["Приходите ", "Иван", " во ", "вторник", "."]
     assert [assembled(each, said, last=each is plan[-1])[0] for each in plan] == ["Приходите Иван,", "во вторник."]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("Главное меню — девять. Оператор — ноль.", [("Главное меню — девять.", 350), ("Оператор — ноль.", 0)]),
+        ("Здравствуйте! Чем помочь? Ждём…", [("Здравствуйте!", 350), ("Чем помочь?", 350), ("Ждём…", 0)]),
+        ("«Привет!» Сказала она.", [("«Привет!»", 350), ("Сказала она.", 0)]),
+        # A full stop that ends no sentence.
+        ("Москва, ул. Мира, стр. 2. Ждём вас.", [("Москва, ул. Мира, стр. 2. Ждём вас.", 0)]),
+        ("Нажмите один", [("Нажмите один", 0)]),
+        ("Спасибо. …", [("Спасибо. …", 0)]),
+    ],
+)
+def test_the_sentences_of_a_fragment_and_the_silence_after_each(text: str, sentences: list[tuple[str, int]]) -> None:
+    assert spoken_sentences(text) == sentences

@@ -18,7 +18,7 @@ from prompts.audio import loudness, trimmed
 from prompts.check import check
 from prompts.g711 import from_alaw
 from prompts.library import Library
-from prompts.render import Spoken, export_fixed, render_all, sentences_of
+from prompts.render import Spoken, render_all
 from prompts.voice import Voice
 from prompts.worker import Job
 from prompts.workers import Workers
@@ -230,14 +230,6 @@ def test_a_bad_recording_is_a_clear_fault_and_its_sentence_is_synthesised(
         Path("recordings") / name for name in ("ru/plain.wav", "en/plain.wav", "en/plane.wav", "uk/offer.wav")
     }
     library.close()
-
-
-def test_fixed_places_hold_the_audio_for_the_local_script(library: Library, tmp_path: Path) -> None:
-    assert len(export_fixed(library, tmp_path / "fixed", ["plain"])) == 3
-    render_all(library, sentences_of(library))
-    assert export_fixed(library, tmp_path / "fixed", ["plain"]) == ()
-    names = {str(path.relative_to(tmp_path / "fixed")) for path in (tmp_path / "fixed").rglob("*.*")}
-    assert names == {f"{language}/plain.{kind}" for language in LANGUAGES for kind in ("alaw", "ulaw", "sln")}
 
 
 def test_check_finds_what_callers_would_notice(site: Path, speech: None, shared_workers: Workers) -> None:
