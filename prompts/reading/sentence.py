@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from prompts.reading.listed import listed
 from prompts.reading.template import Kind, Literal, Piece, Variable
 
 _TOKEN = re.compile(r"[^\W_]+(?:[-'’ʼ][^\W_]+)*|[^\w\s]|\n")
@@ -14,6 +15,13 @@ _PAUSES = frozenset({",", "-", "–", "—"})
 _CONTRAST = frozenset({"а", "но", "але"})
 _INSTEAD = frozenset({"вместо", "замість"})
 ALSO = frozenset({"и", "й", "і"})
+#: Units that follow each other in one amount: "два часа пять минут".
+_PARTS_OF_ONE = frozenset(
+    listed("""
+        год месяц неделя день сутки час минута секунда рубль копейка килограмм грамм метр сантиметр
+        рік місяць тиждень день доба година хвилина секунда гривня копійка кілограм грам метр сантиметр
+    """)
+)
 _HYPHEN = re.compile(r"-[^\W\d_]")
 _WIDTH = 400
 
@@ -75,7 +83,7 @@ def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
 def _shared(last: tuple[Variable, Place], piece: Variable, here: Place) -> Place | None:
     earlier, place = last
     before = here.before
-    if before and before[-1] == "{count}" and piece.kind is Kind.COUNT:
+    if before and before[-1] == "{count}" and {earlier.argument, piece.argument} <= _PARTS_OF_ONE:
         # "через {h:count час} {m:count минута}"
         return Place(place.before, here.after, place.explains_weekday)
     words = before[:-1] if before and before[-1] in ALSO else before
