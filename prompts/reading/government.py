@@ -10,7 +10,7 @@ from prompts.reading.cases import CASE_OF_TAG, Case
 from prompts.reading.grammar import BREAKS, Asked, Grammar, Role, begins, clause_of
 from prompts.reading.listed import listed
 from prompts.reading.nouns import parses
-from prompts.reading.predicates import active_participle, by_later_verb, by_verb, is_means, preposition_before
+from prompts.reading.predicates import active_participle, by_later_verb, by_verb, gives, is_means, preposition_before
 from prompts.reading.prepositional import by_preposition, is_any
 from prompts.reading.sentence import ALSO, Place
 from prompts.reading.template import Kind
@@ -257,6 +257,8 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
         return None
     nouns = [each for each in parses(grammar.code, before[-1]) if each.tag.POS == "NOUN"]
     names = {each.normal_form for each in nouns}
+    if asked.animate and grammar.creating and gives(grammar, before):
+        return None
     if asked.noun in grammar.time_units:
         if kind is Kind.ORDINAL and names & grammar.genitive_heads:
             return Case.GEN

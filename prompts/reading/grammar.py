@@ -120,6 +120,10 @@ class Grammar:
     #: did it, "создано двумя мастерами".
     conveying: frozenset[str] = frozenset()
     creating: frozenset[str] = frozenset()
+    #: Verbs that govern in all but the third person: "следуйте двум правилам", "следует подождать".
+    personal: Mapping[str, Case] = field(default_factory=dict)
+    #: What one rides, so that "на" after motion says with what: "повезут на двух машинах".
+    vehicles: frozenset[str] = frozenset()
     #: Groups of people that receive as a person does: "подарили двум семьям".
     groups: frozenset[str] = frozenset()
     #: Verbs with a person as object and a thing in the instrumental: "порадуем вас двумя новинками".
@@ -174,6 +178,8 @@ class Grammar:
     currencies: frozenset[str] = frozenset()
     #: Beginnings of words that make "с" with an ordinal or a count mean "together with", "on the occasion of".
     company: tuple[str, ...] = ()
+    #: Those with which a date is what one congratulates on: "поздравляем с восьмым марта".
+    greeting: tuple[str, ...] = ()
     #: Beginnings of words that make "из" of what is counted: "оберіть один подарунок із десяти".
     choosing: tuple[str, ...] = ()
     #: Beginnings of words after the variable that single some out of it: "із трьох магазинів один".

@@ -98,6 +98,9 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
             return case
         if lemma in grammar.lasting and asked.noun in grammar.time_units:
             return Case.ACC
+        by_us = each.tag.person in ("1per", "2per") or each.tag.mood == "impr" or each.tag.POS in ("INFN", "GRND")
+        if lemma in grammar.personal and by_us:
+            return grammar.personal[lemma]
         if asked.noun not in grammar.occasions and (case := grammar.verbs.get(lemma)) is not None:
             if case is Case.DAT and _stands_bare(grammar, others, grammar.to_whom):
                 # "Вам помогут два консультанта": its place is taken.
@@ -146,6 +149,16 @@ def _done_by(grammar: Grammar, asked: Asked, verb: Any) -> bool:
     done = verb.tag.POS == "PRTS" and verb.tag.tense == "past" and asked.kind is Kind.COUNT
     return (
         done and bool(grammar.creating) and verb.normal_form not in grammar.giving and asked.noun not in grammar.units
+    )
+
+
+def gives(grammar: Grammar, before: tuple[str, ...]) -> bool:
+    """Whether the clause's verb has a receiver: "предложили работу двум кандидатам"."""
+    return any(
+        each.normal_form in grammar.giving and each.tag.POS in ("VERB", "INFN", "GRND")
+        for word in clause_of(before)
+        if word[0].isalpha()
+        for each in parses(grammar.code, word)[:1]
     )
 
 

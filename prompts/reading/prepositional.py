@@ -71,6 +71,8 @@ def _with_or_from(grammar: Grammar, asked: Asked, before: tuple[str, ...], after
     clause = clause_of(before)
     if kind is Kind.ORDINAL and ({asked.noun, asked.tail} & grammar.feasts or begins(clause, grammar.company)):
         return Case.INS
+    if kind is Kind.DATE and begins(clause, grammar.greeting):
+        return Case.INS
     if kind in (Kind.DATE, Kind.TIME, Kind.WEEKDAY, Kind.ORDINAL, Kind.ADDRESS):
         return Case.GEN
     aged = asked.noun in grammar.ages and not (after and _is_thing(grammar, after[0]))
@@ -92,6 +94,8 @@ def _with_or_from(grammar: Grammar, asked: Asked, before: tuple[str, ...], after
         or (before[-1] == "{count}" and kind is Kind.NUMBER and not asked.noun and grammar.code == "uk")
     )
     if partitive or begins(clause, grammar.starting):
+        return Case.GEN
+    if asked.noun in grammar.origins and begins(clause, grammar.motion):
         return Case.GEN
     if not begins(clause, grammar.source) or (asked.animate and grammar.origins):
         return Case.INS
@@ -146,6 +150,8 @@ def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str,
                 return Case.LOC
             if role is Role.ON and clause and is_any(grammar, clause[-1], grammar.paged):
                 return Case.ACC
+            if role is Role.ON and moving and asked.noun in grammar.vehicles:
+                return Case.LOC
             if role is Role.ON and not clause and begins(after[:2], grammar.showing):
                 return Case.LOC
             if moving or (role is Role.ON and asked.noun not in grammar.places_on):

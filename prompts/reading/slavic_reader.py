@@ -42,7 +42,7 @@ _YEAR_WORDS = {
     "рік": Case.ACC, "року": Case.GEN, "році": Case.LOC, "роком": Case.INS,
 }  # fmt: skip
 #: Before a bare number of things counted already: "купите три, а платите за две".
-_OF_THEM = frozenset(listed("них которых яких за только лишь лише тільки ещё еще ще уже вже ціною"))
+_OF_THEM = frozenset(listed("них которых яких за только лишь лише тільки ещё еще ще уже вже ціною цене"))
 _CLAUSE_ENDS = frozenset(",;()")
 _LONGEST_ORDINAL = 10**12
 
@@ -144,8 +144,8 @@ class SlavicReader:
         if amount in _YEARS and amount == amount.to_integral_value() and (year := self._year_case(place)):
             return ordinal_words(self.language, int(amount), Gender.MASCULINE, variable.case or year)
         gender, lemma, animate, forced, forms = self._noun_after(place)
-        if not lemma and place.counted and place.before[-1:] and place.before[-1] in _OF_THEM:
-            gender = phrase(self.language.code, place.counted).gender
+        if not lemma and place.before[-1:] and place.before[-1] in _OF_THEM:
+            gender = phrase(self.language.code, place.counted).gender if place.counted else self._named_gender(place)
         if amount == amount.to_integral_value() and self._numbers_one(int(amount), lemma, forms, place):
             if self._before_month(place):
                 return self._day(int(amount), variable, place)
@@ -193,6 +193,14 @@ class SlavicReader:
         if len(after) > 2 and after[1] in _SHARING and after[0] in JOINS | _RANGES:
             after = after[2:]
         return bool(after) and after[0] in MONTHS[self.language.code]
+
+    def _named_gender(self, place: Place) -> Gender:
+        """The gender of what the text itself has counted: "две книги по цене одной"."""
+        for word in place.before[-3:-2]:
+            for each in parses(self.language.code, word) if word[0].isalpha() else ():
+                if each.tag.POS == "NOUN" and each.normalized.tag.gender in tuple(Gender):
+                    return Gender(str(each.normalized.tag.gender))
+        return Gender.MASCULINE
 
     def _day(self, number: int, variable: Variable, place: Place) -> str:
         case = variable.case or self._case(Variable(variable.name, Kind.DATE), place)
