@@ -267,7 +267,11 @@ class _Component:
         return Gender.FEMININE if lowered.endswith(feminine) and self._is_adjective(lowered) else None
 
     def _agrees(self, word: str, gender: Gender) -> bool:
-        for each in parses(self.language.code, word.lower()):
+        read = parses(self.language.code, word.lower())
+        if self.language.code == "uk" and any("Surn" in str(each.tag) and each.tag.case == "gent" for each in read):
+            # "Вулиця Антонова" is named after a man; "вулиця Садова" is an adjective.
+            return False
+        for each in read:
             tag = each.tag
             if tag.POS in ("ADJF", "PRTF") and str(tag.case or "nomn") == "nomn" and tag.gender == gender:
                 return not word.lower().endswith(
