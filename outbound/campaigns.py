@@ -113,11 +113,13 @@ async def create(
     contacts: ContactsFile,
     clock_ms: Callable[[], int],
     told: Callable[[int], None] = lambda _: None,
+    look: Callable[[Contact], None] = lambda _: None,
 ) -> Created:
     """A campaign in state ready with a lead for every good row of `contacts`.
 
-    `told` hears of the rows read so far. Raises UserError when the name is taken or is none. When it is broken off, or
-    no row is good, the campaign stays in state importing and can't be started; making it again begins afresh.
+    `told` hears of the rows read so far, `look` of each contact that is taken. Raises UserError when the name is taken
+    or is none. When it is broken off, or no row is good, the campaign stays in state importing and can't be started;
+    making it again begins afresh.
     """
     if not _NAME.fullmatch(name):
         what = f"{name[:80]!r} is no name for a campaign."
@@ -136,6 +138,8 @@ async def create(
                     {"campaign_id": campaign_id, "line": r.line, "reason": r.reason, "detail": r.detail} for r in bad
                 ]
                 await connection.execute(insert(refused_row), rows)
+        for row in good:
+            look(row)
         leads += len(good)
         refused.update(row.reason for row in bad)
         examples += bad[: 5 - len(examples)]

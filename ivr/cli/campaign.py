@@ -29,7 +29,7 @@ from ivr.speech import open_library
 from ivr.store.db import open_database
 from outbound import campaigns, do_not_call
 from outbound.campaigns import Campaign, Created, Progress, Rules
-from outbound.columns import missing_columns
+from outbound.columns import UnreadableValues, missing_columns
 from outbound.contacts import open_contacts
 from outbound.plan.outcome import Outcome
 from prompts.sentences import SHIPPED, Sentences, load_sentences
@@ -232,6 +232,7 @@ def _create(site: Site, name: str, contacts: Path, flow_name: str, rules: Rules)
     sentences = load_sentences(SHIPPED, site.folder / "prompts" / "texts")
     flow = _promo_flow(site, flow_name, sentences)
     file = open_contacts(contacts, region=settings.region, language=settings.language, variables=tuple(flow.variables))
+    values = UnreadableValues(flow, sentences)
     with _console.status(f"Reading {escape(contacts.name)} …") as shown:
 
         async def work(engine: AsyncEngine) -> Created:
@@ -245,6 +246,7 @@ def _create(site: Site, name: str, contacts: Path, flow_name: str, rules: Rules)
                 contacts=file,
                 clock_ms=_now_ms,
                 told=lambda rows: shown.update(f"Reading {escape(contacts.name)} … {rows} rows"),
+                look=values.look,
             )
 
         created = _on_database(site, work)
@@ -253,11 +255,15 @@ def _create(site: Site, name: str, contacts: Path, flow_name: str, rules: Rules)
         _console.print(f"  left out, {reason}: {count}")
     for row in created.examples:
         _console.print(f"    {escape(str(contacts))}:{row.line}: {row.reason}: {escape(row.detail)}")
+    if more := sum(created.refused.values()) - len(created.examples):
+        _console.print(f"    and {more} more")
     for notice in created.notices:
         _console.print(f"[yellow]note:[/yellow] {escape(notice)}")
     for variable, text, fallback in missing_columns(flow, sentences, file.variables, settings.language):
         instead = f"everybody hears: {fallback}" if fallback else "nobody hears that sentence."
         _console.print(f"[yellow]note:[/yellow] There is no column {variable}, which {text} needs; {escape(instead)}")
+    for line, what in values.notes():
+        _console.print(f"[yellow]note:[/yellow] {escape(f'{contacts}:{line}: {what}')}")
     if not created.leads:
         what = "Nobody in the file can be called, so the campaign was not made."
         raise UserError(Fault(what=what, where=contacts, mend="Mend the file, then make the campaign again."))

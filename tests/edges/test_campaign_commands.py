@@ -52,6 +52,23 @@ def test_create_says_what_was_taken_what_was_not_and_what_will_be_heard(folder: 
     assert "2 attempts" in ivr("status", "sony")
 
 
+def test_create_shows_the_first_bad_rows_and_counts_the_others(folder: Path) -> None:
+    (folder / "contacts.csv").write_text("phone\n+79161234567\n" + "123\n" * 7)
+    output = create()
+    assert output.count("invalid_number: too short") == 5
+    assert "    and 2 more\n" in output
+
+
+def test_create_names_values_that_nobody_will_hear(folder: Path) -> None:
+    rows = "phone,name,language,price,until\n+79161234567,Иван,ru,дёшево,2026-12-01\n+79161234568,Анна,uk,5000,завтра\n"
+    (folder / "contacts.csv").write_text(rows + "+79161234569,Пётр,ru,много,\n")
+    output = create()
+    assert 'contacts.csv:2: price: "дёшево" is not an amount. Write it as 1201.50' in output
+    assert "As it is, 2 people hear: Точную цену" in output
+    assert 'contacts.csv:3: until: "завтра" is not a date.' in output
+    assert "As it is, 1 people hear: " in output
+
+
 def test_a_site_as_ivr_init_makes_it_has_no_operator_yet_and_can_call_people(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
