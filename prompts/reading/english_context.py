@@ -77,6 +77,7 @@ _NO_NOUNS = (
         upfront altogether arrive arrives start starts end ends begin begins need needs mean means help helps make makes
         give gives take takes let buy buys include includes fit fits weigh weighs waits deliver accept close open
         net gross earn save win qualify sell work look feel seem become turn keep hold bring allow equal require lead
+        contains contain provides provide holds hold weigh covers cover equals feeds yields serves lasts
         inside outside indoors outdoors overnight below above behind beneath beyond further farther closer nearer
         thicker heavier lighter deeper warmer colder cooler hotter past against among onto upon via per
         monday tuesday wednesday thursday friday saturday sunday

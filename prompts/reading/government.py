@@ -296,6 +296,9 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
         return Case.GEN if names & grammar.money_heads or owed else None
     if kind is Kind.MEASURE:
         return Case.GEN if names & grammar.priced_heads or (governed and names & grammar.oblique_heads) else None
+    named = any(each.tag.case in ("nomn", "accs") and each.score > 0.1 for each in nouns)
+    if kind is Kind.COUNT and asked.noun in grammar.sorts and named and not governed:
+        return Case.GEN
     if names & grammar.agents:
         return Case.GEN if asked.noun in grammar.events else None
     if any(name.endswith(grammar.deeds) for name in names) and (

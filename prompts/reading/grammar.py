@@ -89,6 +89,8 @@ class Grammar:
     money_heads: frozenset[str]
     #: "ваш"; the Ukrainian dictionary files it under pronouns, but it is no subject by itself.
     possessives: frozenset[str] = frozenset()
+    #: Counts of these say what a thing before them is like: "мороженое трёх вкусов".
+    sorts: frozenset[str] = frozenset()
     #: Comparatives that the dictionary takes for any adjectives: "старшим шістдесяти років".
     comparatives: frozenset[str] = frozenset()
     #: "Больше чем тысяча": with it the comparison governs no longer.

@@ -40,6 +40,9 @@ def by_verb(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> Case:
             verbs = [each for each in verbs if "infn" not in str(each.tag)]
         if not verbs or all(each.score < 0.2 for each in verbs) or _is_rather_noun(grammar, read):
             continue
+        if all(each.tag.POS == "GRND" for each in verbs) and any(each.tag.case == "nomn" for each in read):
+            # "Пеня" is seldom of "пенять".
+            continue
         if any(
             each.normal_form in grammar.existential
             and each.tag.person not in ("1per", "2per")
@@ -133,6 +136,9 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
             continue
         whom = _stands_bare(grammar, others, grammar.whom)
         filled = whom or has_object(grammar, clause[at + 1 :])
+        if each.tag.number == "plur" and not _has_subject(grammar, each, clause[:at]):
+            # "Торт украсили двумя ягодами"
+            filled = filled or has_object(grammar, clause[:at])
         if asked.noun in grammar.manner.get(lemma, ()) and (
             filled
             or (("intr" in str(each.tag) or lemma in grammar.existential) and _has_subject(grammar, each, clause[:at]))

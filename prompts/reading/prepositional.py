@@ -122,7 +122,9 @@ def _is_thing(grammar: Grammar, word: str) -> bool:
 
 def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str, ...], after: tuple[str, ...]) -> Case:
     kind = asked.kind
-    moving = _moves(grammar, clause)
+    # "Со второго на третий этаж"
+    starts = any(word in grammar.from_words and to == "{ordinal}" for word, to in pairwise(clause))
+    moving = starts or _moves(grammar, clause)
     distant = bool(after) and after[0] in grammar.distance
     match kind:
         case Kind.TIME:
