@@ -1,18 +1,23 @@
-"""What happened on each call, kept while it happens: calls append and go on, one writer commits in groups.
+"""What happened on each call, kept while it happens: calls write and go on, one thread commits in groups.
 
 A line is in the database at most 100 ms after it was written here. When the database can't take it (locked, disk full),
 lines wait in memory and are tried again; beyond a bound the oldest go to a file (JSON lines) that the next start reads
-back. Calls never wait for the journal.
+back. Calls never wait for the journal, and are not woken by it: the thread waits, commits and tries again by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import threading
+import time
 from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import Any, Literal, get_args
 
 import structlog
 
@@ -27,29 +32,24 @@ GROUP_S = 0.07
 #: Waits between attempts on a database that can't take lines.
 RETRY_FIRST_S, RETRY_LONGEST_S = 0.1, 2.0
 
+#: In the order in which a group is written.
+Kind = Literal["begun", "notes", "ended", "opt_outs", "requests"]
+Line = tuple[Kind, Row]
+
 
 class Lines:
     """Lines that are committed together: per kind, in the order they were written."""
 
-    __slots__ = ("begun", "count", "ended", "notes", "opt_outs", "requests")
+    __slots__ = ("by_kind", "count")
 
     def __init__(self) -> None:
-        self.begun: list[Row] = []
-        self.notes: list[Row] = []
-        self.ended: list[Row] = []
-        self.opt_outs: list[Row] = []
-        self.requests: list[Row] = []
+        self.by_kind: dict[str, list[Row]] = {kind: [] for kind in get_args(Kind)}
         self.count = 0
 
-    def by_kind(self) -> dict[str, list[Row]]:
-        """In the order in which they are written."""
-        return {
-            "begun": self.begun,
-            "notes": self.notes,
-            "ended": self.ended,
-            "opt_outs": self.opt_outs,
-            "requests": self.requests,
-        }
+    def add(self, lines: Iterable[Line]) -> None:
+        for kind, row in lines:
+            self.by_kind[kind].append(row)
+            self.count += 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,62 +99,51 @@ class CallJournal:
 
     def note(self, note: Note, now_ms: int) -> None:
         """Keep `note`; an opt-out or a request is carried out in the same transaction."""
-        lines = self._journal.lines
         heard = note.heard
-        lines.notes.append(
-            {
-                "call_id": self.leg.id,
-                "seq": self._seq,
-                "at_ms": max(0, now_ms - self._at_ms),
-                "kind": note.kind.value,
-                "node": note.node[:100],
-                "value": (note.value if heard is None else heard.text)[:200],
-                "follow_up": note.follow_up,
-                "depth": note.depth,
-                "main": note.main,
-                "heard_ms": None if heard is None else heard.heard_ms,
-                "length_ms": None if heard is None else heard.length_ms,
-                "ended": None if heard is None else heard.ended.value,
-            }
-        )
+        row = {
+            "call_id": self.leg.id,
+            "seq": self._seq,
+            "at_ms": max(0, now_ms - self._at_ms),
+            "kind": note.kind.value,
+            "node": note.node[:100],
+            "value": (note.value if heard is None else heard.text)[:200],
+            "follow_up": note.follow_up,
+            "depth": note.depth,
+            "main": note.main,
+            "heard_ms": None if heard is None else heard.heard_ms,
+            "length_ms": None if heard is None else heard.length_ms,
+            "ended": None if heard is None else heard.ended.value,
+        }
         self._seq += 1
-        if note.kind is NoteKind.OPT_OUT:
-            self._opt_out(lines, now_ms)
-        elif note.kind is NoteKind.REQUEST:
-            lines.requests.append(
-                {
-                    "tenant": self.leg.tenant,
-                    "kind": note.value[:32],
-                    "phone": self.leg.phone[:32],
-                    "call_id": self.leg.id,
-                    "variables": dict(note.variables),
-                    "asked_at_ms": now_ms,
-                }
-            )
-        self._journal.written()
+        self._journal.write(("notes", row), *self._carried_out(note, now_ms))
 
-    def _opt_out(self, lines: Lines, now_ms: int) -> None:
-        phone = self.leg.phone
-        if not phone or len(phone) > 16:
-            log.warning("journal.opt_out_without_number", call=self.leg.id, phone=mask_phone(phone))
-            return
-        lines.opt_outs.append(
-            {
-                "tenant": self.leg.tenant,
-                "phone": phone,
-                "since_ms": now_ms,
-                "source": "call",
-                "call_id": self.leg.id,
+    def _carried_out(self, note: Note, now_ms: int) -> tuple[Line, ...]:
+        """What `note` asks for beside being kept."""
+        leg = self.leg
+        if note.kind is NoteKind.REQUEST:
+            request = {
+                "tenant": leg.tenant,
+                "kind": note.value[:32],
+                "phone": leg.phone[:32],
+                "call_id": leg.id,
+                "variables": dict(note.variables),
+                "asked_at_ms": now_ms,
             }
-        )
+            return (("requests", request),)
+        if note.kind is not NoteKind.OPT_OUT:
+            return ()
+        if not leg.phone or len(leg.phone) > 16:
+            log.warning("journal.opt_out_without_number", call=leg.id, phone=mask_phone(leg.phone))
+            return ()
+        opt_out = {"tenant": leg.tenant, "phone": leg.phone, "since_ms": now_ms, "source": "call", "call_id": leg.id}
+        return (("opt_outs", opt_out),)
 
     def end(self, ended_by: str, language: str, now_ms: int) -> None:
         """The call is over. `ended_by` is one of the values of the table's column."""
         # The whole row once more: its first line may lie in the spill file.
         row = self.leg.row()
         row["ended_by"], row["language"], row["ended_at_ms"] = ended_by, language, now_ms
-        self._journal.lines.ended.append(row)
-        self._journal.written()
+        self._journal.write(("ended", row))
 
 
 class Journal:
@@ -167,69 +156,74 @@ class Journal:
         self._rows = writer
         self._spill = spill
         self._keep_at_most = keep_at_most
-        #: The group being collected.
-        self.lines = Lines()
+        #: What calls wrote. The lines of an entry belong into one transaction; an entry without lines wakes the thread.
+        self._written: SimpleQueue[tuple[Line, ...]] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+        # The thread's own:
         #: Groups the database has not taken yet, oldest first.
         self._waiting: deque[Lines] = deque()
         self._waiting_count = 0
-        self._wake = asyncio.Event()
-        self._writer: asyncio.Task[None] | None = None
-        self._closing = False
         self._troubled = False
 
     async def start(self) -> None:
         """Read back what an earlier run could not commit, and begin to write."""
-        await self._read_back()
-        self._writer = asyncio.create_task(self._write_groups(), name="journal")
+        await asyncio.to_thread(self._read_back)
+        self._thread = threading.Thread(target=self._write_groups, name="journal", daemon=True)
+        self._thread.start()
 
     def begin(self, leg: Leg) -> CallJournal:
         """The journal of a new call."""
-        self.lines.begun.append(leg.row())
-        self.written()
+        self.write(("begun", leg.row()))
         return CallJournal(self, leg)
 
-    def written(self) -> None:
-        """A line was added to `lines`."""
-        self.lines.count += 1
-        if self.lines.count == 1:
-            self._wake.set()
+    def write(self, *lines: Line) -> None:
+        """Commit `lines` in one transaction, soon. Never waits."""
+        self._written.put(lines)
 
     async def close(self) -> None:
         """Commit what is left; what the database does not take goes to the spill file."""
-        self._closing = True
-        self._wake.set()
-        if self._writer is not None:
-            await self._writer
-            self._writer = None
-        while self._waiting:
-            self._give_up(self._waiting.popleft())
-        await self._rows.close()
+        self._closing.set()
+        self.write()
+        await asyncio.to_thread(self._end)
 
-    # ------------------------------------------------------------ the writer
+    def _end(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+        self._rows.close()
 
-    async def _write_groups(self) -> None:
+    # ------------------------------------------------------------ the thread
+
+    def _write_groups(self) -> None:
         retry_s = 0.0
-        while not self._closing or self._waiting or self.lines.count:
-            if not self._waiting and not self.lines.count:
-                await self._wake.wait()
-            self._wake.clear()
-            if not self._closing:
-                await asyncio.sleep(retry_s or GROUP_S)
-            self._queue_lines()
-            if await self._commit_waiting():
+        while not self._closing.is_set():
+            if self._waiting:
+                self._closing.wait(retry_s)
+                self._gather()
+            else:
+                first = self._written.get()
+                time.sleep(GROUP_S)
+                self._gather(first)
+            if self._commit_waiting():
                 retry_s = 0.0
-            elif self._closing:
-                return
             else:
                 self._keep_within_bound()
                 retry_s = min(RETRY_LONGEST_S, retry_s * 2 or RETRY_FIRST_S)
+        self._gather()
+        self._commit_waiting()
+        while self._waiting:
+            self._give_up(self._waiting.popleft())
 
-    def _queue_lines(self) -> None:
-        if not self.lines.count:
-            return
-        self._waiting.append(self.lines)
-        self._waiting_count += self.lines.count
-        self.lines = Lines()
+    def _gather(self, first: tuple[Line, ...] = ()) -> None:
+        """Make a group of `first` and of what was written since."""
+        group = Lines()
+        group.add(first)
+        with suppress(Empty):
+            while True:
+                group.add(self._written.get_nowait())
+        if group.count:
+            self._waiting.append(group)
+            self._waiting_count += group.count
 
     def _keep_within_bound(self) -> None:
         while self._waiting_count > self._keep_at_most:
@@ -237,12 +231,12 @@ class Journal:
             self._waiting_count -= oldest.count
             self._give_up(oldest)
 
-    async def _commit_waiting(self) -> bool:
+    def _commit_waiting(self) -> bool:
         """Commit group after group; False when the database can't take them now."""
         while self._waiting:
             group = self._waiting[0]
             try:
-                await self._rows.write(group.by_kind())
+                self._rows.write(group.by_kind)
             except NotNow as error:
                 self._trouble(error)
                 return False
@@ -281,7 +275,7 @@ class Journal:
     def _save(self, path: Path, group: Lines) -> None:
         text = "".join(
             json.dumps({"kind": kind, "row": row}, ensure_ascii=False) + "\n"
-            for kind, rows in group.by_kind().items()
+            for kind, rows in group.by_kind.items()
             for row in rows
         )
         try:
@@ -293,7 +287,7 @@ class Journal:
         else:
             log.warning("journal.spilled", where=str(path), lines=group.count)
 
-    async def _read_back(self) -> None:
+    def _read_back(self) -> None:
         try:
             text = self._spill.read_text("utf-8")
         except FileNotFoundError:
@@ -302,17 +296,15 @@ class Journal:
             log.error("journal.not_read_back", where=str(self._spill), what=str(error))
             return
         group = Lines()
-        kinds = group.by_kind()
         for number, line in enumerate(text.splitlines(), 1):
             try:
                 item = json.loads(line)
-                kinds[item["kind"]].append(item["row"])
-                group.count += 1
+                group.add([(item["kind"], item["row"])])
             except (ValueError, KeyError, TypeError) as error:
                 # The last line of a file that a full disk cut.
                 log.error("journal.unreadable", where=f"{self._spill}:{number}", what=str(error))
         try:
-            await self._rows.write(kinds)
+            self._rows.write(group.by_kind)
         except (NotNow, Refused) as error:
             log.error("journal.not_read_back", where=str(self._spill), what=str(error))
             return

@@ -1,8 +1,8 @@
 """Write the journal's lines: one transaction per group, as cheap as the database lets it be.
 
-On SQLite a group is one hop to a thread of its own with a connection of its own: through the asyncio driver every
-statement would be several hops, which came to twice the CPU. Every other database takes the same statements through
-SQLAlchemy's asyncio engine.
+On SQLite the journal's thread has a connection of its own: through the asyncio driver every statement would be several
+hops between threads, which came to twice the CPU. Every other database takes the same statements through SQLAlchemy's
+asyncio engine.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from sqlalchemy.dialects import sqlite as sqlite_dialect
@@ -36,19 +35,21 @@ class Refused(Exception):
 
 
 class GroupWriter(Protocol):
-    async def write(self, group: Group) -> None:
+    """For a thread that may wait; used by one at a time."""
+
+    def write(self, group: Group) -> None:
         """Commit the whole group or nothing. Raises NotNow or Refused. The same group may be written twice."""
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Let go of the database; a second close changes nothing."""
 
 
 def group_writer(database: AsyncEngine) -> GroupWriter:
-    """The cheapest writer for `database`."""
+    """The cheapest writer for `database`. Call it in the loop that the database belongs to."""
     path = database.url.database
     if database.dialect.name == "sqlite" and path and path != ":memory:":
         return SqliteWriter(path)
-    return _AlchemyWriter(database)
+    return AlchemyWriter(database)
 
 
 class SqliteWriter:
@@ -57,9 +58,7 @@ class SqliteWriter:
     def __init__(self, path: str, prepare: Callable[[sqlite3.Connection, object], None] = prepare_sqlite) -> None:
         self._path = path
         self._prepare = prepare
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._connection: sqlite3.Connection | None = None
-        self._closed = False
         statements = JournalStatements.of("sqlite")
         dialect = sqlite_dialect.dialect(paramstyle="named")
         self._sql = {
@@ -67,18 +66,20 @@ class SqliteWriter:
             for kind, columns in JOURNAL_COLUMNS.items()
         }
 
-    async def write(self, group: Group) -> None:
+    def write(self, group: Group) -> None:
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, group)
+            self._commit(group)
         except sqlite3.OperationalError as error:
             raise NotNow(str(error)) from error
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            # Python itself refuses what SQLite has no room for.
             raise Refused(str(error)) from error
 
     def _commit(self, group: Group) -> None:
         connection = self._connection
         if connection is None:
-            connection = sqlite3.connect(self._path, isolation_level=None)
+            # The one that reads back at the start is another thread.
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             self._prepare(connection, None)
             self._connection = connection
         # Whoever was told that no call will come again must not be called after a power cut either.
@@ -91,31 +92,28 @@ class SqliteWriter:
                 if rows:
                     connection.executemany(self._sql[kind], rows)
             connection.execute("COMMIT")
-        except sqlite3.Error:
+        except Exception:
             # A full disk may have rolled back by itself.
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
 
-    async def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
-        self._thread.shutdown()
-
-    def _disconnect(self) -> None:
+    def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
 
-class _AlchemyWriter:
+class AlchemyWriter:
     def __init__(self, database: AsyncEngine) -> None:
         self._database = database
+        self._loop = asyncio.get_running_loop()
         self._statements = JournalStatements.of(database.dialect.name)
 
-    async def write(self, group: Group) -> None:
+    def write(self, group: Group) -> None:
+        asyncio.run_coroutine_threadsafe(self._commit(group), self._loop).result()
+
+    async def _commit(self, group: Group) -> None:
         try:
             async with self._database.begin() as connection:
                 for kind, rows in group.items():
@@ -127,5 +125,5 @@ class _AlchemyWriter:
                 raise NotNow(str(error)) from error
             raise Refused(str(error)) from error
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Nothing to close: the engine belongs to whoever opened it."""

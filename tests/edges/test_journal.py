@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from ivr.flow.steps import Note, NoteKind
 from ivr.journal import CallJournal, Journal, Leg
 from ivr.store.db import prepare_sqlite
-from ivr.store.group_commit import Group, NotNow, Refused, SqliteWriter, group_writer
+from ivr.store.group_commit import AlchemyWriter, Group, NotNow, Refused, SqliteWriter, group_writer
 from ivr.store.tables import call, do_not_call, journal, request
 from tests.databases import a_database
 
@@ -58,14 +58,17 @@ class WatchedWriter(SqliteWriter):
 
         super().__init__(str(path), prepare)
         self.events: asyncio.Queue[str] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
 
-    async def write(self, group: Group) -> None:
+    def write(self, group: Group) -> None:
+        event = "written"
         try:
-            await super().write(group)
+            super().write(group)
         except (NotNow, Refused) as error:
-            self.events.put_nowait(type(error).__name__)
+            event = type(error).__name__
             raise
-        self.events.put_nowait("written")
+        finally:
+            self._loop.call_soon_threadsafe(self.events.put_nowait, event)
 
     async def sees(self, event: str, times: int = 1) -> None:
         async with asyncio.timeout(5):
@@ -132,8 +135,8 @@ async def test_an_opt_out_is_on_disk_when_it_is_committed(database: AsyncEngine,
     writer = SqliteWriter(str(path), prepare)
     opt_out = {"tenant": "shop", "phone": "+79161234567", "since_ms": 1, "source": "call", "call_id": "c1"}
     for opt_outs in ([], [opt_out], []):
-        await writer.write({"opt_outs": opt_outs})
-    await writer.close()
+        writer.write({"opt_outs": opt_outs})
+    writer.close()
     normal, full = 1, 2
     assert synchronous == [normal, full, normal]
 
@@ -254,3 +257,26 @@ async def test_lines_that_can_never_be_stored_do_not_block_the_rest(
     assert await count(database, call) == 1
     assert logs[0]["event"] == "journal.rejected"
     assert len((tmp_path / "spill.rejected.jsonl").read_text("utf-8").splitlines()) == 2
+
+
+async def test_through_the_driver_of_another_database_lines_are_committed_too(
+    database: AsyncEngine, tmp_path: Path
+) -> None:
+    lines = Journal(AlchemyWriter(database), tmp_path / "spill.jsonl")
+    await lines.start()
+    lines.begin(leg()).note(KEY, 2000)
+    await lines.close()
+    assert await count(database, journal) == 1
+
+
+async def test_a_value_without_room_is_refused_and_the_next_group_taken(
+    database: AsyncEngine, path: Path, tmp_path: Path
+) -> None:
+    writer = WatchedWriter(path)
+    lines = Journal(writer, tmp_path / "spill.jsonl")
+    await lines.start()
+    lines.begin(leg(1)).note(replace(KEY, depth=2**80), 2000)
+    await writer.sees("Refused")
+    lines.begin(leg(2))
+    await lines.close()
+    assert await count(database, call) == 1
