@@ -81,8 +81,8 @@ def _governed(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tu
             return case
     if not before:
         return None
-    if asked.animate and before[-1] in ALSO and len(before) > 1:
-        return _joined(grammar, before[:-1])
+    if before[-1] in ALSO and len(before) > 1 and asked.kind is Kind.COUNT:
+        return _joined(grammar, asked, before[:-1])
     if (role := grammar.roles.get(before[-1])) is not None:
         return by_preposition(grammar, asked, role, before[:-1], after)
     if before[-1] in grammar.corrections and (len(before) == 1 or before[-2] in BREAKS | grammar.openers):
@@ -97,21 +97,27 @@ def _is_comparative(grammar: Grammar, word: str) -> bool:
     return word[0].isalpha() and any(each.tag.POS == "COMP" for each in parses(grammar.code, word))
 
 
-def _joined(grammar: Grammar, before: tuple[str, ...]) -> Case | None:
-    """The case of what a pronoun before "и" is in: "вам и двум друзьям", "для вас и двух друзей"."""
-    cases = {
-        CASE_OF_TAG.get(str(each.tag.case))
-        for each in parses(grammar.code, before[-1])
-        if each.tag.POS == "NPRO" and each.tag.person
-    } - {None, Case.NOM}
-    if not cases:
+def _joined(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> Case | None:
+    """The case of what "и" joins the count to: "вам и двум друзьям", "при покупке стола и четырёх стульев"."""
+    *rest, word = before
+    read = parses(grammar.code, word) if word[0].isalpha() else ()
+    pronoun = any(each.tag.POS == "NPRO" and each.tag.person for each in read)
+    if pronoun and not asked.animate:
         return None
-    preposition = before[-2] if len(before) > 1 else ""
+    wanted = ("NPRO",) if pronoun else ("NOUN",)
+    cases = {CASE_OF_TAG.get(str(each.tag.case)) for each in read if each.tag.POS in wanted and each.score > 0.1}
+    cases -= {None, Case.NOM}
+    preposition = preposition_before(grammar, tuple(rest))
     if (case := grammar.fixed.get(preposition)) in cases:
         return case
     if preposition in grammar.roles:
-        return next((case for case in (Case.INS, Case.LOC) if case in cases), None)
-    return Case.DAT if Case.DAT in cases else Case.ACC
+        likeliest = [Case.DAT] if grammar.roles[preposition] is Role.EACH else []
+        likeliest += [Case.INS, Case.LOC, Case.DAT, Case.GEN, Case.ACC]
+        return next((case for case in likeliest if case in cases), None)
+    if pronoun and cases:
+        return Case.DAT if Case.DAT in cases else Case.ACC
+    of_deed = Case.GEN in cases and bool(rest) and preposition_before(grammar, tuple(rest[:-1])) in grammar.before_deeds
+    return Case.GEN if of_deed and is_any(grammar, rest[-1], grammar.genitive_heads) else None
 
 
 def _bare_date(grammar: Grammar, asked: Asked, place: Place) -> Case:
@@ -233,6 +239,9 @@ def _ungoverned(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: 
         bidden = any(each.tag.mood == "impr" for each in parses(grammar.code, before[-1]))
         told = not bidden and (len(before) == 1 or before[-2] in BREAKS)
         return Case.NOM if told or _named_as(grammar, before[:-1]) else Case.INS
+    if asked.kind is Kind.ORDINAL and asked.noun in grammar.sorts and before[-1] == "{count}":
+        # "Одна пара тридцать восьмого размера"
+        return Case.GEN
     if (case := _by_noun(grammar, asked, before, after)) is not None:
         return case
     return by_verb(grammar, asked, before)
@@ -296,7 +305,7 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
         return Case.GEN if names & grammar.money_heads or owed else None
     if kind is Kind.MEASURE:
         return Case.GEN if names & grammar.priced_heads or (governed and names & grammar.oblique_heads) else None
-    named = any(each.tag.case in ("nomn", "accs") and each.score > 0.1 for each in nouns)
+    named = any(each.tag.case in ("nomn", "accs", "gent") and each.score > 0.1 for each in nouns)
     if kind is Kind.COUNT and asked.noun in grammar.sorts and named and not governed:
         return Case.GEN
     if names & grammar.agents:

@@ -89,6 +89,10 @@ class Grammar:
     money_heads: frozenset[str]
     #: "ваш"; the Ukrainian dictionary files it under pronouns, but it is no subject by itself.
     possessives: frozenset[str] = frozenset()
+    #: Those of `to_words` that also give each so many: "с тремя лампами по сорок ватт".
+    sharing: frozenset[str] = frozenset({"по"})
+    #: With them before a variable, "в" after it says where to.
+    out_of: frozenset[str] = frozenset()
     #: Counts of these say what a thing before them is like: "мороженое трёх вкусов".
     sorts: frozenset[str] = frozenset()
     #: Comparatives that the dictionary takes for any adjectives: "старшим шістдесяти років".
@@ -126,6 +130,8 @@ class Grammar:
     personal: Mapping[str, Case] = field(default_factory=dict)
     #: What one rides, so that "на" after motion says with what: "повезут на двух машинах".
     vehicles: frozenset[str] = frozenset()
+    #: Verbs of an occupation, which a stretch of time may follow instead: "служит семь лет".
+    enduring: frozenset[str] = frozenset()
     #: Groups of people that receive as a person does: "подарили двум семьям".
     groups: frozenset[str] = frozenset()
     #: Verbs with a person as object and a thing in the instrumental: "порадуем вас двумя новинками".

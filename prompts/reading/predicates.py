@@ -104,6 +104,8 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
         by_us = each.tag.person in ("1per", "2per") or each.tag.mood == "impr" or each.tag.POS in ("INFN", "GRND")
         if lemma in grammar.personal and by_us:
             return grammar.personal[lemma]
+        if lemma in grammar.enduring and asked.noun in grammar.time_units:
+            return Case.ACC
         if asked.noun not in grammar.occasions and (case := grammar.verbs.get(lemma)) is not None:
             if case is Case.DAT and _stands_bare(grammar, others, grammar.to_whom):
                 # "Вам помогут два консультанта": its place is taken.
@@ -228,6 +230,9 @@ def _subject_follows(grammar: Grammar, asked: Asked, verb: Any, clause: tuple[st
     if not grammar.whom or _has_subject(grammar, verb, clause[:at], living=takers):
         return False
     others = (*clause[:at], "", *clause[at + 1 :])
+    if grammar.code == "ru" and asked.animate and at == 0 and tag.person == "3per" and tag.number == "sing":
+        # "Консультирует один стилист"
+        return True
     if tag.number == "sing" and tag.gender == "neut" and asked.animate:
         # "Проголосовало двести человек".
         return True

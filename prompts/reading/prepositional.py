@@ -76,7 +76,7 @@ def _with_or_from(grammar: Grammar, asked: Asked, before: tuple[str, ...], after
     if kind in (Kind.DATE, Kind.TIME, Kind.WEEKDAY, Kind.ORDINAL, Kind.ADDRESS):
         return Case.GEN
     aged = asked.noun in grammar.ages and not (after and _is_thing(grammar, after[0]))
-    if begins(after[:3], grammar.starting) or asked.noun in grammar.sides or aged or _ranged(grammar, after):
+    if begins(after[:3], grammar.starting) or asked.noun in grammar.sides or aged or _ranged(grammar, asked, after):
         return Case.GEN
     if not clause and (
         begins(after[:3], grammar.choosing) or begins(after[:1], grammar.singling) or after[-1:] == ("{number}",)
@@ -106,13 +106,15 @@ def _with_or_from(grammar: Grammar, asked: Asked, before: tuple[str, ...], after
     return Case.GEN if changing else Case.INS
 
 
-def _ranged(grammar: Grammar, after: tuple[str, ...]) -> bool:
-    """Whether "с" has its "до" or "по" with another value after it."""
-    return any(
-        word in grammar.to_words
-        and (following.startswith("{") or following.isdigit() or parses(grammar.code, following)[0].tag.POS == "NUMR")
-        for word, following in pairwise(after[:5])
-    )
+def _ranged(grammar: Grammar, asked: Asked, after: tuple[str, ...]) -> bool:
+    """Whether "с" has its "до" or "по" with another value after it; "по" before another kind shares things out."""
+    for word, to in pairwise(after[:5]):
+        if word in grammar.to_words:
+            if to.startswith("{"):
+                return word not in grammar.sharing or to == f"{{{asked.kind}}}"
+            if to.isdigit() or parses(grammar.code, to)[0].tag.POS == "NUMR":
+                return True
+    return False
 
 
 def _is_thing(grammar: Grammar, word: str) -> bool:
@@ -122,8 +124,9 @@ def _is_thing(grammar: Grammar, word: str) -> bool:
 
 def _place_or_aim(grammar: Grammar, asked: Asked, role: Role, clause: tuple[str, ...], after: tuple[str, ...]) -> Case:
     kind = asked.kind
-    # "Со второго на третий этаж"
+    # "Со второго на третий этаж", "из одного города в два порта"
     starts = any(word in grammar.from_words and to == "{ordinal}" for word, to in pairwise(clause))
+    starts = starts or (len(clause) > 1 and clause[-2] in grammar.out_of and clause[-1].startswith("{"))
     moving = starts or _moves(grammar, clause)
     distant = bool(after) and after[0] in grammar.distance
     match kind:

@@ -100,6 +100,9 @@ def _shared(last: tuple[Variable, Place], piece: Variable, here: Place) -> Place
         if before[-1] != "," and piece.kind is Kind.COUNT and earlier.argument not in ("", piece.argument):
             # "Вокруг двух столов — восемь стульев"
             return None
+        if piece.kind is Kind.ORDINAL and earlier.argument not in ("", piece.argument):
+            # "На втором этаже, третья дверь справа"
+            return None
         if earlier.kind is piece.kind or (
             # "через {a:number}-{b:count день}"
             before[-1] != "," and earlier.kind is Kind.NUMBER and piece.kind in QUANTITIES
