@@ -49,6 +49,8 @@ log = structlog.get_logger()
 RENDER_S = 4.0
 #: Asterisk ends a playback within a packet's time; only a transfer keeps it longer.
 RESUME_S = 1.0
+#: Asterisk waits for audio from the phone's answer on; the engine has the call up to so much later, after AMD.
+_HEADSTART_MS = 5000
 #: Said when the engine ends a call that the flow would have gone on with.
 GOODBYE = "fallback.goodbye"
 
@@ -337,15 +339,18 @@ class _Call:
                 elif isinstance(step, TransferTo):
                     event = await self._transfer(step)
                 else:
-                    self._finish(step)
+                    await self._finish(step)
                     return
 
-    def _finish(self, step: End) -> None:
+    async def _finish(self, step: End) -> None:
         if self.session.lost:
             self.fault("link_lost", step.node)
             self.end("fault")
-        else:
-            self.end(step.reason)
+            return
+        # Asked only where it may be so, for each question costs time.
+        lasted_ms = self.now_ms() - (self.journal.leg.answered_at_ms or self.now_ms())
+        may_be = step.reason == "hang_up" and lasted_ms >= self.settings.trunk.rtp_timeout_s * 1000 - _HEADSTART_MS
+        self.end("no_audio" if may_be and await self.session.ended_for_silence() else step.reason)
 
     def _note_heard(self, machine: Machine) -> None:
         """Keep what was heard of a speech that the engine stopped, but for the text that was cut."""

@@ -51,6 +51,8 @@ def init_site(folder: Path, chosen: Mapping[str, object], *, trunk_secret: str =
         text = settings_text(chosen)
         for name in ("dialplans", "prompts/texts", "prompts/recordings", "var"):
             (folder / name).mkdir(parents=True, exist_ok=True)
+        # The journal holds people's numbers.
+        (folder / "var").chmod(0o700)
         flows = resource_dir("dialplans")
         # The schema lies beside the flows: their first line leads editors to it.
         for file in (*flows.glob("*.yaml"), flows / "flow.schema.json"):

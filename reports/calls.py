@@ -153,6 +153,7 @@ def _line(at_ms: int | None, text: str) -> str:
 
 _ENDED_BY = {
     "hang_up": "the caller hung up",
+    "no_audio": "hung up on: no audio came from the phone for as long as trunk.rtp_timeout_s says",
     "flow": "hung up at the end of the flow",
     "steps": "ended: the flow went round in circles",
     "fault": "ended by a fault on our side",

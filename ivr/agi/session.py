@@ -38,6 +38,8 @@ SAMPLES_PER_MS = 8
 _BEYOND = 1_000_000_000
 #: After a clean end Asterisk closes the link; a peer that doesn't is cut off after so many seconds.
 LINGER_S = 10.0
+#: Q.850 cause that Asterisk gives a phone on its `rtp_timeout`.
+_NO_AUDIO = "44"
 
 _ANSWER = command("ANSWER")
 _NOOP = command("NOOP")
@@ -282,6 +284,10 @@ class Session(asyncio.Protocol):
     async def get_variable(self, name: str) -> str | None:
         """A channel variable; None when it is not set or the channel is gone."""
         return (await self.ask(command("GET VARIABLE", name))).value
+
+    async def ended_for_silence(self) -> bool:
+        """After a hang-up: whether Asterisk itself hung up, for no audio came from the phone any more."""
+        return await self.get_variable("HANGUPCAUSE") == _NO_AUDIO
 
     # ------------------------------------------------------------ ends
 

@@ -146,7 +146,8 @@ call = Table(
     Column("started_at_ms", BigInteger, nullable=False),
     Column("answered_at_ms", BigInteger),
     Column("ended_at_ms", BigInteger),
-    #: hang_up (caller), flow, steps, fault, drain, limit; None: in progress, or the engine died.
+    #: hang_up (caller), no_audio (from the phone), flow, steps, fault, drain, limit; None: in progress, or the
+    #: engine died.
     Column("ended_by", String(16)),
     Index("ix_call_started", "tenant", "started_at_ms"),
 )

@@ -28,6 +28,29 @@ Start = Callable[[Site], Awaitable[running.Running]]
 CLOSE_MS = 60
 
 
+async def test_a_phone_that_sends_no_audio_did_not_hang_up(
+    make_site: MakeSite, start_asterisk: Start, tmp_path: Path
+) -> None:
+    voice = DiskVoice(tmp_path / "audio", {"promo.greeting": (14_000,)})
+    async with SipPeer() as peer, a_database(tmp_path) as database:
+        site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"}, trunk__rtp_timeout_s=10)
+        await start_asterisk(site)
+        engine = Engine(site.settings, flows=FLOWS, voice=voice, database=database, var=site.var)
+        await engine.start()
+        try:
+            sip = ("127.0.0.1", site.settings.asterisk.sip_port)
+            mute = peer.dial(sip, "+74950000001", caller="+79160000001", plan=Plan(silent=True))
+            async with asyncio.timeout(20):
+                await mute.ended.wait()
+        finally:
+            await engine.drain(5)
+        async with database.connect() as connection:
+            [one] = (await connection.execute(select(call))).all()
+            lines = (await connection.execute(select(journal))).all()
+    assert one.ended_by == "no_audio"
+    assert abs(sum(line.heard_ms or 0 for line in lines) - mute.heard_ms) <= CLOSE_MS
+
+
 async def test_keys_and_heard_milliseconds_are_what_the_caller_saw(
     make_site: MakeSite, start_asterisk: Start, tmp_path: Path
 ) -> None:

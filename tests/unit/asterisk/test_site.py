@@ -47,6 +47,7 @@ def test_each_site_has_secrets_of_its_own_that_others_cannot_read(tmp_path: Path
     assert len(secret) >= 32
     assert secret != two.secrets.ami_secret.get_secret_value()
     assert stat.S_IMODE((one.folder / "secrets.toml").stat().st_mode) == 0o600
+    assert stat.S_IMODE(one.var.stat().st_mode) == 0o700
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
