@@ -26,6 +26,8 @@ class Phrases:
     pronunciations: Mapping[str, Pronunciation]
     _whole: dict[tuple[str, str], tuple[Fragment, ...]] = field(default_factory=dict)
     _parts: dict[tuple[str, str, int, tuple[str, ...]], Fragment] = field(default_factory=dict)
+    #: Values that can't be read: a column without a unit has the same fault on every line.
+    _failed: dict[tuple[str, str, tuple[tuple[str, ...], ...]], ReadingError] = field(default_factory=dict)
     _told: set[tuple[str, str, str]] = field(default_factory=set)
 
     def fragments(self, language: str, key: str, values: Mapping[str, str]) -> tuple[Fragment, ...]:
@@ -76,7 +78,17 @@ class Phrases:
         try:
             return tuple([self._parts[language, key, index, value] for index, value in enumerate(said)])
         except KeyError:
+            pass
+        attempt = (language, key, tuple(said))
+        if attempt in self._failed:
+            raise self._failed[attempt].with_traceback(None)
+        try:
             found = self._read(language, None, text, plan, values)
+        except ReadingError as error:
+            if len(self._failed) > _MOST:
+                self._failed.clear()
+            self._failed[attempt] = error
+            raise
         if len(found) == len(plan):
             if len(self._parts) > _MOST:
                 self._parts.clear()

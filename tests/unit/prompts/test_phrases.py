@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from prompts import pronunciation
 from prompts.fragments import Fragment
 from prompts.phrases import Phrases
+from prompts.reading import Part, read_parts
 from prompts.sentences import LANGUAGES, load_sentences
 
 TEXTS = """
@@ -76,3 +78,17 @@ def test_each_value_is_read_once_whatever_it_is_combined_with(phrases: Phrases) 
         for fragment in phrases.fragments("ru", "price", {"price": str(price), "until": f"2026-12-{day:02}"})
     }
     assert len(distinct) == 20
+
+
+def test_a_value_that_can_not_be_read_is_tried_once(phrases: Phrases, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def reading(language: str, text: str, values: Mapping[str, str]) -> tuple[Part, ...]:
+        tried.append(text)
+        return read_parts(language, text, values)
+
+    monkeypatch.setattr("prompts.phrases.read_parts", reading)
+    for _ in range(5):
+        assert words(phrases.fragments("ru", "hello", {"name": "@"})) == ["Здравствуйте!"]
+    assert tried == ["Здравствуйте, {name:name}!", "Здравствуйте!"]
+    assert words(phrases.fragments("ru", "hello", {"name": "Анна"})) == ["Здравствуйте, Анна!"]
