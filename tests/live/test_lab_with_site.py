@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ivr.amd import is_machine
 from ivr.asterisk.program import Program
 from ivr.asterisk.running import Home, Running, running_pid
 from ivr.settings import Site
@@ -78,10 +79,8 @@ async def test_a_site_tells_people_from_machines_by_how_the_lab_speaks(
         await start_asterisk(site)
         verdicts = await _detect(site, [number for number, _ in people + machines])
         truth = await lab.calls_ended(20)
-    assert verdicts == {number: "HUMAN" for number, _ in people} | {number: "MACHINE" for number, _ in machines}
-    assert {number: one.outcome for number, one in truth.subscribers.items()} == {
-        number: verdict.lower() for number, verdict in verdicts.items()
-    }
+    assert verdicts == {number: "human" for number, _ in people} | {number: "machine" for number, _ in machines}
+    assert {number: one.outcome for number, one in truth.subscribers.items()} == verdicts
 
 
 async def test_a_site_tells_people_from_machines_by_how_the_sip_peer_speaks(
@@ -93,16 +92,17 @@ async def test_a_site_tells_people_from_machines_by_how_the_sip_peer_speaks(
         peer.expect("33", Plan(answer_s=0.2, speech_ms=8000))
         site = make_site(trunk_port=peer.port)
         await start_asterisk(site)
-        assert await _detect(site, ["11", "22", "33"]) == {"11": "HUMAN", "22": "HUMAN", "33": "MACHINE"}
+        assert await _detect(site, ["11", "22", "33"]) == {"11": "human", "22": "human", "33": "machine"}
 
 
 async def _detect(site: Site, numbers: Sequence[str]) -> dict[str, str]:
-    """What the site's Asterisk takes each answered number for."""
+    """What the site takes each answered number for."""
 
     async def detect(number: str) -> str:
         async with manager(site) as ami:
             ami.call(number, f"a{number}")
-            return (await ami.until(Event="UserEvent", UserEvent="AMD", Attempt=f"a{number}"))["Status"]
+            found = await ami.until(Event="UserEvent", UserEvent="AMD", Attempt=f"a{number}")
+            return "machine" if is_machine(found["Status"], found["Cause"]) else "human"
 
     return dict(zip(numbers, await asyncio.gather(*map(detect, numbers)), strict=True))
 
