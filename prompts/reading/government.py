@@ -306,7 +306,10 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
     if kind is Kind.MEASURE:
         return Case.GEN if names & grammar.priced_heads or (governed and names & grammar.oblique_heads) else None
     named = any(each.tag.case in ("nomn", "accs", "gent") and each.score > 0.1 for each in nouns)
-    if kind is Kind.COUNT and asked.noun in grammar.sorts and named and not governed:
+    of_people = asked.animate and named and _opens(grammar, before[:-1]) and bool(grammar.heads_counted)
+    of_people = of_people and asked.noun not in grammar.heads_counted
+    if kind is Kind.COUNT and not governed and ((asked.noun in grammar.sorts and named) or of_people):
+        # "Мороженое трёх вкусов", "советы двух врачей"
         return Case.GEN
     if names & grammar.agents:
         return Case.GEN if asked.noun in grammar.events else None
@@ -326,6 +329,13 @@ def _by_noun(grammar: Grammar, asked: Asked, before: tuple[str, ...], after: tup
         # "На ваше имя две посылки": it is somebody's already.
         return None
     return Case.GEN if names & grammar.genitive_heads else None
+
+
+def _opens(grammar: Grammar, before: tuple[str, ...]) -> bool:
+    """Whether nothing but adjectives stands before in the clause."""
+    return all(
+        word[0].isalpha() and parses(grammar.code, word)[0].tag.POS in ("ADJF", "PRTF") for word in clause_of(before)
+    )
 
 
 def _tells_what_there_is(grammar: Grammar, clause: tuple[str, ...], after: tuple[str, ...]) -> bool:

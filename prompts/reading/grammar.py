@@ -93,6 +93,8 @@ class Grammar:
     sharing: frozenset[str] = frozenset({"по"})
     #: With them before a variable, "в" after it says where to.
     out_of: frozenset[str] = frozenset()
+    #: What people are counted by, so that a noun before is their place: "группа двенадцать человек".
+    heads_counted: frozenset[str] = frozenset()
     #: Counts of these say what a thing before them is like: "мороженое трёх вкусов".
     sorts: frozenset[str] = frozenset()
     #: Comparatives that the dictionary takes for any adjectives: "старшим шістдесяти років".

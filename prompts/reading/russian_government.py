@@ -212,6 +212,7 @@ GRAMMAR = Grammar(
     deeds=("ание", "ение", "яние", "тие"),
     noun_cases=verbs.NOUN_CASES,
     no_deeds=verbs.NO_DEEDS,
+    heads_counted=frozenset({"человек", "гость", "персона"}),
     out_of=frozenset({"из"}),
     sorts=frozenset(listed("цвет размер оттенок расцветка вкус сорт вид тип модификация класс")),
     possessives=frozenset(listed("ваш наш мой твой свой")),
