@@ -136,6 +136,8 @@ class Grammar:
     enduring: frozenset[str] = frozenset()
     #: Groups of people that receive as a person does: "подарили двум семьям".
     groups: frozenset[str] = frozenset()
+    #: Bodies that act as people do: "жюри выберет двух победителей".
+    actors: frozenset[str] = frozenset()
     #: Verbs with a person as object and a thing in the instrumental: "порадуем вас двумя новинками".
     rewarding: frozenset[str] = frozenset()
     #: Verbs with things as objects, so that the living do it: "купили два человека".

@@ -274,7 +274,7 @@ def _has_subject(grammar: Grammar, verb: Any, words: tuple[str, ...], *, living:
             if (
                 tag.case != "nomn"
                 or tag.POS not in ("NPRO", "NOUN")
-                or each.score < _SURE
+                or (each.score < _SURE and each.normal_form not in grammar.actors)
                 or _governed(grammar, words, at)
             ):
                 continue
@@ -284,7 +284,9 @@ def _has_subject(grammar: Grammar, verb: Any, words: tuple[str, ...], *, living:
                 return True
             if verb.tag.POS == "PRTS" and verb.tag.gender and tag.gender != verb.tag.gender:
                 continue
-            if (tag.number == "plur") == (verb.tag.number == "plur") and not (living and "inan" in str(tag)):
+            if (tag.number == "plur") == (verb.tag.number == "plur") and not (
+                living and "inan" in str(tag) and each.normal_form not in grammar.actors
+            ):
                 return True
     return False
 

@@ -191,6 +191,13 @@ GRAMMAR = Grammar(
     ),
     manners=frozenset({"язык"}),
     groups=verbs.GROUPS,
+    actors=verbs.GROUPS
+    | frozenset(
+        listed("""
+            жюри комиссия магазин сеть банк сервис клуб редакция система салон ресторан кафе центр служба отдел бот
+            партнёр студия клиника аптека театр
+        """)
+    ),
     rewarding=verbs.REWARDING,
     taking=verbs.TAKING,
     means=verbs.MEANS,
