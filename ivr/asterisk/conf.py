@@ -11,7 +11,7 @@ import jinja2
 
 from faults import AuthorError, Fault
 from ivr.asterisk.program import Program
-from ivr.asterisk.running import Home, Ports
+from ivr.asterisk.running import Home, Ports, path_fault
 from ivr.resources import resource_dir
 from ivr.settings import Site
 
@@ -131,6 +131,8 @@ def setting_faults(site: Site) -> list[Fault]:
     if re.search(r"[\x00-\x1f\x7f;,()$\"|]", str(site.folder)):
         what = "The folder's name has a character that Asterisk's files can't carry."
         faults.append(Fault(what=what, where=site.folder, mend="Rename it to letters, digits, dashes and slashes."))
+    if site.settings.asterisk.mode != "external" and (fault := path_fault(site_home(site))):
+        faults.append(fault)
     for name in ("ami_secret", "trunk_secret"):
         secret = getattr(site.secrets, name).get_secret_value()
         if re.search(r"[\x00-\x1f\x7f;\\]", secret):

@@ -287,10 +287,17 @@ async def start(home: Home, program: Program, ports: Ports, *, ready_s: float = 
     return running
 
 
+def path_fault(home: Home) -> Fault | None:
+    """What keeps Asterisk's control socket from being made in `home`."""
+    if len(os.fsencode(home.control)) <= _SOCKET_NAME_MAX:
+        return None
+    what = f"The folder's name is too long for a Unix socket ({_SOCKET_NAME_MAX} bytes)."
+    return Fault(what=what, where=home.control, mend="Use a shorter path for the site.")
+
+
 def _launch(home: Home, program: Program) -> Running:
-    if len(os.fsencode(home.control)) > _SOCKET_NAME_MAX:
-        what = f"The folder's name is too long for a Unix socket ({_SOCKET_NAME_MAX} bytes)."
-        raise MachineError(Fault(what=what, where=home.control, mend="Use a shorter path for the site."))
+    if fault := path_fault(home):
+        raise MachineError(fault)
     for stale in (home.control, home.run / "asterisk.pid"):
         stale.unlink(missing_ok=True)
     with home.console.open("wb") as console_log:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from ivr.asterisk import running
 from ivr.cli import campaign as campaign_commands
 from ivr.cli.app import main
 from ivr.settings import load_site
@@ -71,6 +72,8 @@ def ivr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     # A terminal of the usual width would break the lines that the tests look for.
     monkeypatch.setenv("COLUMNS", "500")
     monkeypatch.setattr(campaign_commands._console, "_width", 500)
+    # The folders of a test run may be deep; Asterisk is not started here.
+    monkeypatch.setattr(running, "_SOCKET_NAME_MAX", 1000)
     # `ivr up` logs into the site; the next test does not.
     level, handlers = logging.root.level, list(logging.root.handlers)
     yield Site(tmp_path / "site", monkeypatch, capfd)
@@ -276,6 +279,16 @@ def test_a_port_that_is_taken(ivr: Site, setting: str, kind: socket.SocketKind) 
     assert said.startswith(f"error: {setting}: ")
     assert f"port {found[1]}" in said
     assert "Address already in use. End the program that holds it" in said
+
+
+@pytest.mark.parametrize("command", ["up", "doctor"])
+def test_a_path_too_long_for_asterisk(ivr: Site, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setattr(running, "_SOCKET_NAME_MAX", 20)
+    told = ivr(command)
+    assert told.status == 1
+    assert "The folder's name is too long for a Unix socket" in told.out + told.err
+    # Before minutes are spent on speech.
+    assert not (ivr.folder / "var" / "audio").exists()
 
 
 def test_a_site_that_is_up_already(ivr: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,8 @@ from tests.unit.asterisk.test_conf import PROGRAM
 def _an_asterisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether there is an Asterisk is a matter of the machine; the live tests start a real one."""
     monkeypatch.setattr("ivr.asterisk.program.find", lambda mode: PROGRAM)
+    # The folders of a test run may be deep.
+    monkeypatch.setattr("ivr.asterisk.running._SOCKET_NAME_MAX", 1000)
 
 
 @pytest.fixture
