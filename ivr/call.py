@@ -41,7 +41,7 @@ from ivr.phones import dial_string, normal_form
 from ivr.privacy import mask_phone
 from ivr.settings import Settings
 from ivr.store.calls import OutboundCall
-from prompts.voice import Clip, Voice
+from prompts.voice import FALLBACK, Clip, Voice
 
 log = structlog.get_logger()
 
@@ -281,7 +281,7 @@ class _Speech:
                 return await self._voice.render(language, text, values)
         except TimeoutError:
             log.error("call.audio_too_late", text=text, language=language, seconds=RENDER_S)
-            return ()
+            return self._voice.clips(language, f"{text}{FALLBACK}", {}) or ()
 
 
 @dataclass(kw_only=True, slots=True)

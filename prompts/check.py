@@ -13,12 +13,11 @@ from faults import Fault
 from prompts.audio import SilentSpeechError, loudness, trimmed
 from prompts.g711 import from_alaw
 from prompts.library import Library
-from prompts.phrases import FALLBACK
 from prompts.reading import ReadingError, TemplateError, parse, variables
 from prompts.reading.template import Literal
 from prompts.render import Spoken
 from prompts.sentences import LANGUAGES, Sentence
-from prompts.voice import Clip
+from prompts.voice import FALLBACK, Clip
 
 #: Nobody listens longer to one sentence on the phone.
 LONGEST_S = 45.0

@@ -25,10 +25,10 @@ from prompts.cache import AudioCache
 from prompts.engines.choice import AUTO, Speaker, provide, speakers
 from prompts.engines.engine import Progress
 from prompts.fragments import Fragment
-from prompts.phrases import FALLBACK, Phrases
+from prompts.phrases import Phrases
 from prompts.recordings import Recordings
 from prompts.sentences import LANGUAGES, load_sentences
-from prompts.voice import Clip
+from prompts.voice import FALLBACK, Clip
 from prompts.worker import Job, Result
 from prompts.workers import Workers
 

@@ -11,11 +11,10 @@ from prompts.fragments import Cut, Fragment, assembled, cuts
 from prompts.pronunciation import Pronunciation
 from prompts.reading import ReadingError, TemplateError, read_parts
 from prompts.sentences import Sentences
+from prompts.voice import FALLBACK
 
 log = structlog.get_logger(__name__)
 
-#: Added to a sentence's key, it names the sentence's fallback.
-FALLBACK = ".fallback"
 #: Fragments remembered; a million names must not fill the memory.
 _MOST = 400_000
 

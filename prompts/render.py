@@ -13,8 +13,8 @@ from faults import Fault, MachineError
 from prompts.engines.choice import Speaker
 from prompts.fragments import Fragment
 from prompts.library import Library
-from prompts.phrases import FALLBACK
 from prompts.reading import TemplateError, variables
+from prompts.voice import FALLBACK
 from prompts.worker import Result
 
 log = structlog.get_logger(__name__)

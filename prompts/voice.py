@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+#: Added to a text's key, it names the sentence that is said where the text itself can't be.
+FALLBACK = ".fallback"
+
 
 @dataclass(frozen=True, slots=True)
 class Clip:

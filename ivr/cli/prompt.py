@@ -37,9 +37,9 @@ from prompts.check import check as check_prompts
 from prompts.engines.choice import ORDER, engines, speakers
 from prompts.fragments import Fragment
 from prompts.library import Library
-from prompts.phrases import FALLBACK
 from prompts.reading import variables
 from prompts.render import RenderReport, Spoken, render_all, render_fragments
+from prompts.voice import FALLBACK
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(read)

@@ -139,6 +139,7 @@ async def test_late_audio_is_made_and_stuck_audio_is_passed_over(
     voice = DiskVoice(tmp_path / "audio")
     voice.late.add("promo.greeting")
     voice.stuck.add("promo.offer")
+    voice.silent.add("promo.offer.fallback")
     async with bench(tmp_path, voice=voice) as site, FakeAsterisk(site.port) as asterisk:
         await answered(asterisk)
         await asterisk.expects(site.plays("promo.greeting"))
@@ -150,6 +151,24 @@ async def test_late_audio_is_made_and_stuck_audio_is_passed_over(
         ("fault", "audio: promo.offer", None, None),
         ("heard", "promo.offer", 0, "fault"),
         ("heard", "promo.keys", 10, "hang_up"),
+    ]
+
+
+async def test_the_fallback_is_said_instead_of_audio_that_takes_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_module, "RENDER_S", 0.05)
+    voice = DiskVoice(tmp_path / "audio")
+    voice.stuck.add("promo.offer")
+    async with bench(tmp_path, voice=voice) as site, FakeAsterisk(site.port) as asterisk:
+        await answered(asterisk)
+        await asterisk.expects(site.plays("promo.greeting"))
+        await asterisk.says("200 result=0 endpos=8000")
+        await asterisk.expects(site.plays("promo.offer.fallback"))
+        await asterisk.says("200 result=-1 endpos=800", "HANGUP")
+    assert site.lines == [
+        ("heard", "promo.greeting", 1000, "played"),
+        ("heard", "promo.offer", 100, "hang_up"),
     ]
 
 

@@ -321,7 +321,9 @@ class SipPeer(asyncio.DatagramProtocol):
     # What is sent
 
     def _answer(self, call: Call, status: int) -> None:
-        call.answer = self._reply(call.invite, status, call.local, self._sdp(call.media) if status == 200 else "")
+        body = self._sdp(call.media) if status == 200 else ""
+        moved_to = f"<sip:{call.number}@{self.host}:{self.port}>" if status // 100 == 3 else ""
+        call.answer = self._reply(call.invite, status, call.local, body, moved_to)
         self._transport.sendto(call.answer, call.remote_address)
 
     def _reply(self, request: Message, status: int, local: str = "", body: str = "", contact: str = "") -> bytes:

@@ -61,6 +61,8 @@ OUTCOMES = [
     (Plan(answer_s=0.6, refuse=603), "rejected"),
     (Plan(answer_s=0.6, refuse=403), "rejected"),
     (Plan(answer_s=0.6, refuse=503), "congestion"),
+    # Moved: our own hotline, which answers every number, must not take the call.
+    (Plan(answer_s=0.6, refuse=302), "failed"),
     (Plan(answer_s=0.6, refuse=500), "failed"),
     (Plan(answer_s=None), "no_answer"),
 ]
@@ -91,6 +93,9 @@ async def test_every_outcome_by_events_and_by_records(
         by_campaign.setdefault(row.campaign_id, []).append((row.phone[1:], row.outcome))
     expected = [(number(n), outcome) for n, (_, outcome) in enumerate(OUTCOMES)]
     assert by_campaign == {1: expected, 2: expected}
+    records = (conf.site_home(site).log / "cdr-custom" / "ivr.csv").read_text("utf-8")
+    assert records.count("\n") >= len(attempts)
+    assert "dialled-" not in records
 
 
 async def test_a_link_cut_and_a_restart_of_the_engine_dial_nobody_twice(
