@@ -14,11 +14,13 @@ import yaml
 from prompts.reading import LANGUAGE_CODES, read
 
 HERE = Path(__file__).parent
+#: libyaml's, where PyYAML was built with it: the lists are long.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SENTENCES = [
     (language, row["text"], row["vars"], row["read"])
     for language in LANGUAGE_CODES
     for path in sorted(HERE.glob(f"*{language}.yaml"))
-    for row in yaml.safe_load(path.read_text(encoding="utf-8"))
+    for row in yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 - a safe one
 ]
 
 
@@ -31,17 +33,11 @@ def words(text: str) -> list[str]:
 @pytest.mark.parametrize(("language", "text", "values", "expected"), SENTENCES)
 def test_reads_as_spoken(language: str, text: str, values: dict[str, str], expected: str | list[str]) -> None:
     right = [expected] if isinstance(expected, str) else expected
-    assert words(read(language, text, values)) in [words(each) for each in right]
+    said = read(language, text, values)
+    assert words(said) in [words(each) for each in right]
+    assert not re.search(r"[\d$€₽₴%°№#/&@+]", said)
 
 
 @pytest.mark.parametrize("language", LANGUAGE_CODES)
 def test_lists_are_long_enough_to_mean_something(language: str) -> None:
     assert sum(each[0] == language for each in SENTENCES) >= 250
-
-
-@pytest.mark.parametrize(("language", "text", "values", "expected"), SENTENCES)
-def test_variables_leave_no_digits_or_signs(
-    language: str, text: str, values: dict[str, str], expected: str | list[str]
-) -> None:
-    said = read(language, text, values)
-    assert not re.search(r"[\d$€₽₴%°№#/&@+]", said)
