@@ -90,17 +90,20 @@ class Workers:
                     return
                 job, future = item
                 if future.set_running_or_notify_cancel():
-                    result = None
+                    result, why = None, "the speech engine crashed or hung on it twice"
                     # Once more in a fresh process: the damage may have been done by an earlier text.
                     for _ in range(2):
-                        process = process or _Process(self._command, self._job_s)
+                        try:
+                            process = process or _Process(self._command, self._job_s)
+                        except OSError as error:
+                            why = f"no process can be started for it: {error.strerror}"
+                            break
                         result = process.make(job)
                         if result is not None:
                             break
                         log.warning("speech_worker_died", clip=job.clip, speaker=job.speaker and job.speaker.engine)
                         process.end()
                         process = None
-                    why = "the speech engine crashed or hung on it twice"
                     future.set_result(result or Result(clip=job.clip, failure="crash", why=why))
                 with self._lock:
                     self._waiting -= 1

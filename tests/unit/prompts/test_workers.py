@@ -47,6 +47,14 @@ def test_a_crash_is_a_result_and_the_others_go_on(workers: Workers) -> None:
     assert [result.failure for result in results] == [None, "crash", None, None, "crash", None]
 
 
+def test_a_worker_that_cannot_be_started_is_a_result_too() -> None:
+    workers = Workers(1, command=["/nowhere/python"])
+    results = [workers.submit(job(text)).result(timeout=10) for text in ("a", "b")]
+    workers.close()
+    assert [result.failure for result in results] == ["crash", "crash"]
+    assert "No such file" in results[0].why
+
+
 def test_closing_ends_the_processes_and_cancels_what_waits() -> None:
     workers = Workers(1, command=[sys.executable, "-c", OBEDIENT])
     pid = workers.submit(job("a")).result().samples
