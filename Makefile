@@ -14,7 +14,7 @@ setup: .venv/.ready
 		echo "error: Python 3.11 or newer is needed; say which with: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || { \
 		rm -rf .venv && $(PYTHON) -m venv --without-pip .venv && \
-		$(PYTHON) debroot.py python3-pip-whl --into .venv/pip && \
+		$(PYTHON) -m debroot python3-pip-whl --into .venv/pip && \
 		$(BIN)/python "$$(ls .venv/pip/usr/share/python-wheels/pip-*.whl)/pip" install -q pip; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
 	@touch $@

@@ -19,7 +19,7 @@ import structlog
 from ivr.agi.session import CallStopped, Played, Session
 from ivr.amd import is_machine
 from ivr.flow.machine import Machine
-from ivr.flow.model import KEYPAD, Flow, Language, Say
+from ivr.flow.model import KEYPAD, Flow, Say
 from ivr.flow.state import State
 from ivr.flow.steps import (
     Begun,
@@ -37,10 +37,11 @@ from ivr.flow.steps import (
     TransferTo,
 )
 from ivr.journal import CallJournal, Journal, Leg
-from ivr.phones import dial_string, normal_form
-from ivr.privacy import mask_phone
 from ivr.settings import Settings
-from ivr.store.calls import OutboundCall
+from people.phones import dial_string, normal_form
+from people.privacy import mask_phone
+from people.store.calls import OutboundCall
+from prompts.languages import Language
 from prompts.voice import FALLBACK, Clip, Voice
 
 log = structlog.get_logger()

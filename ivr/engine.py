@@ -18,8 +18,8 @@ from ivr.flow.model import Flow
 from ivr.journal import Journal
 from ivr.settings import Settings
 from ivr.spool import keep_picking_up, try_to_pick_up
-from ivr.store.calls import find_outbound
-from ivr.store.group_commit import group_writer
+from people.store.calls import find_outbound
+from people.store.group_commit import group_writer
 from prompts.voice import Voice
 
 log = structlog.get_logger()

@@ -22,8 +22,8 @@ from typing import Any, Literal, get_args
 import structlog
 
 from ivr.flow.steps import Note, NoteKind
-from ivr.privacy import mask_phone
-from ivr.store.group_commit import GroupWriter, NotNow, Refused, Row
+from people.privacy import mask_phone
+from people.store.group_commit import GroupWriter, NotNow, Refused, Row
 
 log = structlog.get_logger()
 

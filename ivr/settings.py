@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_core import ErrorDetails
 
 from faults import AuthorError, Fault
-from ivr.flow.model import Language
+from prompts.languages import Language
 
 Codec = Literal["alaw", "ulaw", "g722"]
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ivr.flow.graph import texts
-from ivr.flow.model import Flow, Language, Say
+from ivr.flow.model import Flow, Say
 from ivr.settings import Site
 from prompts import pronunciation, sentences
+from prompts.languages import Language
 from prompts.library import Library, Speech
 from prompts.reading import variables
 from prompts.render import Spoken, sentences_of

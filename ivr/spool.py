@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.fallback.plan import CallBack
-from ivr.phones import normal_form
-from ivr.store.calls import WRITE_REQUEST
+from people.phones import normal_form
+from people.store.calls import WRITE_REQUEST
 
 log = structlog.get_logger()
 

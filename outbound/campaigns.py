@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from faults import Fault, UserError
 from ivr.settings import Outbound
-from ivr.store.tables import campaign, contact, lead, refused_row
-from outbound.contacts import Contact, ContactsFile, RefusedRow
+from people.contacts import Contact, ContactsFile, RefusedRow
+from people.store.tables import campaign, contact, lead, refused_row
 
 #: Rows per transaction: a transaction is short enough for the journal of calls in progress to get in between.
 _BATCH = 500

@@ -8,8 +8,9 @@ from functools import lru_cache
 
 from faults import Fault
 from ivr.flow.graph import texts
-from ivr.flow.model import Flow, Language
-from outbound.contacts import Contact
+from ivr.flow.model import Flow
+from people.contacts import Contact
+from prompts.languages import Language
 from prompts.reading import ReadingError, Variable, read, variables
 from prompts.sentences import Sentences
 

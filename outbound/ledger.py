@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import BigInteger, Executable, bindparam, delete, exists, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ivr.store.tables import attempt, call, campaign, contact, do_not_call, lead
 from outbound.plan.outcome import Outcome
 from outbound.plan.recovery import Journalled
+from people.store.tables import attempt, call, campaign, contact, do_not_call, lead
 
 #: Transactions are at least so far apart while there is much to write.
 _GATHER_S = 0.05

@@ -16,12 +16,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.settings import Settings
-from outbound.ami import Ami
 from outbound.campaigns import Campaign, Rules, finish_if_done, list_campaigns
-from outbound.dialer import Dialer
+from outbound.gateway.ami import Ami
+from outbound.gateway.dialer import Dialer
+from outbound.gateway.recovery import Recovery
 from outbound.ledger import Claim, Ledger
 from outbound.plan.pacing import Pace
-from outbound.recovery import Recovery
 from outbound.running import RunningCampaigns
 
 log = structlog.get_logger(__name__)

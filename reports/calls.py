@@ -14,8 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.flow.steps import Ended, NoteKind
-from ivr.privacy import mask_phone
-from ivr.store.tables import attempt, call, campaign, journal
+from people.privacy import mask_phone
+from people.store.tables import attempt, call, campaign, journal
 from reports.chosen import find_campaign
 
 #: A key longer than this was typed in by the caller and may be a number of somebody's own.

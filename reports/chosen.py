@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from faults import Fault, UserError
-from ivr.store.tables import campaign
+from people.store.tables import campaign
 
 
 async def find_campaign(connection: AsyncConnection, tenant: str, name: str) -> Any:

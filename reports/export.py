@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from datetime import date
 from typing import Any
 
-from ivr.flow.model import Language
+from prompts.languages import Language
 from reports.consistency import verify
 from reports.figures import AFTER_STEP_S, Report
 from reports.rate import Rate

@@ -11,8 +11,8 @@ from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ivr.flow.steps import NoteKind
-from ivr.store.tables import attempt, journal, lead, refused_row
 from outbound.plan.outcome import Outcome
+from people.store.tables import attempt, journal, lead, refused_row
 from reports.by_time import SLOT_MS, Slot, by_date, by_hour
 from reports.chosen import find_campaign
 from reports.figures import (

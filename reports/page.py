@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ivr.flow.model import Language
+from prompts.languages import Language
 from reports.charts import NARROW, WIDE, bar, columns, curve
 from reports.consistency import verify
 from reports.figures import AFTER_STEP_S, TYPED_IN, Report

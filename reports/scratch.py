@@ -26,8 +26,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateTable
 
 from ivr.flow.steps import Ended, NoteKind
-from ivr.store.tables import attempt, call, journal
 from outbound.plan.outcome import Outcome
+from people.store.tables import attempt, call, journal
 from reports.by_time import SLOT_MS
 
 #: How far from the end of a message still counts as its end.

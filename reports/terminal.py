@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from ivr.flow.model import Language
+from prompts.languages import Language
 from reports.consistency import verify
 from reports.figures import AFTER_STEP_S, Report
 from reports.page import reasons, summary

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-from ivr.flow.model import Language
+from prompts.languages import Language
 from reports.rate import Rate
 
 _TEXTS = Path(__file__).parent / "texts"

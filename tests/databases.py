@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from ivr.store.db import open_database, prepare_sqlite
+from people.store.db import open_database, prepare_sqlite
 
 
 def url(path: Path) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 import structlog
 
 from ivr.fallback.plan import TEXTS, Plan
-from ivr.flow.model import LANGUAGES
-from ivr.phones import dial_string, normal_form
 from ivr.settings import Settings
+from people.phones import dial_string, normal_form
+from prompts.languages import LANGUAGES
 from prompts.voice import Clip, Voice
 
 log = structlog.get_logger()

@@ -12,8 +12,9 @@ from itertools import chain, islice
 from faults import Fault
 from ivr.flow.fields import Use, did_you_mean, suggestion
 from ivr.flow.graph import links, reached, rings, says, waits
-from ivr.flow.model import Gather, HangUp, Language, LanguageChoice, Menu, Node, OptOut, Transfer
+from ivr.flow.model import Gather, HangUp, LanguageChoice, Menu, Node, OptOut, Transfer
 from ivr.flow.parse import Parsed
+from prompts.languages import Language
 from prompts.reading import ReadingError, TemplateError, read, variables
 from prompts.sentences import Sentence, Sentences
 

@@ -13,8 +13,9 @@ import yaml
 
 from faults import Fault
 from ivr.flow.grammar import GOODBYE, Field
-from ivr.flow.model import KEYPAD, LANGUAGES, Language, Say
+from ivr.flow.model import KEYPAD, Say
 from ivr.flow.source import line_of
+from prompts.languages import LANGUAGES, Language
 
 FLOW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 NODE_NAME = re.compile(r"[\w-]{1,100}")

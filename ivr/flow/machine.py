@@ -17,7 +17,6 @@ from ivr.flow.model import (
     Gather,
     Goto,
     HangUp,
-    Language,
     LanguageChoice,
     Menu,
     Node,
@@ -46,6 +45,7 @@ from ivr.flow.steps import (
     TransferEnded,
     TransferTo,
 )
+from prompts.languages import Language
 
 #: Steps that wait for an event, on one call. A shopper who hears everything twice needs about 60.
 MAX_WAITS = 200

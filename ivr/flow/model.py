@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Language = Literal["ru", "uk", "en"]
-LANGUAGES: tuple[Language, ...] = ("ru", "uk", "en")
+from prompts.languages import Language
 
 #: The keys of a telephone keypad.
 KEYPAD = "0123456789*#"

@@ -31,14 +31,12 @@ from ivr.flow.fields import (
 from ivr.flow.grammar import GOODBYE, NODE_KINDS, NodeKind
 from ivr.flow.graph import links
 from ivr.flow.model import (
-    LANGUAGES,
     Branch,
     Choice,
     Flow,
     Gather,
     Goto,
     HangUp,
-    Language,
     LanguageChoice,
     Menu,
     Node,
@@ -50,6 +48,7 @@ from ivr.flow.model import (
     Transfer,
 )
 from ivr.flow.source import line_of
+from prompts.languages import LANGUAGES, Language
 
 #: Keeps the search for loops quick and drawings shallow; the shipped hotline has 22.
 MAX_NODES = 500

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 
 from ivr.flow import grammar
 from ivr.flow.grammar import NODE_KINDS, Field, NodeKind, Shape
-from ivr.flow.model import LANGUAGES
+from prompts.languages import LANGUAGES
 
 Schema = dict[str, Any]
 

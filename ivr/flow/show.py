@@ -13,7 +13,6 @@ from ivr.flow.model import (
     Gather,
     Goto,
     HangUp,
-    Language,
     LanguageChoice,
     Menu,
     Node,
@@ -23,6 +22,7 @@ from ivr.flow.model import (
     Say,
     Transfer,
 )
+from prompts.languages import Language
 from prompts.sentences import Sentences
 
 _VARIABLE = re.compile(r"\{(\w+):[^}]*\}")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from ivr.flow.model import LANGUAGES, Language
+from prompts.languages import LANGUAGES, Language
 
 
 class Waiting(StrEnum):

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from ivr.flow.model import Language, Say
+from ivr.flow.model import Say
+from prompts.languages import Language
 
 # ---------------------------------------------------------------- events
 

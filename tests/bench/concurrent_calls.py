@@ -18,8 +18,8 @@ import uvloop
 from sqlalchemy import func, select
 
 from ivr.settings import Site
-from ivr.store.db import open_database
-from ivr.store.tables import call, journal
+from people.store.db import open_database
+from people.store.tables import call, journal
 from tests.bench.running_site import asterisk_running, cpu_ms, engine_running, make_site, render
 from tests.live.sip_peer import Call, Key, Plan, SipPeer
 

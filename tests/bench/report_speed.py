@@ -14,8 +14,8 @@ from typing import Any
 
 from sqlalchemy import Table, insert
 
-from ivr.store import tables
-from ivr.store.db import open_database
+from people.store import tables
+from people.store.db import open_database
 from reports.consistency import verify
 from reports.metrics import compute_report
 from reports.page import render_html

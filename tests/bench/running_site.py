@@ -87,7 +87,7 @@ async def asterisk_running(site: Site, dialplan: str = "") -> AsyncIterator[int]
 async def engine_running(site: Site) -> AsyncIterator[int]:
     """`ivr up` in a process of its own; its id."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ivr", "up", "--site", str(site.folder), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "app", "up", "--site", str(site.folder), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from faults import MachineError
-from ivr.flow.model import LANGUAGES
+from prompts.languages import LANGUAGES
 from reports.figures import Report
 from reports.page import render_html
 from reports.rate import Rate

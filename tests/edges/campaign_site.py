@@ -14,13 +14,13 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.settings import Outbound, Settings, Trunk
-from ivr.store.db import open_database
-from ivr.store.tables import attempt, call, contact, lead
 from outbound import campaigns
-from outbound.ami import Ami
 from outbound.campaigns import Campaign, Rules
-from outbound.contacts import open_contacts
+from outbound.gateway.ami import Ami
 from outbound.worker import Worker
+from people.contacts import open_contacts
+from people.store.db import open_database
+from people.store.tables import attempt, call, contact, lead
 from tests.edges.fake_ami import FakeAmi
 
 SETTINGS = Settings(trunk=Trunk(host="127.0.0.1", dial_format="{digits}"))

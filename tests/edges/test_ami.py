@@ -10,9 +10,9 @@ import pytest
 from panoramisk.message import Message
 
 from faults import PeerError
-from outbound import ami as ami_module
-from outbound.ami import Ami
-from outbound.ami_protocol import MAX_LINE_BYTES, MAX_MESSAGE_BYTES, NotSent, OutcomeUnknown, Refused
+from outbound.gateway import ami as ami_module
+from outbound.gateway.ami import Ami
+from outbound.gateway.ami_protocol import MAX_LINE_BYTES, MAX_MESSAGE_BYTES, NotSent, OutcomeUnknown, Refused
 from tests.edges.fake_ami import FakeAmi, message, running
 from tests.edges.waiting import until
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from ivr import call as call_module
 from ivr.engine import Engine
 from ivr.settings import Agi, Hotline, Settings, Trunk
-from ivr.store.tables import call, journal
+from people.store.tables import call, journal
 from prompts.voice import Clip
 from tests.databases import a_database
 from tests.edges.disk_voice import DiskVoice

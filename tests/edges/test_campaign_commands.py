@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from app.commands import campaign as command
+from app.commands.main import app
 from faults import UserError
-from ivr.cli import campaign as command
-from ivr.cli.app import app
 from ivr.site import free_ports, init_site
 
 CONTACTS = "Телефон;Имя;Price;Address 2\n89161234567;Иван;100;ул. Мира\n123;П;;\n89161234567;Анна;;\n"

@@ -11,13 +11,14 @@ from sqlalchemy import func, select
 
 from faults import UserError
 from ivr.settings import Outbound
-from ivr.store.tables import contact, lead, refused_row
-from outbound import campaigns, do_not_call
+from outbound import campaigns
 from outbound.campaigns import Action, Created, Rules
-from outbound.contacts import ContactsFile, open_contacts
+from outbound.gateway.records import Records
 from outbound.ledger import Ledger, Settlement
 from outbound.plan.outcome import Outcome
-from outbound.records import Records
+from people import do_not_call
+from people.contacts import ContactsFile, open_contacts
+from people.store.tables import contact, lead, refused_row
 from tests.edges.campaign_site import CampaignSite, now_ms, opened
 
 

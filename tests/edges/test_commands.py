@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 import structlog
 
+from app.commands import campaign as campaign_commands
+from app.commands.main import main
 from ivr.asterisk import running
-from ivr.cli import campaign as campaign_commands
-from ivr.cli.app import main
 from ivr.settings import load_site
 from ivr.site import free_ports, init_site
 

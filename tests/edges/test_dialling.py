@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ivr.settings import Settings, Trunk
-from outbound import do_not_call
+from people import do_not_call
 from tests.edges import fake_ami
 from tests.edges.campaign_site import CampaignSite, now_ms, number, opened
 from tests.edges.fake_ami import FakeAmi, Subscriber, running

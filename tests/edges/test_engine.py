@@ -13,7 +13,7 @@ from faults import MachineError
 from ivr.engine import Engine
 from ivr.fallback.plan import CallBack, Plan
 from ivr.settings import Agi, Settings, Trunk
-from ivr.store.tables import call, request
+from people.store.tables import call, request
 from tests.databases import a_database
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import FakeAsterisk, opening

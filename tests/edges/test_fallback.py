@@ -18,7 +18,7 @@ from ivr.fallback.plan import CallBack, Plan
 from ivr.fallback.prepare import prepare_fallback
 from ivr.settings import Settings, Trunk
 from ivr.spool import pick_up
-from ivr.store.tables import request
+from people.store.tables import request
 from tests.databases import a_database
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import opening

@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 
 from ivr.flow.steps import Note, NoteKind
 from ivr.journal import CallJournal, Journal, Leg
-from ivr.store.db import prepare_sqlite
-from ivr.store.group_commit import AlchemyWriter, Group, NotNow, Refused, SqliteWriter, group_writer
-from ivr.store.tables import call, do_not_call, journal, request
+from people.store.db import prepare_sqlite
+from people.store.group_commit import AlchemyWriter, Group, NotNow, Refused, SqliteWriter, group_writer
+from people.store.tables import call, do_not_call, journal, request
 from tests.databases import a_database
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.engine import Engine
 from ivr.settings import Agi, Settings, Trunk
-from ivr.store.tables import attempt, call, campaign, contact, do_not_call, journal, lead, request
+from people.store.tables import attempt, call, campaign, contact, do_not_call, journal, lead, request
 from tests.databases import a_database
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import play_transcript

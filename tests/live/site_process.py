@@ -51,7 +51,7 @@ class SiteProcess:
         """Start it; `prints(UP)` tells that it is ready."""
         self.output = ""
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ivr", "up", "--site", str(self.site.folder)),
+            *(sys.executable, "-m", "app", "up", "--site", str(self.site.folder)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -97,7 +97,7 @@ class SiteProcess:
 async def run_ivr(*words: str, site: Path) -> tuple[int, str]:
     """Exit status and output of `ivr ...` in a process of its own."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ivr", *words, "--site", str(site)),
+        *(sys.executable, "-m", "app", *words, "--site", str(site)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ivr.asterisk import conf, running
 from ivr.settings import Site
-from outbound.ami import Ami
+from outbound.gateway.ami import Ami
 from outbound.worker import Worker
 from tests.edges.campaign_site import CampaignSite, number, opened
 from tests.edges.waiting import until

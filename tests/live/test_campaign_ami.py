@@ -13,8 +13,8 @@ from panoramisk.message import Message
 from faults import PeerError
 from ivr.asterisk import running as asterisk_running
 from ivr.settings import Site
-from outbound.ami import Ami
-from outbound.ami_protocol import Refused
+from outbound.gateway.ami import Ami
+from outbound.gateway.ami_protocol import Refused
 from tests.edges import fake_ami
 from tests.edges.campaign_site import number
 from tests.edges.fake_ami import FakeAmi, running

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from ivr.asterisk import running
 from ivr.engine import Engine
 from ivr.settings import Site
-from ivr.store.tables import call, journal
+from people.store.tables import call, journal
 from prompts import g722
 from prompts.library import Library, Speech
 from prompts.sentences import LANGUAGES

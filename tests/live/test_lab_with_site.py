@@ -160,7 +160,7 @@ async def test_a_site_registers_with_its_operator(
 
 
 def _ivr(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ivr", "lab", *arguments]
+    command = [sys.executable, "-m", "app", "lab", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -200,7 +200,7 @@ async def test_a_lab_in_the_foreground_ends_with_ctrl_c(
     site = make_site(trunk_port=int(str(ports["asterisk.sip_port"])))
     rtp = f"{ports['asterisk.rtp_start']}-{ports['asterisk.rtp_end']}"
     up = await asyncio.create_subprocess_exec(
-        sys.executable, "-u", "-m", "ivr", "lab", "up", "--site", str(site.folder), "--subscribers", str(file),
+        sys.executable, "-u", "-m", "app", "lab", "up", "--site", str(site.folder), "--subscribers", str(file),
         "--rtp", rtp, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert up.stdout

@@ -8,10 +8,10 @@ from pathlib import Path
 import typer.main
 from typer.core import TyperGroup
 
-from ivr.cli.app import app
+from app.commands.main import app
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("ivr", "outbound", "prompts", "reports", "dialplans", "asterisk-conf")
+FOLDERS = ("app", "ivr", "outbound", "people", "prompts", "reports", "dialplans", "asterisk-conf")
 _TYPED = re.compile(r"(?<![\w./-])ivr ([a-z][a-z-]*)\b(?!:)(?: ([a-z][a-z-]*))?")
 
 

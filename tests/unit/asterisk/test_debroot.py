@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import debroot
-from apt_sources import (
+from debroot import opened, packages
+from debroot.sources import (
     OWN,
     SID,
     Source,
@@ -19,7 +20,6 @@ from apt_sources import (
     read_deb822,
     read_one_line,
 )
-from debroot import opened
 from faults import MachineError
 
 BOOKWORM = {"ID": "debian", "VERSION_CODENAME": "bookworm"}
@@ -162,8 +162,8 @@ case "$*" in *update*) echo "$COMPLAINT" >&2; exit 100;; esac
 def test_apts_complaints_are_told_in_plain_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, complaint: str, what: str, mend: str
 ) -> None:
-    monkeypatch.setattr(debroot, "machine_sources", lambda: read_deb822(DEB822))
-    monkeypatch.setattr(debroot, "os_release", lambda: BOOKWORM)
+    monkeypatch.setattr(packages, "machine_sources", lambda: read_deb822(DEB822))
+    monkeypatch.setattr(packages, "os_release", lambda: BOOKWORM)
     for name, text in (("apt-get", FAKE_APT), ("dpkg", "#!/bin/sh\necho amd64\n"), ("dpkg-deb", "#!/bin/sh\n")):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)

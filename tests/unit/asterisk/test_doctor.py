@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from app.commands.main import app
+from app.doctor import Finding, Level, examine
 from ivr.asterisk.program import Program
-from ivr.cli.app import app
-from ivr.doctor import Finding, Level, examine
 from ivr.site import free_ports, init_site
 from tests.unit.asterisk.test_conf import PROGRAM
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ivr.cli.app import main
+from app.commands.main import main
 from tests.unit.flow.flows import DIALPLANS
 
 BROKEN = Path(__file__).resolve().parents[2] / "broken_flows"

@@ -12,10 +12,11 @@ import yaml
 from ivr.flow.grammar import NODE_KINDS
 from ivr.flow.graph import outline, texts
 from ivr.flow.load import check_flow_file
-from ivr.flow.model import LANGUAGES, Flow, Menu, OptOut, Request
+from ivr.flow.model import Flow, Menu, OptOut, Request
 from ivr.flow.schema import flow_schema
 from ivr.flow.show import flow_text
 from ivr.flow.svg import flow_svg
+from prompts.languages import LANGUAGES
 from tests.unit.flow.flows import DIALPLANS, shipped_flows, shipped_sentences
 
 BROKEN = Path(__file__).resolve().parents[2] / "broken_flows"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ivr.cli.app import app
+from app.commands.main import app
 
 WALKS = sorted((Path(__file__).parent / "walks").glob("*.txt"))
 

@@ -8,7 +8,7 @@ from ivr.flow.load import load_flows
 from ivr.flow.model import Flow
 from ivr.resources import resource_dir
 from outbound.columns import UnreadableValues
-from outbound.contacts import Contact
+from people.contacts import Contact
 from prompts.sentences import SHIPPED, Sentences, load_sentences
 
 

@@ -8,9 +8,9 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from app.commands.main import main
+from app.commands.prompt import app
 from faults import AuthorError, UserError
-from ivr.cli.app import main
-from ivr.cli.prompt import app
 from ivr.site import init_site
 
 SENTENCE = "Всего {price:money} до {until:date}."

@@ -9,8 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from app.commands.read import LONGEST_LINE, answer, read
 from faults import UserError
-from ivr.cli.read import LONGEST_LINE, answer, read
 
 app = typer.Typer()
 app.command()(read)

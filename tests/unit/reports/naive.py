@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ivr.store import tables
+from people.store import tables
 from tests.unit.reports.rows import Rows
 
 Row = dict[str, Any]

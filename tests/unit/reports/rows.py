@@ -13,7 +13,7 @@ from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
-from ivr.store import tables
+from people.store import tables
 from reports.figures import Report
 from reports.metrics import compute_report
 

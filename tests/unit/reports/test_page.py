@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ivr.flow.model import LANGUAGES, Language
+from prompts.languages import LANGUAGES, Language
 from reports.figures import Report
 from reports.page import render_html
 from reports.rate import Rate

@@ -11,10 +11,10 @@ import typer
 from sqlalchemy import insert
 from typer.testing import CliRunner, Result
 
+from app.commands import report as commands
 from faults import MachineError, UserError
-from ivr.cli import report as commands
 from ivr.settings import load_site
-from ivr.store.db import open_database
+from people.store.db import open_database
 from tests.unit.reports.example import example
 from tests.unit.reports.rows import Rows
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sqlalchemy import func, insert, select
 
-from ivr.store.db import open_database
-from ivr.store.tables import attempt
+from people.store.db import open_database
+from people.store.tables import attempt
 from reports.scratch import begin_snapshot, fill, person
 from tests.unit.reports.rows import Rows
 

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ivr.flow.model import LANGUAGES, Language
 from outbound.plan.outcome import Outcome
+from prompts.languages import LANGUAGES, Language
 from reports.figures import IN_FLIGHT
 from reports.rate import Rate
 from reports.words import DASH, Words, table

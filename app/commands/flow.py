@@ -1,0 +1,138 @@
+"""`ivr flow …`"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.commands.phone import Phone
+from faults import AuthorError, Fault, UserError
+from ivr.flow.load import check_flow_file, check_flow_files, flow_files
+from ivr.flow.model import Flow
+from ivr.flow.schema import flow_schema
+from ivr.flow.show import flow_text
+from ivr.flow.svg import flow_svg
+from ivr.resources import resource_dir
+from ivr.settings import load_site
+from prompts.languages import LANGUAGES, Language
+from prompts.sentences import SHIPPED, Sentences, load_sentences
+
+app = typer.Typer(no_args_is_help=True)
+
+SiteOption = Annotated[Path, typer.Option("--site", help="The site's folder.", show_default="the current folder")]
+FlowArgument = Annotated[str, typer.Argument(help="A flow's name in the site, a shipped one, or a file.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Surroundings:
+    """What flows are checked against."""
+
+    folder: Path
+    sentences: Sentences
+    #: None: there are no settings here, or they name no destination yet, so transfers are not looked at.
+    destinations: Collection[str] | None
+
+
+def _surroundings(site: Path) -> _Surroundings:
+    """Texts and destinations of the site; the shipped texts alone where there is no site."""
+    destinations = load_site(site).settings.transfers_to if (site / "ivr.toml").exists() else None
+    sentences = load_sentences(SHIPPED, site / "prompts" / "texts")
+    return _Surroundings(folder=site / "dialplans", sentences=sentences, destinations=destinations)
+
+
+def _find(name: str, around: _Surroundings) -> Flow:
+    """The flow that `name` means: a file, else a flow of the site, else a shipped one."""
+    if name.endswith((".yaml", ".yml")):
+        files = [Path(name)]
+    else:
+        files = [*flow_files(around.folder), *flow_files(resource_dir("dialplans"))]
+    known: dict[str, list[Fault]] = {}
+    for file in files:
+        flow, faults = check_flow_file(file, around.sentences, around.destinations)
+        if flow is not None and (flow.name == name or files == [Path(name)]):
+            return flow
+        known.setdefault(flow.name if flow else file.stem, faults)
+    if files == [Path(name)] or known.get(name):
+        raise AuthorError(next(iter(known.values())) if files == [Path(name)] else known[name])
+    mend = f"Choose one of: {', '.join(sorted(known))}."
+    raise UserError(Fault(what=f"There is no flow {name}.", where=around.folder, mend=mend))
+
+
+@app.command()
+def check(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files to check; by default all flows of the site.")
+    ] = None,
+    site: SiteOption = Path(),
+) -> None:
+    """Check flows as a whole: every fault at once, with its file, its line and the mend."""
+    around = _surroundings(site)
+    paths = files or flow_files(around.folder)
+    if not paths:
+        mend = "Name files, or make a site with: ivr init DIR."
+        raise AuthorError(Fault(what="There is no call flow.", where=around.folder, mend=mend))
+    flows, faults = check_flow_files(paths, around.sentences, around.destinations)
+    for flow in flows.values():
+        typer.echo(f"{flow.name}: {len(flow.nodes)} nodes in {', '.join(flow.languages)}, no faults")
+    if faults:
+        raise AuthorError(faults)
+
+
+@app.command()
+def show(
+    flow: FlowArgument,
+    svg: Annotated[Path | None, typer.Option(help="Draw it into this file.", metavar="FILE")] = None,
+    site: SiteOption = Path(),
+) -> None:
+    """Show a flow as a tree of what each key leads to, or draw it."""
+    found = _find(flow, around := _surroundings(site))
+    if svg is None:
+        typer.echo(flow_text(found, around.sentences))
+        return
+    try:
+        svg.write_text(flow_svg(found, around.sentences), "utf-8")
+    except OSError as error:
+        what = f"The drawing can't be written: {error.strerror}."
+        raise UserError(Fault(what=what, where=svg, mend="Choose another file.")) from error
+    typer.echo(f"{svg}: {len(found.nodes)} nodes")
+
+
+@app.command()
+def phone(
+    flow: FlowArgument,
+    lang: Annotated[str, typer.Option(help="The caller's language; by default the flow's first.")] = "",
+    var: Annotated[
+        list[str] | None, typer.Option(help="A variable of the call, as name=value; the flow's examples by default.")
+    ] = None,
+    site: SiteOption = Path(),
+) -> None:
+    """Walk a flow in the terminal: type keys, - for silence, h to hang up. Keys may come from a pipe."""
+    around = _surroundings(site)
+    found = _find(flow, around)
+    variables = dict(found.variables)
+    for given in var or []:
+        name, equals, value = given.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"{given} is no name=value", param_hint="--var")
+        variables[name] = value
+    Phone(found, around.sentences).call(_language(lang, found), variables)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of flows, which lets an editor complete fields and underline mistakes."""
+    typer.echo(json.dumps(flow_schema(), ensure_ascii=False, indent=2))
+
+
+def _language(lang: str, flow: Flow) -> Language:
+    if not lang:
+        return flow.languages[0]
+    for language in LANGUAGES:
+        if language == lang and language in flow.languages:
+            return language
+    raise typer.BadParameter(f"{flow.name} speaks {', '.join(flow.languages)}", param_hint="--lang")

@@ -1,0 +1,150 @@
+"""`ivr report CAMPAIGN` and `ivr calls`"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from app.commands.console import plain_console
+from faults import Fault, MachineError, UserError
+from ivr.settings import Site, load_site
+from people.numbers import Unreadable, read_phone
+from people.store.db import open_database
+from prompts.languages import Language
+from reports.calls import CallStory, calls_json, private, read_calls, timeline
+from reports.export import render_csv, render_json
+from reports.figures import Report
+from reports.metrics import compute_report
+from reports.page import render_html
+from reports.terminal import render_terminal
+
+SiteFolder = Annotated[Path, typer.Option("--site", metavar="DIR", help="The site's folder.")]
+
+
+class ReportLanguage(StrEnum):
+    RU = "ru"
+    UK = "uk"
+    EN = "en"
+
+
+def report(
+    campaign: Annotated[str, typer.Argument(help="The campaign's name.")],
+    site: SiteFolder = Path(),
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one self-contained page to mail.")] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the figures for a spreadsheet in the report's language: ; and , or , and ."
+        ),
+    ] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help='Write the figures for programs; "-" prints them instead of the report.'),
+    ] = None,
+    lang: Annotated[ReportLanguage | None, typer.Option(help="Language; the site's own if not given.")] = None,
+) -> None:
+    """Show what a campaign achieved: how many were reached, listened to the end, asked a question.
+
+    Works while the campaign is running. No phone number appears in it.
+    """
+    loaded = load_site(site)
+    figures = asyncio.run(_figures(loaded, campaign))
+    language: Language = loaded.settings.language if lang is None else lang.value
+    title = loaded.settings.title or loaded.settings.tenant
+    written = []
+    if html is not None:
+        written.append(_write(html, render_html(figures, language=language, title=title)))
+    if csv is not None:
+        written.append(_write(csv, render_csv(figures, language)))
+    if json is not None and json != Path("-"):
+        written.append(_write(json, render_json(figures)))
+    if json == Path("-"):
+        typer.echo(render_json(figures), nl=False)
+        return
+    console = plain_console()
+    console.print(render_terminal(figures, language=language, title=title))
+    for path in written:
+        console.print(f"Written: {path}", markup=False, soft_wrap=True)
+
+
+def calls(
+    site: SiteFolder = Path(),
+    campaign: Annotated[str | None, typer.Option(help="Only calls of this campaign.")] = None,
+    phone: Annotated[str | None, typer.Option(help="Only calls with this number, written as people do.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many of the newest calls.")] = 20,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    show_phones: Annotated[
+        bool, typer.Option("--show-phones", help="Print numbers and typed-in digits in full.")
+    ] = False,
+) -> None:
+    """Show what happened on each call: what was heard and for how long, which keys, who hung up."""
+    loaded = load_site(site)
+    stories = asyncio.run(_calls(loaded, campaign, phone, limit))
+    if not show_phones:
+        stories = private(stories)
+    if json:
+        typer.echo(calls_json(stories), nl=False)
+        return
+    zone = ZoneInfo(loaded.settings.timezone)
+    typer.echo("\n\n".join("\n".join(timeline(story, zone)) for story in stories) or "No calls yet.")
+
+
+async def _figures(site: Site, campaign: str) -> Report:
+    settings = site.settings
+    engine = await open_database(site.database_url)
+    try:
+        return await compute_report(
+            engine,
+            tenant=settings.tenant,
+            campaign_name=campaign,
+            zone=ZoneInfo(settings.timezone),
+            now_ms=time.time_ns() // 1_000_000,
+        )
+    finally:
+        await engine.dispose()
+
+
+async def _calls(site: Site, campaign: str | None, phone: str | None, limit: int) -> list[CallStory]:
+    if phone is not None:
+        number = read_phone(phone, region=site.settings.region)
+        if isinstance(number, Unreadable):
+            raise UserError(Fault(what=f"--phone is no number: {number.why}.", mend="Write it like +79161234567."))
+        phone = number
+    engine = await open_database(site.database_url)
+    try:
+        return await read_calls(engine, tenant=site.settings.tenant, campaign_name=campaign, phone=phone, limit=limit)
+    finally:
+        await engine.dispose()
+
+
+def _write(path: Path, text: str) -> Path:
+    """Put the text into the file, all of it or none. Raises MachineError."""
+    # A link leads to the file that is meant; a device or pipe (/dev/stdout) must never be replaced by a file.
+    whole = path.resolve()
+    beside = whole.parent / f".{whole.name}.{os.getpid()}"
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, "utf-8", newline="")
+            return path
+        try:
+            # newline="" keeps CSV's own line ends.
+            beside.write_text(text, "utf-8", newline="")
+            beside.replace(whole)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise MachineError(
+            Fault(
+                what=f"The report can't be written: {error.strerror or error}.",
+                where=path,
+                mend="Name a file in a folder that exists, can be written and has free space.",
+            )
+        ) from error
+    return path

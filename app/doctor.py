@@ -1,0 +1,289 @@
+"""Is this site able to take calls? Looks at all that it stands on and says how to mend it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import platform
+import resource
+import shutil
+import socket
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from faults import Fault, UserError
+from ivr.asterisk import conf, program, running
+from ivr.flow.load import check_flow_files, flow_files
+from ivr.flow.model import Flow, Transfer
+from ivr.settings import Site, load_site
+from people.store.db import open_database
+from prompts.engines.choice import AUTO, speakers
+from prompts.sentences import SHIPPED, load_sentences
+
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with, not bound to
+_FREE_FAIL, _FREE_WARN = 200_000_000, 1_000_000_000
+#: Of Asterisk for one call: SIP and two RTP sockets, a timer, an AGI link; and what both need without calls.
+_FILES_PER_CALL, _FILES_AT_REST = 8, 300
+
+
+class Level(Enum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    level: Level
+    #: What was looked at: "database", "ports".
+    topic: str
+    what: str
+    #: "" when nothing has to be mended.
+    mend: str = ""
+
+
+def examine(folder: Path) -> Iterator[Finding]:
+    """Everything found in the site `folder` and the machine under it, one by one as it is found."""
+    yield _ok("python", f"{platform.python_version()} at {sys.executable}")
+    try:
+        site = load_site(folder)
+    except UserError as error:
+        yield from _faults("settings", error.faults)
+        yield from _asterisk(None)
+        return
+    yield _ok("settings", f"{site.folder / 'ivr.toml'}: tenant {site.settings.tenant}")
+    yield from _secrets(site)
+    yield from _flows(site)
+    yield from _speech(site)
+    yield from _disk(site)
+    yield from _database(site)
+    yield from _asterisk(site)
+    yield from _ports(site)
+    yield from examine_trunk(site)
+    yield from _room(site)
+    yield from _clock(site)
+
+
+def _ok(topic: str, what: str) -> Finding:
+    return Finding(level=Level.OK, topic=topic, what=what)
+
+
+def _warn(topic: str, what: str, mend: str) -> Finding:
+    return Finding(level=Level.WARN, topic=topic, what=what, mend=mend)
+
+
+def _fail(topic: str, what: str, mend: str) -> Finding:
+    return Finding(level=Level.FAIL, topic=topic, what=what, mend=mend)
+
+
+def _faults(topic: str, faults: tuple[Fault, ...] | list[Fault]) -> Iterator[Finding]:
+    for fault in faults:
+        place = "" if fault.where is None else f"{fault.where}:{fault.line}: " if fault.line else f"{fault.where}: "
+        yield _fail(topic, place + fault.what, fault.mend)
+
+
+def _secrets(site: Site) -> Iterator[Finding]:
+    path = site.folder / "secrets.toml"
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        yield _fail("secrets", f"{path} can be read by others (mode {mode:o}).", f"chmod 600 {path}")
+    else:
+        yield _ok("secrets", "readable by their owner alone")
+    yield from _faults("settings", conf.setting_faults(site))
+
+
+def _flows(site: Site) -> Iterator[Finding]:
+    folder = site.folder / "dialplans"
+    try:
+        sentences = load_sentences(SHIPPED, site.folder / "prompts" / "texts")
+    except UserError as error:
+        yield from _faults("texts", error.faults)
+        return
+    flows, faults = check_flow_files(flow_files(folder), sentences, site.settings.transfers_to)
+    yield from _faults("flows", faults)
+    for number, name in site.settings.hotline.numbers.items():
+        flow = flows.get(name)
+        if flow is None and not faults:
+            mend = f"Write it, or name another in [hotline] of ivr.toml: {', '.join(sorted(flows)) or 'there is none'}."
+            yield _fail("flows", f"Calls to {number!r} go to the flow {name!r}, which is not in {folder}.", mend)
+        elif flow is not None and flow.kind != "hotline":
+            yield _fail("flows", f"Calls to {number!r} go to {name!r}, a promo flow.", "Name a hotline flow.")
+    transfers = {node.to for flow in flows.values() for node in flow.nodes.values() if isinstance(node, Transfer)}
+    if transfers and not site.settings.destinations:
+        mend = f"Write the number of each under [destinations] in ivr.toml: {', '.join(sorted(transfers))}."
+        yield _warn("flows", "Callers who ask for an operator are told that all are busy.", mend)
+    if flows and not faults:
+        yield _ok("flows", ", ".join(f"{flow.name} ({_languages(flow)})" for flow in flows.values()))
+
+
+def _languages(flow: Flow) -> str:
+    return " ".join(flow.languages)
+
+
+def _speech(site: Site) -> Iterator[Finding]:
+    wanted = site.settings.prompts
+    voices = []
+    for language in ("ru", "uk", "en"):
+        try:
+            found = speakers(language, wanted.engine.get(language, AUTO), wanted.voice.get(language, ""))
+        except UserError as error:
+            yield from _faults("speech", error.faults)
+            continue
+        if found:
+            voices.append(f"{language}: {found[0].engine}")
+        else:
+            mend = "Fetch one without root: ivr prompt engines --install rhvoice; or record it: prompts/recordings."
+            yield _warn("speech", f"No engine here speaks {language}.", mend)
+    if voices:
+        yield _ok("speech", ", ".join(voices))
+
+
+def _disk(site: Site) -> Iterator[Finding]:
+    free = shutil.disk_usage(site.var if site.var.is_dir() else site.folder).free
+    what = f"{free / 1e9:.1f} GB free at {site.var}"
+    if free < _FREE_WARN:
+        find = _fail if free < _FREE_FAIL else _warn
+        yield find("disk", what, "Free some: audio, journal and logs need 1 GB of room.")
+    else:
+        yield _ok("disk", what)
+    if site.audio.is_dir():
+        used = sum(path.stat().st_size for path in site.audio.rglob("*") if path.is_file())
+        yield _ok("audio", f"{used / 1e6:.0f} of {site.settings.prompts.cache_max_mb} MB used by the cache")
+
+
+def _database(site: Site) -> Iterator[Finding]:
+    async def opens() -> None:
+        engine = await open_database(site.database_url)
+        await engine.dispose()
+
+    try:
+        site.var.mkdir(exist_ok=True)
+        asyncio.run(opens())
+    except UserError as error:
+        yield from _faults("database", error.faults)
+    except OSError as error:
+        yield _fail("database", f"{site.var} can't be made: {error.strerror}.", "Check the folder's rights.")
+    else:
+        yield _ok("database", site.settings.database.partition("://")[0] or "SQLite, opens and is up to date")
+
+
+def _asterisk(site: Site | None) -> Iterator[Finding]:
+    mode = site.settings.asterisk.mode if site else "auto"
+    if mode == "external":
+        yield _ok("asterisk", "somebody else starts it")
+        return
+    try:
+        found = program.find(mode)
+    except UserError as error:
+        yield from _faults("asterisk", error.faults)
+        return
+    what = f"{found.version} ({found.kind})"
+    if found.patched:
+        yield _ok("asterisk", what)
+    else:
+        mend = 'Install a patched release, or take ours: ivr asterisk install and mode = "embedded".'
+        yield _warn("asterisk", f"{what} has CVE-2024-42365: who can dial can write files.", mend)
+
+
+def _ports(site: Site) -> Iterator[Finding]:
+    external = site.settings.asterisk.mode == "external"
+    ours = running.running_pid(conf.site_home(site))
+    if external:
+        yield from _external_ami(site)
+    elif ours is not None:
+        yield _ok("ports", f"SIP and AMI are held by our own Asterisk (process {ours})")
+    else:
+        try:
+            running.check_ports(conf.site_ports(site))
+        except UserError as error:
+            yield from _faults("ports", error.faults)
+        else:
+            asterisk = site.settings.asterisk
+            yield _ok("ports", f"SIP {asterisk.sip_port} and AMI {asterisk.ami_port} are free")
+    agi = site.settings.agi
+    try:
+        running.check_ports(running.Ports(tcp=(("agi.port", agi.host, agi.port),)))
+    except UserError as error:
+        if ours is not None or external:
+            yield _ok("ports", f"AGI {agi.port} is held, by our own engine it seems")
+        else:
+            yield from _faults("ports", error.faults)
+    else:
+        yield _ok("ports", f"AGI {agi.port} is free")
+
+
+def _external_ami(site: Site) -> Iterator[Finding]:
+    asterisk = site.settings.asterisk
+    try:
+        with socket.create_connection((asterisk.ami_host, asterisk.ami_port), timeout=3) as link:
+            banner = link.recv(64).decode("utf-8", "replace").strip()
+    except OSError as error:
+        mend = "Start that Asterisk, or correct ami_host and ami_port in ivr.toml."
+        yield _fail("ami", f"{asterisk.ami_host}:{asterisk.ami_port} does not answer: {error}.", mend)
+    else:
+        yield _ok("ami", banner)
+
+
+def _is_this_machine(address: str) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def examine_trunk(site: Site) -> Iterator[Finding]:
+    """Whether the operator's address can be found, and is not our own."""
+    trunk = site.settings.trunk
+    try:
+        found = socket.getaddrinfo(trunk.host.strip("[]"), trunk.port, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError) as error:
+        mend = "Check trunk.host in ivr.toml and the machine's name server."
+        yield _fail("trunk", f"{trunk.host} has no address: {error}.", mend)
+        return
+    address = str(found[0][4][0])
+    ours = site.settings.asterisk
+    if trunk.port == ours.sip_port and ours.sip_host in (address, _ANY_ADDRESS) and _is_this_machine(address):
+        mend = "Write the operator's address at trunk.host (and trunk.port) in ivr.toml."
+        yield _fail(
+            "trunk", f"{trunk.host}, port {trunk.port}, is this site's own Asterisk: it would call itself.", mend
+        )
+    else:
+        shown = trunk.host if address == trunk.host else f"{trunk.host} is {address}"
+        yield _ok("trunk", f"{shown}, port {trunk.port}, {trunk.codec}")
+
+
+def _room(site: Site) -> Iterator[Finding]:
+    """Whether the machine's limits carry the calls that the settings allow."""
+    asterisk, channels = site.settings.asterisk, site.settings.outbound.channels
+    # A call takes an even port for RTP and the odd one after it; a transfer is a second call.
+    calls = (asterisk.rtp_end - asterisk.rtp_start + 1) // 2
+    if calls < 2 * channels:
+        mend = f"Widen rtp_start to rtp_end to {4 * channels} ports, or lower outbound.channels."
+        find = _fail if calls < channels else _warn
+        yield find("rtp", f"Room for {calls} calls; {channels} campaign calls and their transfers take more.", mend)
+    else:
+        yield _ok("rtp", f"ports {asterisk.rtp_start}-{asterisk.rtp_end}: room for {calls} calls")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    needed = _FILES_AT_REST + _FILES_PER_CALL * channels
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        mend = f"Raise it to {needed} or more: LimitNOFILE in the systemd unit, or ulimit -Hn."
+        yield _warn("files", f"A process may open {hard} files; {channels} calls need {needed}.", mend)
+    else:
+        yield _ok("files", "as many open files as one likes" if hard == resource.RLIM_INFINITY else f"{hard} at once")
+
+
+def _clock(site: Site) -> Iterator[Finding]:
+    now = datetime.datetime.now(ZoneInfo(site.settings.timezone))
+    what = f"{now:%d.%m.%Y %H:%M} in {site.settings.timezone}"
+    if now.year < 2024:
+        yield _fail("clock", f"The clock says {what}.", "Set it: calling hours and reports depend on it.")
+    else:
+        yield _ok("clock", what)

@@ -1,0 +1,78 @@
+"""Make a campaign's audio before its first call: what its flow may say to each of its people, each fragment once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from rich.console import Console
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.commands.prompt import render_with_bar
+from ivr.flow.model import Flow
+from ivr.speech import campaign_speech
+from outbound.campaigns import Campaign, list_campaigns
+from people.store.tables import contact, lead
+from prompts.library import Library
+from prompts.reading import variables
+from prompts.render import RenderReport, Spoken
+
+#: Leads read at a time.
+_PAGE = 5000
+
+
+async def render_campaign(
+    database: AsyncEngine, library: Library, flow: Flow, campaign: Campaign, console: Console
+) -> RenderReport:
+    """Make what is missing, with a bar, and keep all of it in the cache under the campaign's name.
+
+    Raises MachineError when no speech engine works here or the disk is full.
+    """
+    wanted = await _wanted(database, library, flow, campaign)
+    return await asyncio.to_thread(render_with_bar, library, iter(wanted.values()), _pin(campaign), console)
+
+
+async def release_finished(database: AsyncEngine, library: Library, *, tenant: str) -> None:
+    """Let the cache drop the audio of campaigns that dial nobody any more."""
+    for campaign in await list_campaigns(database, tenant=tenant):
+        if campaign.state in ("finished", "stopped"):
+            library.cache.unpin(_pin(campaign))
+
+
+def _pin(campaign: Campaign) -> str:
+    return f"campaign-{campaign.id}"
+
+
+async def _wanted(database: AsyncEngine, library: Library, flow: Flow, campaign: Campaign) -> Mapping[object, Spoken]:
+    """Every text with each set of values that it is spoken with, once."""
+    wanted: dict[object, Spoken] = {}
+    names: dict[tuple[str, str], tuple[str, ...]] = {}
+    last = 0
+    while True:
+        query = (
+            select(lead.c.id, lead.c.variables, contact.c.name, contact.c.language)
+            .join(contact, contact.c.id == lead.c.contact_id)
+            .where(lead.c.campaign_id == campaign.id, lead.c.id > last)
+            .order_by(lead.c.id)
+            .limit(_PAGE)
+        )
+        async with database.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        if not rows:
+            return wanted
+        last = rows[-1].id
+        leads = ((row.language, {**row.variables, **({"name": row.name} if row.name else {})}) for row in rows)
+        for spoken in campaign_speech(library, flow, leads):
+            place = (spoken.language, spoken.text)
+            if place not in names:
+                names[place] = _variables(library, *place)
+            wanted.setdefault((place, tuple(spoken.values.get(name) for name in names[place])), spoken)
+
+
+def _variables(library: Library, language: str, text: str) -> tuple[str, ...]:
+    """Names of the variables that the sentence and its fallback need."""
+    sentence = library.sentences.get(language, text)
+    if sentence is None:
+        return ()
+    return tuple(each.name for part in (sentence.text, sentence.fallback) if part for each in variables(part))

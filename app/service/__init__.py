@@ -1,0 +1,1 @@
+"""What `ivr up` starts and stops, and in which order."""

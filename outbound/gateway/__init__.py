@@ -1,0 +1,1 @@
+"""One Asterisk's world: the manager link, the dialler, Asterisk's own records, recovery from them."""

@@ -1,0 +1,106 @@
+"""The list of people who are never dialled: the opt-out key feeds it, and so does the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from faults import AuthorError, Fault, UserError
+from people.numbers import Unreadable, read_phone
+from people.store.tables import do_not_call
+
+Source = Literal["call", "import", "command"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    phone: str
+    since_ms: int
+    source: Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    added: int
+    #: Line and reason of what is no number.
+    refused: tuple[tuple[int, str], ...]
+
+
+def parse_phone(text: str, *, region: str) -> str:
+    """The E.164 form of a number typed by a person. Raises UserError."""
+    phone = read_phone(text, region=region)
+    if isinstance(phone, Unreadable):
+        raise UserError(Fault(what=f"{text!r} is no phone number: {phone.why}.", mend="Write it as +79161234567."))
+    return phone
+
+
+async def add(engine: AsyncEngine, *, tenant: str, phones: list[str], source: Source, now_ms: int) -> int:
+    """How many of `phones` (E.164) were not on the list yet."""
+    if not phones:
+        return 0
+    statement: Any = (sqlite if engine.dialect.name == "sqlite" else postgresql).insert(do_not_call)
+    rows = [{"tenant": tenant, "phone": p, "since_ms": now_ms, "source": source} for p in dict.fromkeys(phones)]
+    statement = statement.on_conflict_do_nothing().returning(do_not_call.c.phone)
+    async with engine.begin() as connection:
+        return len((await connection.execute(statement, rows)).all())
+
+
+async def remove(engine: AsyncEngine, *, tenant: str, phone: str) -> bool:
+    """Whether `phone` was on the list."""
+    async with engine.begin() as connection:
+        gone = await connection.execute(
+            delete(do_not_call).where(do_not_call.c.tenant == tenant, do_not_call.c.phone == phone)
+        )
+    return gone.rowcount == 1
+
+
+async def entries(engine: AsyncEngine, *, tenant: str) -> list[Entry]:
+    """The list, the newest first."""
+    rows = (
+        select(do_not_call)
+        .where(do_not_call.c.tenant == tenant)
+        .order_by(do_not_call.c.since_ms.desc(), do_not_call.c.phone)
+    )
+    async with engine.connect() as connection:
+        return [
+            Entry(phone=row.phone, since_ms=row.since_ms, source=row.source) for row in await connection.execute(rows)
+        ]
+
+
+async def import_file(engine: AsyncEngine, path: Path, *, tenant: str, region: str, now_ms: int) -> Imported:
+    """Add the number that begins each line of `path`; a header and empty lines are passed over."""
+    added, batch = 0, list[str]()
+    refused: list[tuple[int, str]] = []
+    for number, cell in _first_cells(path):
+        phone = read_phone(cell, region=region)
+        if isinstance(phone, Unreadable):
+            if number > 1:
+                refused.append((number, phone.why))
+            continue
+        batch.append(phone)
+        if len(batch) == 500:
+            added += await add(engine, tenant=tenant, phones=batch, source="import", now_ms=now_ms)
+            batch.clear()
+    added += await add(engine, tenant=tenant, phones=batch, source="import", now_ms=now_ms)
+    return Imported(added=added, refused=tuple(refused))
+
+
+def _first_cells(path: Path) -> Iterator[tuple[int, str]]:
+    # Digits are the same in every encoding that such files come in, but UTF-16.
+    try:
+        with path.open("rb") as raw:
+            encoding = "utf-16" if raw.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        with path.open(encoding=encoding, errors="replace") as file:
+            for number, line in enumerate(file, 1):
+                if cell := re.split(r"[,;\t]", line, maxsplit=1)[0].strip().strip('"'):
+                    yield number, cell
+    except OSError as error:
+        fault = Fault(what=f"The file can't be read: {error.strerror}.", where=path, mend="Give one number per line.")
+        raise AuthorError(fault) from error
