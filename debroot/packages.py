@@ -66,7 +66,10 @@ class Root:
     def command(self, program: str) -> tuple[str, ...]:
         """The argument list that runs `program` (such as usr/sbin/asterisk) with the root's loader and libraries."""
         loader = self.libraries / _TRIPLETS[self.architecture][1]
-        return (str(loader), "--library-path", str(self.libraries), str(self.folder / program))
+        # Some libraries find their own in a folder of their name (pulseaudio/) by an absolute path, which is not ours.
+        private = sorted({path.parent for path in self.libraries.glob("*/lib*.so*")})
+        path = ":".join(map(str, (self.libraries, *private)))
+        return (str(loader), "--library-path", path, str(self.folder / program))
 
 
 def cache_dir() -> Path:

@@ -174,3 +174,13 @@ def test_apts_complaints_are_told_in_plain_words(
     assert what in caught.value.faults[0].what
     assert mend in caught.value.faults[0].mend
     assert not (tmp_path / "root").exists()
+
+
+def test_a_program_finds_the_libraries_that_packages_keep_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    root = debroot.Root(folder=tmp_path, architecture="amd64", versions={})
+    for library in ("libpulse.so.0", "pulseaudio/libpulsecommon-16.1.so", "gconv/UTF-16.so"):
+        (root.libraries / library).parent.mkdir(parents=True, exist_ok=True)
+        (root.libraries / library).touch()
+    _, _, path, program = root.command("usr/bin/espeak-ng")
+    assert path.split(":") == [str(root.libraries), str(root.libraries / "pulseaudio")]
+    assert program == str(tmp_path / "usr/bin/espeak-ng")
