@@ -91,6 +91,8 @@ lead = Table(
     #: state waiting: not before this moment.
     Column("due_at_ms", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
+    #: Of `attempts`, those that are not counted against the person: we gave up the call ourselves.
+    Column("spared", Integer, nullable=False, default=0, server_default="0"),
     #: Outcome of the last settled attempt.
     Column("outcome", String(16)),
     UniqueConstraint("campaign_id", "contact_id"),
@@ -185,6 +187,22 @@ do_not_call = Table(
     #: call (the opt-out key), import, command
     Column("source", String(16), nullable=False),
     Column("call_id", String(40)),
+)
+
+#: What the journal could not keep of a call. Nothing is missing without a row here, so that reports can say so.
+loss = Table(
+    "loss",
+    metadata,
+    Column("call_id", String(40), primary_key=True),
+    #: What kind of line: begun, notes, ended, opt_outs, requests.
+    Column("kind", String(16), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    #: outbound calls only
+    Column("attempt_id", String(40), index=True),
+    Column("lines", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("why", String(200), nullable=False, default=""),
+    Index("ix_loss_at", "tenant", "at_ms"),
 )
 
 #: What callers asked for: send_address, call_back.

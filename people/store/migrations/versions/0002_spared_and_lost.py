@@ -1,0 +1,34 @@
+"""Attempts that are not counted against a person, and what the journal could not keep"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("lead", sa.Column("spared", sa.Integer(), server_default="0", nullable=False))
+    op.create_table(
+        "loss",
+        sa.Column("call_id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("attempt_id", sa.String(length=40), nullable=True),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("why", sa.String(length=200), nullable=False),
+        sa.PrimaryKeyConstraint("call_id", "kind", name=op.f("pk_loss")),
+    )
+    with op.batch_alter_table("loss", schema=None) as batch_op:
+        batch_op.create_index("ix_loss_at", ["tenant", "at_ms"], unique=False)
+        batch_op.create_index(batch_op.f("ix_loss_attempt_id"), ["attempt_id"], unique=False)
+
+
+def downgrade() -> None:
+    op.drop_table("loss")
+    op.drop_column("lead", "spared")
