@@ -298,7 +298,7 @@ class Ledger:
     async def flush(self) -> None:
         """Write what waits to be written."""
         if self._pending:
-            await self._write(lambda _: [])
+            await self._write(lambda _: [], at_once=True)
 
     async def release(self, claim: Claim) -> None:
         """The Originate was never sent: there was no attempt, the lead waits again."""
@@ -349,13 +349,16 @@ class Ledger:
                     )
         return found
 
-    async def _write(self, statements: Callable[[int], Sequence[tuple[Executable, dict[str, Any]]]]) -> None:
+    async def _write(
+        self, statements: Callable[[int], Sequence[tuple[Executable, dict[str, Any]]]], *, at_once: bool = False
+    ) -> None:
         """Write in one transaction whatever has come up by the time it is our turn."""
         entry = _Entry(statements=statements)
         self._pending.append(entry)
         try:
             # When settlements come thick, each waits a moment for company.
-            if (wait_s := self._written_at_s + _GATHER_S - self.clock.monotonic_s()) > 0:
+            wait_s = self._written_at_s + _GATHER_S - self.clock.monotonic_s()
+            if wait_s > 0 and not at_once:
                 await self.clock.sleep(wait_s)
             async with self._writing:
                 if entry.written:
