@@ -20,13 +20,14 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.settings import Settings
+from outbound.attempts import Claim
 from outbound.campaigns import finish_if_done, list_campaigns
 from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.gateway.ami_protocol import NotSent
 from outbound.gateway.dialer import Dialer
 from outbound.gateway.recovery import Recovery
-from outbound.ledger import Claim, Ledger
+from outbound.ledger import Ledger
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.pacing import Pace
 from outbound.running import Open, RunningCampaigns

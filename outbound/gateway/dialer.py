@@ -18,13 +18,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ivr.amd import is_machine
 from ivr.settings import Trunk
+from outbound.attempts import Claim, Settlement
 from outbound.campaigns import Rules
 from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.gateway.ami_protocol import AmiError, NotSent, Refused
 from outbound.gateway.records import Records
 from outbound.gateway.watch import Watch, from_events, from_learned
-from outbound.ledger import Claim, Ledger, Settlement
+from outbound.ledger import Ledger
 from outbound.plan.outcome import ANSWERED, Outcome
 from outbound.plan.recovery import Journalled, Learned
 from outbound.trouble import Trouble
