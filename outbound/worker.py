@@ -39,6 +39,8 @@ log = structlog.get_logger(__name__)
 _POLL_S, _IDLE_POLL_S = 0.25, 0.4
 #: Leads are claimed so long before they leave, several in one transaction.
 _AHEAD_S = 0.1
+#: What could not leave by then is decided anew: somebody may have asked not to be called.
+_DECIDED_FOR_S = 1.0
 #: Asterisk is asked about attempts that have been in flight for longer than their ring time and so much more.
 _LOST_AFTER_S = 20.0
 _LOOK_FOR_LOST_EVERY_S = 30.0
@@ -58,6 +60,7 @@ class _Line:
     ready: deque[Claim] = field(default_factory=deque)
     #: Turn of its last claim.
     claimed_at: int = 0
+    claimed_at_s: float = 0.0
     #: An error that is this campaign's own keeps it from being dialled until then; the others go on.
     not_before_s: float = 0.0
     trouble: Trouble
@@ -101,6 +104,8 @@ class Worker:
         self._paces: dict[int, Pace] = {}
         self._read_at_s = -math.inf
         self._turns = 0
+        #: Claimed and not sent, of all campaigns.
+        self._ready = 0
         self._in_flight: Counter[int] = Counter()
         self._calls: set[asyncio.Task[None]] = set()
         self._recoveries: set[asyncio.Task[None]] = set()
@@ -172,8 +177,7 @@ class Worker:
         for id in gone:
             line = self._lines.pop(id)
             self._paces[id] = line.pace
-            for claim in line.ready:
-                self._take(claim, self._dialer.release(claim))
+            self._release(line)
         for each in running:
             id, longest_s = each.campaign.id, each.rules.retry.longest_rest_s
             farthest_ms = self._ledger.due_now_ms() + longest_s * 1000
@@ -208,10 +212,6 @@ class Worker:
     def _claims_at_s(self, line: _Line) -> float:
         return max(line.pace.next_s - _AHEAD_S / 2, self._trunk.next_s - _AHEAD_S / 2, line.not_before_s)
 
-    @property
-    def _ready(self) -> int:
-        return sum(len(each.ready) for each in self._lines.values())
-
     def _free(self, line: _Line) -> tuple[int, int]:
         """Channels that are free, of the campaign and of the trunk; what is claimed has its channel already."""
         own = line.open.rules.channels - self._in_flight[line.open.campaign.id] - len(line.ready)
@@ -230,7 +230,9 @@ class Worker:
             line.not_before_s = self._clock.monotonic_s() + _AGAIN_FIRST_S
             return
         line.trouble.over()
+        line.claimed_at_s = self._clock.monotonic_s()
         line.ready.extend(claims)
+        self._ready += len(claims)
         if len(claims) < count:
             # Nobody more is due: the next reading says who is.
             line.open = replace(line.open, first_due_ms=None)
@@ -241,25 +243,34 @@ class Worker:
         """Let leave what may leave now; seconds until the next may."""
         waits_s = [_POLL_S]
         for line in self._in_turn():
-            while line.ready:
+            while line.ready and not self._stopping:
                 now_s = self._clock.monotonic_s()
                 next_s = max(line.pace.next_s, self._trunk.next_s)
-                if self._stopping or not self._dialer.ready:
+                if not self._dialer.ready or not self._may_dial() or now_s > line.claimed_at_s + _DECIDED_FOR_S:
+                    self._release(line)
                     break
                 if now_s < next_s:
                     waits_s.append(next_s - now_s)
                     break
-                claim = line.ready.popleft()
                 try:
-                    watch = self._dialer.send(claim, line.open.rules)
+                    watch = self._dialer.send(line.ready[0], line.open.rules)
                 except NotSent:
-                    self._take(claim, self._dialer.release(claim))
+                    self._release(line)
                     break
+                claim = line.ready.popleft()
+                self._ready -= 1
                 line.pace, self._trunk = line.pace.left(now_s=now_s), self._trunk.left(now_s=now_s)
                 self._take(claim, self._dialer.attend(watch))
             if self._room(line):
                 waits_s.append(self._claims_at_s(line) - self._clock.monotonic_s())
         return max(0.0, min(waits_s))
+
+    def _release(self, line: _Line) -> None:
+        """Give back what was claimed and not sent: it is decided anew."""
+        self._ready -= len(line.ready)
+        while line.ready:
+            claim = line.ready.popleft()
+            self._take(claim, self._dialer.release(claim))
 
     def _take(self, claim: Claim, call: Coroutine[None, None, None]) -> None:
         """Let an attempt go on by itself to its end."""
@@ -342,9 +353,7 @@ class Worker:
         """Give back what was claimed and not sent, when the turn that is being taken is over."""
         async with self._turning:
             for line in self._lines.values():
-                while line.ready:
-                    claim = line.ready.popleft()
-                    self._take(claim, self._dialer.release(claim))
+                self._release(line)
 
     async def calls_ended(self, within_s: float) -> None:
         """Return when every call in progress is settled, or after `within_s`."""

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from ivr.settings import Settings, Trunk
+from people import do_not_call
 from people.store.tables import lead
 from tests.edges import fake_ami
 from tests.edges.campaign_site import CampaignSite, number, opened
@@ -231,3 +232,24 @@ def test_an_asterisk_that_hangs_is_sent_no_more_calls(hours: Hours) -> None:
             assert 5 <= len(fake.originates) <= 9
 
     hours.run(main, Subscriber(rings_s=300))
+
+
+def test_who_was_claimed_and_could_not_be_dialled_is_decided_anew(hours: Hours) -> None:
+    """The link is lost between the claim and the Originate, and meanwhile somebody asks not to be called."""
+
+    async def main(site: CampaignSite, fake: FakeAmi) -> None:
+        await site.campaign(30, calls_per_second=50)
+        async with site.working(fake) as worker:
+            await until(site, lambda: worker._ready > 1, within_s=10)
+            await fake.stop()
+            await site.clock.sleep(5)
+            assert worker._ready == 0
+            phones = [f"+{number(n)}" for n in range(30)]
+            now_ms = site.clock.now_ms()
+            await do_not_call.add(site.engine, tenant="shop", phones=phones, source="call", now_ms=now_ms)
+            dialled = len(fake.originates)
+            await fake.start()
+            await site.until_state("finished", within_s=60)
+            assert len(fake.originates) == dialled
+
+    hours.run(main, Subscriber(rings_s=1))
