@@ -365,7 +365,7 @@ def _watch(site: Site, name: str) -> None:
             while True:
                 campaign, progress = await _look(site, engine, name)
                 line = _line(campaign, progress)
-                over = campaign.state in ("finished", "stopped") and not progress.dialling
+                over = campaign.fault or (campaign.state in ("finished", "stopped") and not progress.dialling)
                 if over or (line != shown and not _console.is_terminal):
                     _console.print(line)
                 if over:
