@@ -31,7 +31,7 @@ from outbound.ledger import Ledger
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.pacing import Pace
 from outbound.running import Open, RunningCampaigns
-from outbound.trouble import Trouble
+from outbound.trouble import Trouble, unexpected, words
 
 log = structlog.get_logger(__name__)
 
@@ -142,7 +142,7 @@ class Worker:
                     again_s = _AGAIN_FIRST_S
                     self._trouble.over()
                 except Exception as error:
-                    self._trouble.met(getattr(error, "orig", None) or error, exc_info=error)
+                    self._trouble.met(error, exc_info=unexpected(error))
                     wait_s, again_s = again_s, min(2 * again_s, _AGAIN_MOST_S)
                 await self._rest(wait_s)
             await self._closed.wait()
@@ -226,7 +226,7 @@ class Worker:
         try:
             claims = await self._ledger.claim(line.open.campaign.id, count, rules=rules, caps=caps)
         except Exception as error:
-            line.trouble.met(getattr(error, "orig", None) or error, campaign=line.open.campaign.name)
+            line.trouble.met(error, campaign=line.open.campaign.name, exc_info=unexpected(error))
             line.not_before_s = self._clock.monotonic_s() + _AGAIN_FIRST_S
             return
         line.trouble.over()
@@ -283,7 +283,7 @@ class Worker:
             self._calls.discard(task)
             self._one_ended(claim.campaign_id)
             if not task.cancelled() and (error := task.exception()) is not None:
-                log.error("attempt_failed", attempt=claim.attempt_id, exc_info=error)
+                log.error("attempt_failed", attempt=claim.attempt_id, error=words(error), exc_info=unexpected(error))
 
         task.add_done_callback(ended)
 
@@ -314,7 +314,7 @@ class Worker:
             self._recoveries.discard(task)
             self._wake.set()
             if not task.cancelled() and (error := task.exception()) is not None:
-                log.error("recovery_failed", exc_info=error)
+                log.error("recovery_failed", error=words(error), exc_info=unexpected(error))
 
         task.add_done_callback(ended)
 

@@ -309,7 +309,7 @@ class Dialer:
             try:
                 await write()
             except (SQLAlchemyError, OSError) as error:
-                self._writing.met(getattr(error, "orig", None) or error, again_in_s=_WRITE_AGAIN_S)
+                self._writing.met(error, again_in_s=_WRITE_AGAIN_S)
                 if self._abandoned.is_set():
                     return False
                 with contextlib.suppress(TimeoutError):

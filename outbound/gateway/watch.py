@@ -1,4 +1,4 @@
-"""What is known of one attempt in flight, and what it came to. Pure: the dialler gathers, this concludes."""
+"""What is known of one attempt in flight, and what it came to: the dialler gathers, this concludes. No I/O."""
 
 from __future__ import annotations
 

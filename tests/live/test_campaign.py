@@ -166,7 +166,8 @@ async def test_the_end_while_six_phones_ring_leaves_nobody_a_line_without_a_voic
         async with engine(site):
             await campaign.campaign(20, machines="off", channels=7, max_attempts=1, retry_after_s=1)
             async with working(site, campaign) as (worker, _):
-                await until(lambda: len(peer.calls) == 7 and any(call.answered_at for call in peer.calls))
+                watched = worker._dialer.watched
+                await until(lambda: len(peer.calls) == 7 and any(each.answered_at_ms for each in watched.values()))
                 worker.stop_claiming()
                 await worker.give_back()
                 await worker.calls_ended(10)
