@@ -84,7 +84,7 @@ async def peer() -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
 async def measured(cap: int, dial: Dial) -> Pace:
     async with peer() as (port, process):
         cpu_s = await dial(port, cap, cap * SECONDS)
-        output, _ = await process.communicate()
+        output, _ = await process.communicate(b"")
         return seen(json.loads(output), cap, cpu_s)
 
 
