@@ -142,7 +142,7 @@ def test_whatever_comes_is_read_alike_or_by_nobody(text: str, region: str) -> No
 
 
 def test_the_quick_way_reads_as_the_slow_one_does() -> None:
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311 - examples, not secrets
     for _ in range(20_000):
         text = chance.choice(["+7", "7", "8", "", "+"]) + "".join(
             chance.choices("0123456789", k=chance.choice([9, 10, 11]))
