@@ -13,7 +13,8 @@ import yaml
 
 from faults import Fault
 from ivr.flow.grammar import GOODBYE, Field
-from ivr.flow.model import KEYPAD, Say
+from ivr.flow.keys import KEYPAD
+from ivr.flow.say import Say
 from ivr.flow.source import line_of
 from prompts.languages import LANGUAGES, Language
 
@@ -223,19 +224,6 @@ class FieldReader:
             self.fault(at, f"{what} must be {noun} from {low:g} to {high:g}.", f"Leave it out for {default:g}.")
             return default
         return value
-
-    def terminator(self, at: yaml.Node | None) -> str | None:
-        if at is None:
-            return "#"
-        if is_null(at):
-            return None
-        value = at.value if isinstance(at, yaml.ScalarNode) else ""
-        if value == "none":
-            return None
-        if value not in ("*", "#"):
-            self.fault(at, "terminator must be *, # or none.", 'Write "#", in quotes.')
-            return "#"
-        return str(value)
 
 
 def is_null(at: yaml.Node) -> bool:
