@@ -49,7 +49,7 @@ TEXTS = Path(__file__).resolve().parents[2] / "broken_flows" / "texts"
 class Think(Node):
     """Speak, then give the caller time; any key cuts it short, and is kept."""
 
-    seconds: float
+    give_s: float
     hurry: str
     then: str
 
@@ -59,7 +59,7 @@ class Think(Node):
         about="Give the caller time to think.",
         fields={
             "say": SAY_FIELD,
-            "seconds": Field(schema=seconds(2, 30), about="How long; 10."),
+            "give_s": Field(schema=seconds(2, 30), about="How long; 10."),
             "hurry": Field(schema=NODE, about="Where any key leads.", required=True),
             "then": Field(schema=NODE, about="Where silence leads.", required=True),
         },
@@ -71,7 +71,7 @@ class Think(Node):
             name=given.name,
             line=given.line,
             say=given.say(),
-            seconds=given.seconds("seconds", 10.0),
+            give_s=given.seconds("give_s", 10.0),
             hurry=given.node("hurry"),
             then=given.node("then"),
         )
@@ -81,7 +81,7 @@ class Think(Node):
             yield Finding("thinking changes nothing.", "Lead keys elsewhere.")
 
     def spoken(self, turn: Turn) -> Next:
-        return turn.listen(self.seconds)
+        return turn.listen(self.give_s)
 
     def key(self, turn: Turn, key: str) -> Next:
         turn.note_key(key)
@@ -99,7 +99,7 @@ class Think(Node):
         return ("thought",)
 
     def in_words(self) -> str:
-        return f"think {self.seconds:g} s"
+        return f"think {self.give_s:g} s"
 
 
 FLOW = """
@@ -108,7 +108,7 @@ kind: hotline
 languages: [ru, en]
 start: think
 nodes:
-  think: {think: {say: shop.ask, seconds: 4, hurry: kept, then: goodbye}}
+  think: {think: {say: shop.ask, give_s: 4, hurry: kept, then: goodbye}}
   kept: {play: {say: {text: shop.address, with: {address: x}}, then: goodbye}}
 """
 
@@ -141,14 +141,14 @@ def flow(tmp_path: Path, sentences: Sentences) -> Flow:
 def test_it_is_read(flow: Flow) -> None:
     node = flow.nodes["think"]
     assert isinstance(node, Think)
-    assert (node.line, node.seconds, node.hurry, node.then) == (7, 4.0, "kept", "goodbye")
+    assert (node.line, node.give_s, node.hurry, node.then) == (7, 4.0, "kept", "goodbye")
 
 
 def test_its_faults_are_told(tmp_path: Path, sentences: Sentences) -> None:
-    _, faults = checked(tmp_path, sentences, FLOW.replace("seconds: 4, hurry: kept", "second: 99, hurry: kep"))
+    _, faults = checked(tmp_path, sentences, FLOW.replace("give_s: 4, hurry: kept", "give: 99, hurry: kep"))
     assert faults == [
-        "7: In think: think has no field second.",
-        "7: In think: seconds must be a number of seconds from 2 to 30.",
+        "7: In think: think has no field give.",
+        "7: In think: give_s must be a number of seconds from 2 to 30.",
         "7: In think: there is no node kep.",
     ]
     _, faults = checked(tmp_path, sentences, FLOW.replace("{think: {say", "{thinks: {say"))
@@ -170,7 +170,7 @@ def test_editors_know_it(flow: Flow) -> None:
     validator = jsonschema.Draft202012Validator(schema)
     written = yaml.safe_load(FLOW)
     assert list(validator.iter_errors(written)) == []
-    written["nodes"]["think"]["think"]["seconds"] = 99
+    written["nodes"]["think"]["think"]["give_s"] = 99
     assert list(validator.iter_errors(written))
 
 
