@@ -46,6 +46,16 @@ def did_you_mean(word: str, known: Mapping[str, object] | tuple[str, ...], other
 MAX_PARTS = 100_000
 
 
+#: Nobody reads more at a time; a file of so many is no flow.
+MAX_FAULTS = 500
+#: Letters of a fault, which quotes the file.
+LONGEST_FAULT = 400
+
+
+class TooManyFaults(Exception):
+    """The reader keeps those that it has found."""
+
+
 class Overgrown(Exception):
     """The file has aliases of aliases, and no end."""
 
@@ -83,7 +93,11 @@ class FieldReader:
 
     def fault(self, at: yaml.Node, what: str, mend: str) -> None:
         what = f"In {self.node}: {what}" if self.node else _SENTENCE.sub(lambda found: found[0].upper(), what)
+        if len(what) > LONGEST_FAULT:
+            what = f"{what[:LONGEST_FAULT]}…"
         self.faults.append(Fault(what=what, mend=mend, where=self.path, line=line_of(at)))
+        if len(self.faults) >= MAX_FAULTS:
+            raise TooManyFaults
 
     def spend(self, parts: int) -> None:
         """Count what is looked at: aliases can make a small file endless. Raises Overgrown."""

@@ -18,6 +18,7 @@ from ivr.flow.fields import (
     TEXT_KEY,
     Overgrown,
     Target,
+    TooManyFaults,
     Use,
     did_you_mean,
     is_null,
@@ -65,6 +66,8 @@ def parse_flow(path: Path, root: yaml.Node) -> tuple[Parsed | None, list[Fault]]
     reader = _Reader(path)
     try:
         return reader.flow(root), list(dict.fromkeys(reader.faults))
+    except TooManyFaults:
+        return None, list(dict.fromkeys(reader.faults))
     except Overgrown:
         what = "The file's aliases make it endless."
         return None, [Fault(what=what, mend="Write the parts out, without & and *.", where=path)]
