@@ -27,6 +27,10 @@ class _Refused(yaml.MarkedYAMLError):
     """It is well-formed, and nobody needs it."""
 
 
+class _NoLetter(_Refused):
+    """The problem is the letter."""
+
+
 class _Loader(yaml.SafeLoader):
     depth = 0
 
@@ -42,8 +46,7 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_scalar_node(anchor)
         # Escapes such as "\ud800" and "\e" make what may not stand in the file itself.
         if found := self.NON_PRINTABLE.search(node.value):
-            problem = f"{ord(found[0]):#06x} is no letter, and can be neither spoken nor shown"
-            raise _Refused(problem=problem, problem_mark=node.start_mark)
+            raise _NoLetter(problem=f"{ord(found[0]):#06x}", problem_mark=node.start_mark)
         return node
 
 
@@ -85,10 +88,16 @@ def read_yaml(path: Path, *, what: str, at_most: int, mend: str) -> tuple[yaml.N
         return refused(why, "Delete it.", text.count("\n", 0, error.position) + 1)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        line = None if mark is None else mark.line + 1
+        if isinstance(error, _NoLetter):
+            why = f"There is a character that can be neither spoken nor shown: {error.problem}."
+            return refused(why, "Write the letter itself, or delete it.", line)
         problem = str(error.problem or error.context)
+        if problem == "second occurrence":
+            problem = str(error.context).partition(";")[0]
         if len(problem) > _LONGEST:
             problem = f"{problem[:_LONGEST]}…"
-        return refused(f"This is no YAML: {problem}.", mend, None if mark is None else mark.line + 1)
+        return refused(f"This is no YAML: {problem}.", mend, line)
     except (ValueError, OverflowError):
         # PyYAML lets through what int() and chr() say of a version or an escape beyond all bounds.
         line = None if loader is None else loader.get_mark().line + 1

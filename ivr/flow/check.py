@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from faults import Fault
-from ivr.flow.fields import Use, did_you_mean, suggestion
+from ivr.flow.fields import Use, did_you_mean, shortened, suggestion
 from ivr.flow.graph import reached, rings
 from ivr.flow.parse import Parsed
 from prompts.languages import Language
@@ -52,7 +52,7 @@ class _Check:
         }
 
     def fault(self, line: int | None, what: str, mend: str) -> Fault:
-        return Fault(what=what, mend=mend, where=self.parsed.path, line=line)
+        return Fault(what=shortened(what), mend=mend, where=self.parsed.path, line=line)
 
     def at(self, name: str) -> int:
         return self.nodes[name].line

@@ -79,6 +79,10 @@ class Use:
     line: int
 
 
+def shortened(what: str) -> str:
+    return what if len(what) <= LONGEST_FAULT else f"{what[:LONGEST_FAULT]}…"
+
+
 class FieldReader:
     """Reads the fields of one file, and keeps its faults, the nodes it names and the texts it says."""
 
@@ -93,9 +97,7 @@ class FieldReader:
 
     def fault(self, at: yaml.Node, what: str, mend: str) -> None:
         what = f"In {self.node}: {what}" if self.node else _SENTENCE.sub(lambda found: found[0].upper(), what)
-        if len(what) > LONGEST_FAULT:
-            what = f"{what[:LONGEST_FAULT]}…"
-        self.faults.append(Fault(what=what, mend=mend, where=self.path, line=line_of(at)))
+        self.faults.append(Fault(what=shortened(what), mend=mend, where=self.path, line=line_of(at)))
         if len(self.faults) >= MAX_FAULTS:
             raise TooManyFaults
 

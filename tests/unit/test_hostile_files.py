@@ -287,7 +287,7 @@ def test_half_a_letter_anywhere_in_a_flow(tmp_path: Path, at: int, letter: str) 
     path = tmp_path / "flow.yaml"
     path.write_text(STRANGE_FLOW.format(*("1" if i != at else f"1{letter}" for i in range(13))), "utf-8")
     (fault,) = flow(path)
-    assert "is no letter" in fault.what
+    assert "neither spoken nor shown" in fault.what
     assert str(fault).isprintable()
 
 
