@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails
 
 from faults import AuthorError, Fault
 from people.numbers import Unreadable, read_phone
+from prompts.files import read_text
 from prompts.languages import Language
 
 Codec = Literal["alaw", "ulaw", "g722"]
@@ -257,9 +258,19 @@ _MISSING = {
 }
 
 
+#: The file that ivr init makes has 6 kB.
+_MAX_BYTES = 64 * 1024
+#: tomllib needs time by the square of a dotted name's length, and can't read numbers of thousands of digits.
+_LONGEST_LINE = 2000
+
+
 def _read(path: Path, model: type[_Section]) -> tuple[_Section | None, list[Fault]]:
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text(path, at_most=_MAX_BYTES)
+        for number, written in enumerate(text.split("\n"), 1):
+            if len(written) > _LONGEST_LINE:
+                what = f"The line is longer than {_LONGEST_LINE} letters, which no setting is."
+                return None, [Fault(what=what, where=path, line=number, mend="Write one setting on each line.")]
         return model.model_validate(tomllib.loads(text)), []
     except FileNotFoundError:
         return None, [Fault(what="The file is missing.", where=path, mend=_MISSING[path.name])]
