@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faults import MachineError, UserError
 from ivr.agi.server import FastAgiServer, Limits
-from ivr.call import Answering
+from ivr.answering import Answering
 from ivr.fallback.prepare import prepare_fallback
 from ivr.flow.model import Flow
 from ivr.journal import Journal

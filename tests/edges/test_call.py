@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from ivr import call as call_module
+from ivr import speaking
 from ivr.engine import Engine
 from ivr.settings import Agi, Hotline, Settings, Trunk
 from people.store.tables import call, journal
@@ -135,7 +135,7 @@ async def test_a_call_without_a_flow_is_no_silence(tmp_path: Path, script: str) 
 async def test_late_audio_is_made_and_stuck_audio_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call_module, "RENDER_S", 0.05)
+    monkeypatch.setattr(speaking, "RENDER_S", 0.05)
     voice = DiskVoice(tmp_path / "audio")
     voice.late.add("promo.greeting")
     voice.stuck.add("promo.offer")
@@ -157,7 +157,7 @@ async def test_late_audio_is_made_and_stuck_audio_is_passed_over(
 async def test_the_fallback_is_said_instead_of_audio_that_takes_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call_module, "RENDER_S", 0.05)
+    monkeypatch.setattr(speaking, "RENDER_S", 0.05)
     voice = DiskVoice(tmp_path / "audio")
     voice.stuck.add("promo.offer")
     async with bench(tmp_path, voice=voice) as site, FakeAsterisk(site.port) as asterisk:
