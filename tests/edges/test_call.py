@@ -18,7 +18,7 @@ from people.store.tables import call, journal
 from prompts.voice import Clip
 from tests.databases import a_database
 from tests.edges.disk_voice import DiskVoice
-from tests.edges.fake_asterisk import FakeAsterisk, opening
+from tests.edges.fake_asterisk import KEY, FakeAsterisk, opening
 from tests.golden.flows import FLOWS
 
 DONE = 'SET VARIABLE "IVR_DONE" "1"'
@@ -51,7 +51,7 @@ async def bench(folder: Path, *, voice: DiskVoice | None = None) -> AsyncIterato
         agi=Agi(port=1),
     )
     async with a_database(folder) as database:
-        engine = Engine(settings, flows=FLOWS, voice=voice, database=database, var=folder)
+        engine = Engine(settings, flows=FLOWS, voice=voice, database=database, agi_key=KEY, var=folder)
         await engine.journal.start()
         await engine.server.start("127.0.0.1", 0)
         this = Bench(engine=engine, voice=voice, audio=folder / "audio", calls=[], lines=[])
