@@ -20,7 +20,7 @@ from ivr.amd import is_machine
 from ivr.call import Call, NoFlow
 from ivr.flow.machine import Machine
 from ivr.flow.model import Flow, Say
-from ivr.flow.steps import Begun
+from ivr.flow.steps import Begun, Heard
 from ivr.journal import Journal, Leg
 from ivr.settings import Settings
 from ivr.speaking import Speech
@@ -200,4 +200,12 @@ class Answering:
 
     async def _say(self, session: Session, call: Call | None, text: str) -> None:
         language = self._settings.language if call is None else call.language
-        await Speech(session, self._voice).text(Say(text=text), language, {}, "")
+        speech = Speech(session, self._voice)
+        heard: Heard | None = None
+        try:
+            heard, _ = await speech.text(Say(text=text), language, {}, "")
+        finally:
+            # Stopped a second time, for another reason, or cut off.
+            heard = heard or speech.cut
+            if call is not None and heard is not None:
+                call.goodbye_heard(heard)

@@ -7,13 +7,15 @@ How a call begins, and ends that the flow did not choose, are `ivr.answering`'s.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from ivr.agi.session import CallStopped, Session
 from ivr.flow.machine import Machine
+from ivr.flow.model import Say
 from ivr.flow.state import State
 from ivr.flow.steps import (
     Begun,
@@ -41,6 +43,10 @@ log = structlog.get_logger()
 
 #: Asterisk waits for audio from the phone's answer on; the engine has the call up to so much later, after AMD.
 _HEADSTART_MS = 5000
+
+
+#: Said in place of an opt-out's confirmation, when the opt-out could not be kept.
+NOT_KEPT = Say(text="opt_out.not_kept")
 
 
 class NoFlow(Exception):
@@ -79,7 +85,7 @@ class Call:
             raise NoFlow(f"there is no flow {leg.flow!r} in dialplans/")
         try:
             await self._walk(machine)
-        except CallStopped:
+        except (CallStopped, asyncio.CancelledError):
             self._note_heard(machine)
             raise
 
@@ -89,14 +95,12 @@ class Call:
         while True:
             state, steps = machine.advance(state, event)
             self.state = state
+            kept = True
             for step in steps:
                 if isinstance(step, Note):
-                    self.journal.note(step, self.now_ms())
-                    if step.kind is NoteKind.LANGUAGE:
-                        # The local fallback speaks it, should the engine die.
-                        await self.session.set_variable("IVR_LANGUAGE", step.value)
+                    kept = await self._note(step) and kept
                 elif isinstance(step, Speak):
-                    event = await self._speak(step)
+                    event = await self._speak(step if kept else replace(step, say=(NOT_KEPT,)))
                 elif isinstance(step, Listen):
                     event = await self.session.wait_for_digit(step.seconds)
                 elif isinstance(step, TransferTo):
@@ -104,6 +108,16 @@ class Call:
                 else:
                     await self._finish(step)
                     return
+
+    async def _note(self, note: Note) -> bool:
+        """Keep `note`; False when it must not be confirmed to the caller."""
+        if note.kind is NoteKind.OPT_OUT:
+            return await self.journal.opt_out(note, self.now_ms())
+        self.journal.note(note, self.now_ms())
+        if note.kind is NoteKind.LANGUAGE:
+            # The local fallback speaks it, should the engine die.
+            await self.session.set_variable("IVR_LANGUAGE", note.value)
+        return True
 
     async def _finish(self, step: End) -> None:
         if self.session.lost:
@@ -116,11 +130,17 @@ class Call:
         self.end("no_audio" if may_be and await self.session.ended_for_silence() else step.reason)
 
     def _note_heard(self, machine: Machine) -> None:
-        """Keep what was heard of a speech that the engine stopped, but for the text that was cut."""
-        if self.heard and self.state is not None:
-            for step in machine.advance(self.state, HungUp(heard=tuple(self.heard)))[1]:
+        """Keep what was heard of a speech that the engine stopped."""
+        heard = [*self.heard, *([self.speech.cut] if self.speech.cut else [])]
+        if heard and self.state is not None:
+            for step in machine.advance(self.state, HungUp(heard=tuple(heard)))[1]:
                 if isinstance(step, Note):
                     self.journal.note(step, self.now_ms())
+
+    def goodbye_heard(self, heard: Heard) -> None:
+        """Keep what was heard of a text that is none of the flow's."""
+        if not self.over:
+            self.journal.note(Note(kind=NoteKind.HEARD, node="", value=heard.text, heard=heard), self.now_ms())
 
     async def _speak(self, step: Speak) -> Spoken | HungUp:
         heard = self.heard = []

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from ivr.agi.session import Played, Session
+from ivr.agi.session import CallStopped, Played, Session
 from ivr.flow.model import KEYPAD, Say
 from ivr.flow.steps import Ended, Heard
 from prompts.languages import Language
@@ -22,17 +22,22 @@ RENDER_S = 4.0
 class Speech:
     """Speaks texts on one session and measures how far they were heard."""
 
-    __slots__ = ("_measured", "_session", "_voice")
+    __slots__ = ("_measured", "_session", "_voice", "cut")
 
     def __init__(self, session: Session, voice: Voice) -> None:
         self._session = session
         self._voice = voice
         self._measured = False
+        #: How much was heard of the text that was being spoken when the engine ended the call.
+        self.cut: Heard | None = None
 
     async def text(
         self, say: Say, language: Language, variables: Mapping[str, str], stop_keys: str
     ) -> tuple[Heard, str]:
-        """One text: how much of it was heard, and the key that stopped it or ""."""
+        """One text: how much of it was heard, and the key that stopped it or "".
+
+        When the engine ends the call meanwhile, `cut` says how much.
+        """
         values = variables
         if say.values:
             values = {**variables, **{name: by[language] for name, by in say.values.items() if language in by}}
@@ -45,14 +50,22 @@ class Speech:
             self._measured = True
             await self._session.measure_positions(str(clips[0].path), clips[0].length_ms)
         for clip in clips:
-            played = await self._session.stream_file(str(clip.path), KEYPAD)
-            while played.ended is Ended.KEY and played.key not in stop_keys:
-                ignored += played.key
-                played = await self._go_on(clip, played.position_ms)
+            try:
+                played = await self._session.stream_file(str(clip.path), KEYPAD)
+                while played.ended is Ended.KEY and played.key not in stop_keys:
+                    ignored += played.key
+                    played = await self._go_on(clip, played.position_ms)
+            except (CallStopped, asyncio.CancelledError):
+                heard_ms += min(self._session.cut_ms, clip.length_ms)
+                if heard_ms or ignored:
+                    self.cut = Heard(
+                        text=say.text, heard_ms=heard_ms, length_ms=length_ms, ended=Ended.STOPPED, ignored=ignored
+                    )
+                raise
             if played.ended is Ended.PLAYED:
                 heard_ms += clip.length_ms
                 continue
-            heard_ms += played.position_ms
+            heard_ms += max(0, min(played.position_ms, clip.length_ms))
             if played.ended is not Ended.FAULT:
                 key, ended = played.key, played.ended
                 break
