@@ -26,6 +26,8 @@ log = structlog.get_logger()
 GROUP_S = 0.07
 #: Waits between attempts on a database that can't take lines.
 RETRY_FIRST_S, RETRY_LONGEST_S = 0.1, 2.0
+#: Lines that the database has not taken for so long are safer in the file: a process can be killed.
+PATIENCE_S = 5.0
 #: Lines read back at a time.
 CHUNK = 2000
 
@@ -56,6 +58,8 @@ class Committing:
         #: The group that is being committed, or what is left of it.
         self._in_hand: deque[Group] = deque()
         self._retry_s = 0.0
+        #: Since when the database takes no lines, on the monotonic clock; None: it does.
+        self._ill_since_s: float | None = None
         self._told = ""
 
     def run(self) -> None:
@@ -114,11 +118,15 @@ class Committing:
             well = self._commit_all()
         finally:
             self._keep_within_bound()
-            self.busy_since_s = None
+            began_s, self.busy_since_s = self.busy_since_s, None
         if well:
-            self._retry_s, self._told = 0.0, ""
-        else:
-            self._wait_longer()
+            self._retry_s, self._told, self._ill_since_s = 0.0, "", None
+            return
+        self._wait_longer()
+        if self._ill_since_s is None:
+            self._ill_since_s = began_s
+        if time.monotonic() - self._ill_since_s > PATIENCE_S:
+            self._lay_in_file()
 
     def _behind(self) -> bool:
         """Whether something waits for the database already."""
@@ -223,6 +231,18 @@ class Committing:
             oldest = self._waiting.popleft()
             count -= len(oldest)
             self.give_up(oldest)
+
+    def _lay_in_file(self) -> None:
+        """Move what waits into the spill file, as far as there is room; the rest goes on waiting."""
+        while self._waiting:
+            group = self._waiting.popleft()
+            try:
+                saved = self._spill.append(group)
+            except OSError:
+                saved = 0
+            if saved < len(group):
+                self._waiting.appendleft(group[saved:])
+                return
 
     def give_up(self, group: Group) -> None:
         """Append `group` to the spill file, which is read back when the database is well; lose what finds no room.

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from ivr.flow.steps import Note, NoteKind
-from ivr.journal import CallJournal, Journal, Leg
+from ivr.journal import CallJournal, Journal, Leg, committing
 from ivr.journal import journal as journal_module
 from ivr.journal.journal import JournalDied
 from people.store.db import prepare_sqlite
@@ -417,6 +417,24 @@ async def test_what_was_spilled_is_read_back_while_running(database: AsyncEngine
     await lines.close()
     assert not spill.exists()
     assert await losses(database) == []
+
+
+async def test_lines_do_not_stay_in_memory_while_a_database_is_ill(
+    database: AsyncEngine, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committing, "PATIENCE_S", 0.1)
+    spill = tmp_path / "spill.jsonl"
+    lines = Journal(WatchedWriter(path, "busy_timeout=1"), spill)
+    await lines.start()
+    with sqlite3.connect(path, isolation_level=None) as blocker:
+        blocker.execute("BEGIN EXCLUSIVE")
+        lines.begin(leg(1)).note(KEY, 2000)
+        await until(spill.exists)
+        assert len(spill.read_bytes().splitlines()) == 2
+        blocker.execute("ROLLBACK")
+    await until(lambda: not spill.exists())
+    assert await count(database, journal) == 1
+    await lines.close()
 
 
 class StuckWriter(SqliteWriter):
