@@ -43,7 +43,7 @@ class Engine:
         self._database = database
         self._voice = voice
         self._spool = var / "spool"
-        self._fallback_plan = var / "fallback.json"
+        self._fallback = var / "fallback"
         self.journal = Journal(group_writer(database), var / "journal.jsonl")
         answering = Answering(settings, flows, voice, self.journal, functools.partial(find_outbound, database))
         self.server = FastAgiServer(answering, Limits(header_timeout_s=agi.header_timeout_s, max_call_s=agi.max_call_s))
@@ -70,10 +70,10 @@ class Engine:
 
     async def _prepare_fallback(self) -> None:
         try:
-            await prepare_fallback(self._settings, self._voice, plan=self._fallback_plan, spool=self._spool)
+            await prepare_fallback(self._voice, self._fallback)
             self.fallback_ready.set()
         except (OSError, UserError) as error:
-            log.error("fallback.not_prepared", what=str(error), where=str(self._fallback_plan))
+            log.error("fallback.not_prepared", what=str(error), where=str(self._fallback))
 
     async def drain(self, seconds: float | None = None) -> None:
         """Take no new calls, let those in progress finish within `seconds` (agi.drain_s), then end everything."""

@@ -308,6 +308,8 @@ def _launch(home: Home, program: Program) -> Running:
             stderr=subprocess.STDOUT,
             cwd=home.run,
             start_new_session=True,
+            # Its records and the wishes that the dialplan notes hold people's numbers.
+            umask=0o077,
         )
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     most = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
