@@ -172,6 +172,11 @@ class Journal:
         self._thread = threading.Thread(target=self._write_groups, name="journal", daemon=True)
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
     def begin(self, leg: Leg) -> CallJournal:
         """The journal of a new call."""
         self.write(("begun", leg.row()))

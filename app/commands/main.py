@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.commands import asterisk, campaign, flow, lab, prompt, report, site
 from app.commands.console import plain_console
+from app.commands.up import up
 from app.demo.run import demo
-from app.service.up import up
 from faults import Fault, UserError
 from people.store.db import refusal
 

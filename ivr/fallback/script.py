@@ -2,8 +2,8 @@
 
     python -m ivr.fallback.script SPOOL DIALLED LANGUAGE ASKED_AT
 
-ASKED_AT is in seconds since 1970. IVR_NOTED is set to 1 when the wish is on the disk; the dialplan speaks. Nothing of the
-engine is imported but ivr.fallback.call_back: another process, another failure domain.
+ASKED_AT is in seconds since 1970. IVR_NOTED is set to 1 when the wish is on the disk; the dialplan speaks. It imports
+nothing of the engine but ivr.fallback.call_back: another process, another failure domain.
 
 pyst2 0.5.1 leaves to its user: EOF or HANGUP instead of a reply (ValueError), and undecodable headers.
 """

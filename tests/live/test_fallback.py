@@ -1,4 +1,4 @@
-"""A real Asterisk without an engine: whoever calls or is called hears a voice, and no wish to be called back is lost."""
+"""A real Asterisk without an engine: whoever calls or is called hears a voice, and no wish for a call is lost."""
 
 from __future__ import annotations
 
@@ -72,11 +72,13 @@ async def test_forty_callers_without_an_engine(make_site: MakeSite, start_asteri
         await asyncio.wait_for(asyncio.gather(*(call.ended.wait() for call in calls)), 90)
         await until(lambda: len(list(site.spool.glob("*.json"))) >= CALLERS, within_s=10)
         counting.cancel()
-        wishes = {CallBack.read(path).phone for path in site.spool.glob("*.json")}
+        noted = [CallBack.read(path) for path in site.spool.glob("*.json")]
         modes = {path.stat().st_mode & 0o077 for path in site.spool.glob("*.json")}
         errors = [line for line in running.errors_in(asterisk.home.messages) if "res_agi.c" not in line]
     assert 1 <= most <= conf.NOTING_AT_ONCE
-    assert wishes == {call.caller for call in calls}
+    assert {(wish.phone, wish.dialled, wish.language) for wish in noted} == {
+        (call.caller, "+74950000001", "ru") for call in calls
+    }
     assert modes == {0}
     # The goodbye was Asterisk's, after the confirmation.
     assert {call.hung_up_by for call in calls[:-2]} == {"them"}
@@ -106,11 +108,15 @@ async def test_who_answers_or_calls_while_the_engine_hangs(
         await ready(site, tmp_path)
         await start_asterisk(site)
         agi = site.settings.agi
-        server = await asyncio.start_server(lambda *_: None, agi.host, agi.port)
+        asked: list[object] = []
+        server = await asyncio.start_server(lambda _, writer: asked.append(writer), agi.host, agi.port)
         stack.callback(server.close)
         alive = site.var / conf.ALIVE
         alive.parent.mkdir(parents=True)
         alive.touch()
+        engine = shopper(peer, site, 3, Plan())
+        await until(lambda: asked)
+        engine.hang_up()
         os.utime(alive, (1_600_000_000, 1_600_000_000))
         peer.expect("74950000009", Plan(answer_s=0.1, hang_up_s=1))
         peer.expect("79160000001", Plan(answer_s=0.1))
@@ -137,6 +143,8 @@ async def test_who_answers_or_calls_while_the_engine_hangs(
         toned = await rung("a2")
         await asyncio.wait_for(asyncio.gather(*(call.ended.wait() for call in (talks, silent, withheld))), 60)
         records = (conf.site_home(site).log / "cdr-custom" / "ivr.csv").read_text("utf-8").splitlines()
+    # Nobody was brought to it but the one who called while the file was new.
+    assert len(asked) == 1
     assert any(call.number == "74950000009" and call.answered_at for call in peer.calls)
     assert list(site.spool.iterdir()) == []
     assert silent.hung_up_by == withheld.hung_up_by == "them"
