@@ -101,27 +101,21 @@ async def end(parts: Parts, *, within_s: float, now: asyncio.Event) -> None:
             await answering.close_journal()
     async with _step("asterisk", None):
         if parts.asterisk is not None:
-            # Callers of the fallback, and those who talk to an operator, are still with it.
-            with contextlib.suppress(_Hurried):
-                await _unless(now, parts.asterisk.stop(max(0.0, until_s - loop.time())), _Hurried)
-                return
-            await parts.asterisk.stop(0)
+            if not now.is_set():
+                # Callers of the fallback, and those who talk to an operator, are still with it.
+                await _unless(now, parts.asterisk.stop(max(0.0, until_s - loop.time())))
+            if now.is_set():
+                await parts.asterisk.stop(0)
 
 
-class _Hurried(Exception):
-    pass
-
-
-async def _unless(now: asyncio.Event, what: Awaitable[object], otherwise: type[Exception] | None = None) -> None:
-    """Await `what`, or let it be when `now` is set; raises `otherwise` then."""
+async def _unless(now: asyncio.Event, what: Awaitable[object]) -> None:
+    """Await `what`, or let it be when `now` is set."""
     doing = asyncio.ensure_future(what)
     hurried = asyncio.ensure_future(now.wait())
     try:
         await asyncio.wait({doing, hurried}, return_when=asyncio.FIRST_COMPLETED)
         if doing.done():
             await doing
-        elif otherwise is not None:
-            raise otherwise
     finally:
         for task in (doing, hurried):
             task.cancel()
