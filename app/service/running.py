@@ -19,7 +19,6 @@ from app.doctor import Level, examine_trunk
 from app.rendering import release_finished
 from app.service import ending
 from app.service.asterisk import Keeper
-from app.service.dialling import WorkerEnd
 from app.service.heartbeat import Heartbeat, Watchdog
 from app.service.reporter import Reporter
 from app.service.supervision import Supervision
@@ -148,8 +147,15 @@ async def _start(up: Up, reporter: Reporter) -> None:
     await ami.open()
     up.parts.link = ami
     keep("link", ami.watch, deaths=1)
-    worker = Worker(up.database, ami, site.settings, asterisk_log=conf.site_home(site).log)
-    up.parts.dialling = WorkerEnd(worker)
+    # Who was promised to be called no more is on the list before anybody is dialled.
+    worker = Worker(
+        up.database,
+        ami,
+        site.settings,
+        asterisk_log=conf.site_home(site).log,
+        may_dial=lambda: not getattr(engine.journal, "opt_outs_waiting", 0),
+    )
+    up.parts.dialling = worker
     keep("campaigns", worker.run, deaths=_WORKER_DEATHS)
 
 
