@@ -96,7 +96,7 @@ _FILES = {
     ),
     "journal.rejected.jsonl": (
         "lines of calls were refused by the database",
-        "Read the file; an opt-out in it is added by: ivr do-not-call add. Then move the file away.",
+        "Read the file; an opt-out in it is added by: ivr campaign do-not-call add. Then move the file away.",
         True,
     ),
 }

@@ -14,7 +14,7 @@ from ivr.asterisk.program import Program
 from ivr.asterisk.running import Home, Ports, path_fault
 from ivr.resources import resource_dir
 from ivr.settings import Site
-from people.phones import dial_string, normal_form
+from people.numbers import dial_string, normal_form
 
 #: Asterisk complains in its log when they are missing; nothing need be in them.
 _EMPTY = (
@@ -129,7 +129,6 @@ def operator(site: Site) -> str:
 
 
 _HOST = r"[A-Za-z0-9._:-]+|\[[0-9A-Fa-f:]+\]"
-_DIALLED = r"PJSIP/[0-9A-Za-z+*#._-]+@trunk"
 _FORMS = {
     "trunk.host": (_HOST, "a host name or address"),
     "trunk.user": (r"[^\s;,@:<>\"]*", "a name without spaces and punctuation"),
@@ -151,13 +150,9 @@ def setting_faults(site: Site) -> list[Fault]:
         if not re.fullmatch(form, str(getattr(getattr(site.settings, section), key))):
             where = site.folder / "ivr.toml"
             faults.append(Fault(what=f"{name} is not {words}.", where=where, mend=f"Write {words} there."))
-    if re.search(r"[\x00-\x1f\x7f;,()$\"|\\%&{}\[\]]", str(site.folder)):
+    if re.search(r"[\x00-\x1f\x7f;,()$\"|\\&\[\]]", str(site.folder)):
         what = "The folder's name has a character that Asterisk's files can't carry."
         faults.append(Fault(what=what, where=site.folder, mend="Rename it to letters, digits, dashes and slashes."))
-    number = site.settings.destinations.get(OPERATOR, "")
-    if number and not (re.fullmatch(r"\+?[0-9*#][0-9*# ().-]*", number) and re.fullmatch(_DIALLED, operator(site))):
-        what = f"destinations.{OPERATOR} is not a number that can be dialled."
-        faults.append(Fault(what=what, where=site.folder / "ivr.toml", mend="Write it as +74950000000."))
     if site.settings.asterisk.mode != "external" and (fault := path_fault(site_home(site))):
         faults.append(fault)
     for name in ("ami_secret", "trunk_secret"):

@@ -28,8 +28,7 @@ from outbound.ledger import Claim, Ledger, Settlement
 from outbound.plan.outcome import ANSWERED, Outcome
 from outbound.plan.recovery import Journalled, Learned, Record
 from outbound.trouble import Trouble
-from people.phones import dial_string
-from people.privacy import mask_phone
+from people.numbers import dial_string, mask_phone
 
 log = structlog.get_logger(__name__)
 

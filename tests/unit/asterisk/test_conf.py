@@ -128,13 +128,7 @@ def test_a_user_without_a_password_is_a_fault() -> None:
     assert "trunk_secret" in fault.what
 
 
-@pytest.mark.parametrize("number", ["+", "1,2", "abc", "79..@evil", "7&PJSIP/1@trunk", "1)\n same => n,System(id"])
-def test_an_operator_that_cannot_be_dialled_is_a_fault(number: str) -> None:
-    [fault] = setting_faults(site({"destinations.operator": number}))
-    assert "destinations.operator" in fault.what
-
-
-@pytest.mark.parametrize("folder", ["/a,b", "/a;b", "/a\nb", "/a(b", "/a%ceb", "/a\\b", "/a&b", "/a${b}"])
+@pytest.mark.parametrize("folder", ["/a,b", "/a;b", "/a\nb", "/a(b", "/a\\b", "/[a]", "/a&b", "/${a}"])
 def test_a_folder_that_would_break_out_is_a_fault(folder: str) -> None:
     [fault] = setting_faults(site(folder=Path(folder)))
     assert "folder" in fault.what
