@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from faults import MachineError
 from ivr.agi.server import FastAgiServer, Limits
 from ivr.agi.session import Session
-from ivr.call import Answering
+from ivr.answering import Answering
 from ivr.fallback.prepare import prepare_fallback
 from ivr.flow.model import Flow
 from ivr.journal import Journal
@@ -42,7 +42,9 @@ class Engine:
         flows: Mapping[str, Flow],
         voice: Voice,
         database: AsyncEngine,
-        #: var/ of the site: spool/, fallback/ and the journal's spill file lie there.
+        #: Site.agi_key: what the dialplan sends along.
+        agi_key: str,
+        #: var/ of the site: spool/, fallback/ and the journal's files lie there.
         var: Path,
     ) -> None:
         agi = settings.agi
@@ -52,9 +54,8 @@ class Engine:
         self._spool, self._fallback = var / "spool", var / "fallback"
         self.journal = Journal(group_writer(database), var / "journal.jsonl")
         self._answering = Answering(settings, flows, voice, self.journal, functools.partial(find_outbound, database))
-        self.server = FastAgiServer(
-            self._answer, Limits(header_timeout_s=agi.header_timeout_s, max_call_s=agi.max_call_s)
-        )
+        limits = Limits(header_timeout_s=agi.header_timeout_s, max_call_s=agi.max_call_s)
+        self.server = FastAgiServer(self._answer, key=agi_key, limits=limits)
         self._callers_refused = False
 
     async def start(self) -> None:
@@ -79,13 +80,16 @@ class Engine:
         await keep_picking_up(self._database, self._spool, tenant=self._settings.tenant, region=self._settings.region)
 
     async def watch(self) -> None:
-        """Raises RuntimeError when the journal or the server does no work any more."""
-        while True:
-            await asyncio.sleep(_WATCH_EVERY_S)
-            if not self.journal.alive:
-                raise RuntimeError("the journal's thread is dead")
-            # Raises when the server does not listen.
-            _ = self.server.port
+        """Raises JournalDied or RuntimeError when the journal or the server does no work any more."""
+        journal = asyncio.ensure_future(self.journal.watch())
+        try:
+            while not journal.done():
+                await asyncio.wait({journal}, timeout=_WATCH_EVERY_S)
+                # Raises when the server does not listen.
+                _ = self.server.port
+            journal.result()
+        finally:
+            journal.cancel()
 
     # ------------------------------------------------------------ the end
 

@@ -105,7 +105,7 @@ async def site_running(site: Site, reporter: Reporter | None = None) -> AsyncIte
 
 
 def _made(site: Site, database: AsyncEngine, library: Library, flows: Mapping[str, Flow]) -> Up:
-    engine = Engine(site.settings, flows=flows, voice=library, database=database, var=site.var)
+    engine = Engine(site.settings, flows=flows, voice=library, database=database, agi_key=site.agi_key, var=site.var)
     systemd = Systemd()
 
     def status() -> str:
@@ -153,7 +153,7 @@ async def _start(up: Up, reporter: Reporter) -> None:
         ami,
         site.settings,
         asterisk_log=conf.site_home(site).log,
-        may_dial=lambda: not getattr(engine.journal, "opt_outs_waiting", 0),
+        may_dial=lambda: engine.journal.opt_outs_waiting == 0,
     )
     up.parts.dialling = worker
     keep("campaigns", worker.run, deaths=_WORKER_DEATHS)
