@@ -90,7 +90,8 @@ class Agi(_Section):
     #: Headers must be complete by then.
     header_timeout_s: float = Field(5.0, gt=0)
     #: On stop, calls in progress may finish for so long; then they are told goodbye.
-    drain_s: float = Field(30.0, ge=0)
+    #: The shipped promo lasts up to 86 s.
+    drain_s: float = Field(120.0, ge=0)
 
     @field_validator("host")
     @classmethod
