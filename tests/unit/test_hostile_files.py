@@ -164,6 +164,17 @@ def test_a_line_without_end(tmp_path: Path, kind: str, filling: bytes) -> None:
         assert len(str(fault)) < 2000
 
 
+@pytest.mark.parametrize("name", [b"\xef\xf0", b"\x1b[31m", b"a\nb"])
+@pytest.mark.parametrize("kind", ["flow", "contacts", "subscribers", "do_not_call", "recording"])
+def test_a_name_that_no_terminal_shows(tmp_path: Path, kind: str, name: bytes) -> None:
+    path = place(kind, tmp_path)
+    path = path.with_name(os.fsdecode(name) + path.suffix)
+    path.write_bytes(b"\xff\xfe\x00")
+    for fault in faults(kind, path):
+        assert str(fault).isprintable()
+        str(fault).encode("utf-8")
+
+
 # ---------------------------------------------------------------- YAML
 
 DEEP = [opening * 100_000 for opening in ("[", "{", "{a: ", "- ", "? ", "[[\n", "a: [", "!!x [", "&a [", "- [\n")]
