@@ -38,8 +38,7 @@ from ivr.flow.steps import (
 )
 from ivr.journal import CallJournal, Journal, Leg
 from ivr.settings import Settings
-from people.phones import dial_string, normal_form
-from people.privacy import mask_phone
+from people.numbers import dial_string, mask_phone, normal_form
 from people.store.calls import OutboundCall
 from prompts.languages import Language
 from prompts.voice import FALLBACK, Clip, Voice

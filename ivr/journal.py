@@ -22,7 +22,7 @@ from typing import Any, Literal, get_args
 import structlog
 
 from ivr.flow.steps import Note, NoteKind
-from people.privacy import mask_phone
+from people.numbers import mask_phone
 from people.store.group_commit import GroupWriter, NotNow, Refused, Row
 
 log = structlog.get_logger()

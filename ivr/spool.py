@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.fallback.plan import CallBack
-from people.phones import normal_form
+from people.numbers import normal_form
 from people.store.calls import WRITE_REQUEST
 
 log = structlog.get_logger()

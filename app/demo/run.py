@@ -37,7 +37,7 @@ from outbound import campaigns
 from outbound.campaigns import Rules
 from people import do_not_call
 from people.contacts import open_contacts
-from people.privacy import mask_phone
+from people.numbers import mask_phone
 from people.store.tables import attempt, contact, lead
 from reports.calls import CallStory, read_calls
 from reports.figures import Report

@@ -10,7 +10,7 @@ import structlog
 
 from ivr.fallback.plan import TEXTS, Plan
 from ivr.settings import Settings
-from people.phones import dial_string, normal_form
+from people.numbers import dial_string, normal_form
 from prompts.languages import LANGUAGES
 from prompts.voice import Clip, Voice
 

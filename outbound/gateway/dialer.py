@@ -24,8 +24,7 @@ from outbound.ledger import Claim, Ledger, Settlement
 from outbound.plan.outcome import ANSWERED, Outcome, decide
 from outbound.plan.recovery import Learned
 from outbound.plan.retry import next_due_ms
-from people.phones import dial_string
-from people.privacy import mask_phone
+from people.numbers import dial_string, mask_phone
 
 log = structlog.get_logger(__name__)
 
