@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faults import MachineError, UserError
 from ivr.agi.server import FastAgiServer, Limits
-from ivr.call import Answering
+from ivr.answering import Answering
 from ivr.fallback.prepare import prepare_fallback
 from ivr.flow.model import Flow
 from ivr.journal import Journal
@@ -35,6 +35,8 @@ class Engine:
         flows: Mapping[str, Flow],
         voice: Voice,
         database: AsyncEngine,
+        #: Site.agi_key: what the dialplan sends along.
+        agi_key: str,
         #: var/ of the site: spool/, fallback.json and the journal's spill file lie there.
         var: Path,
     ) -> None:
@@ -46,7 +48,8 @@ class Engine:
         self._fallback_plan = var / "fallback.json"
         self.journal = Journal(group_writer(database), var / "journal.jsonl")
         answering = Answering(settings, flows, voice, self.journal, functools.partial(find_outbound, database))
-        self.server = FastAgiServer(answering, Limits(header_timeout_s=agi.header_timeout_s, max_call_s=agi.max_call_s))
+        limits = Limits(header_timeout_s=agi.header_timeout_s, max_call_s=agi.max_call_s)
+        self.server = FastAgiServer(answering, key=agi_key, limits=limits)
         #: The local fallback has its audio and its plan.
         self.fallback_ready = asyncio.Event()
         self._aside: tuple[asyncio.Task[None], ...] = ()

@@ -8,6 +8,7 @@ A site is a folder that `ivr init` makes:
 
 from __future__ import annotations
 
+import hmac
 import re
 import tomllib
 from collections.abc import Collection
@@ -226,6 +227,15 @@ class Site(BaseModel):
     @property
     def var(self) -> Path:
         return self.folder / "var"
+
+    @property
+    def agi_key(self) -> str:
+        """What the site's dialplan sends to the engine with every call, so that no other program can open one.
+
+        32 hexadecimal characters, made of ami_secret, so that there is no second secret to keep.
+        """
+        secret = self.secrets.ami_secret.get_secret_value().encode()
+        return hmac.new(secret, b"ivr: the dialplan's key to the engine", "sha256").hexdigest()[:32]
 
     @property
     def database_url(self) -> str:

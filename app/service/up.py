@@ -130,7 +130,9 @@ async def site_running(site: Site, console: Console) -> AsyncIterator[Up]:
                 console.print(f"[yellow]warning:[/yellow] {escape(finding.what)} {escape(finding.mend)}")
         await release_finished(database, library, tenant=site.settings.tenant)
         await _render(library, flows, console)
-        engine = Engine(site.settings, flows=flows, voice=library, database=database, var=site.var)
+        engine = Engine(
+            site.settings, flows=flows, voice=library, database=database, agi_key=site.agi_key, var=site.var
+        )
         await engine.start()
         stack.push_async_callback(engine.stop)
         if site.settings.asterisk.mode != "external":

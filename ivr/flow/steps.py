@@ -39,6 +39,8 @@ class Ended(StrEnum):
     HANG_UP = "hang_up"
     #: The audio could not be played; nothing was heard.
     FAULT = "fault"
+    #: The engine ended it: it stops, or the call lasted too long.
+    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, kw_only=True)
