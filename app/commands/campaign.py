@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.commands.console import plain_console
+from app.commands.console import plain_console, put
 from app.commands.options import SiteFolder
 from app.rendering import render_campaign
 from faults import AuthorError, Fault, UserError
@@ -241,7 +241,7 @@ def list_numbers(site: SiteFolder = Path()) -> None:
     zone = ZoneInfo(settings.timezone)
     for entry in _on_database(loaded, work):
         since = datetime.fromtimestamp(entry.since_ms / 1000, zone).strftime("%Y-%m-%d %H:%M")
-        typer.echo(f"{entry.phone}  {since}  {entry.source}")
+        put(f"{entry.phone}  {since}  {entry.source}")
 
 
 @do_not_call_app.command("import")

@@ -81,6 +81,13 @@ class Ami(Manager):  # type: ignore[misc]  # panoramisk has no types
             if not self.up:
                 await self.aclose()
 
+    async def watch(self) -> None:
+        """Return never, but raise when one of the link's own tasks is dead: no event would come any more."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        raise RuntimeError("a task of the link to Asterisk has ended")
+
     async def aclose(self) -> None:
         """Close for good."""
         for task in self._tasks:

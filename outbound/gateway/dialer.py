@@ -27,10 +27,9 @@ from outbound.gateway.records import Records
 from outbound.gateway.watch import Watch, from_events, from_learned
 from outbound.ledger import Ledger
 from outbound.plan.outcome import ANSWERED, Outcome
-from outbound.plan.recovery import Journalled, Learned
+from outbound.plan.recovery import Journalled, Learned, Record
 from outbound.trouble import Trouble
-from people.phones import dial_string
-from people.privacy import mask_phone
+from people.numbers import dial_string, mask_phone
 
 log = structlog.get_logger(__name__)
 
@@ -244,6 +243,8 @@ class Dialer:
     def _user_event(self, _ami: Ami, event: Message) -> None:
         if event.userevent == "AMD" and (watch := self.watched.get(event.attempt)):
             watch.machine = is_machine(event.status, event.cause)
+        elif event.userevent == "Fallback" and (watch := self.watched.get(event.attempt)):
+            watch.fallback = True
 
     def _answered(self, watch: Watch) -> None:
         if watch.answered_at_ms is None:
@@ -269,14 +270,16 @@ class Dialer:
         """What the events say, and what other witnesses say where events may have been missed."""
         attempt_id, detects = watch.claim.attempt_id, watch.rules.machines == "detect"
         in_journal = False
-        if watch.blind or watch.given_up:
+        if watch.blind or watch.given_up or watch.fallback:
             journalled = await self._read_journal(attempt_id)
             if journalled is not None and journalled.answered_at_ms is not None:
                 in_journal = True
                 watch.answered_at_ms = watch.answered_at_ms or journalled.answered_at_ms
                 watch.machine = journalled.machine if watch.machine is None else watch.machine
-        if watch.blind and detects and watch.answered_at_ms is not None and watch.machine is None:
-            watch.machine = await self._recorded_verdict(attempt_id)
+        unsure = not in_journal or (detects and watch.machine is None)
+        if watch.blind and watch.answered_at_ms is not None and unsure and (record := await self._recorded(attempt_id)):
+            watch.machine = record.machine if watch.machine is None else watch.machine
+            watch.fallback = watch.fallback or record.fallback
         return from_events(watch, in_journal=in_journal, now_ms=self._clock.now_ms())
 
     # ------------------------------------------------------------ the witnesses
@@ -290,14 +293,14 @@ class Dialer:
         await self._written(read)
         return found.get(attempt_id)
 
-    async def _recorded_verdict(self, attempt_id: str) -> bool | None:
-        """Whether a machine took the call, as Asterisk's record of it says; None: it does not say."""
+    async def _recorded(self, attempt_id: str) -> Record | None:
+        """Asterisk's record of the call: whether a machine took it, whether the fallback spoke; None: there is none."""
         records = Records(self._log_folder, {attempt_id})
         until_s = self._clock.monotonic_s() + SECOND_EVENT_S
         while True:
             record = (await asyncio.to_thread(records.read)).get(attempt_id)
             if record is not None or self._abandoned.is_set() or self._clock.monotonic_s() >= until_s:
-                return record.machine if record is not None else None
+                return record
             await self._clock.sleep(_WRITE_AGAIN_S / 4)
 
     async def _written(self, write: Callable[[], Awaitable[None]]) -> bool:

@@ -41,6 +41,7 @@ class Records:
                     answered_at_ms=_ms(cells[4]) if float(cells[4] or 0) else None,
                     ended_at_ms=_ms(cells[5]),
                     amd=cells[8] if len(cells) > 8 else "",
+                    fallback=cells[9] == "1" if len(cells) > 9 else False,
                 )
             except ValueError:
                 continue

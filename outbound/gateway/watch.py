@@ -32,6 +32,8 @@ class Watch:
     answered_at_ms: int | None = None
     #: AMD's verdict; None: it has not spoken.
     machine: bool | None = None
+    #: Asterisk itself apologised, for no engine was there.
+    fallback: bool = False
     reason: int | None = None
     cause: int | None = None
     sip_status: int | None = None
@@ -78,7 +80,9 @@ def from_events(watch: Watch, *, in_journal: bool, now_ms: int) -> Settlement:
     if watch.given_up and not in_journal:
         # Nobody answered, or our hanging up met the answer on its way: there was nothing to hear.
         outcome = Outcome.CANCELLED
-    elif answered and watch.machine is None and watch.blind and watch.rules.machines == "detect":
+    elif (answered and watch.fallback and not in_journal) or (
+        answered and watch.machine is None and watch.blind and watch.rules.machines == "detect"
+    ):
         outcome = Outcome.UNKNOWN
     else:
         outcome = decide(

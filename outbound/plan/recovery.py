@@ -27,6 +27,8 @@ class Record:
     cause: int | None = None
     #: AMDSTATUS-AMDCAUSE; "" when there was no verdict, or an older release wrote the record.
     amd: str = ""
+    #: Asterisk itself apologised, for no engine was there.
+    fallback: bool = False
 
     @property
     def machine(self) -> bool | None:
@@ -70,7 +72,8 @@ def learn(
     """What became of an attempt whose channel is gone; None: wait, a record may still be written.
 
     Asterisk's record wins; our journal alone proves an answer. With neither, and enough waiting, it is UNKNOWN. Where
-    the campaign `detects` machines, so is an answer of which nobody knows whether it was one's.
+    the campaign `detects` machines, so is an answer of which nobody knows whether it was one's. So is the answer of a
+    person who heard the fallback alone.
     """
     answered_at_ms = journalled.answered_at_ms if journalled else None
     machine = journalled.machine if journalled else None
@@ -89,7 +92,8 @@ def learn(
             answered=answered_at_ms is not None,
             machine=bool(machine),
         )
-        if answered_at_ms is not None and detects and machine is None:
+        served = not record.fallback or (journalled is not None and journalled.answered_at_ms is not None)
+        if answered_at_ms is not None and (not served or (detects and machine is None)):
             outcome = Outcome.UNKNOWN
         return Learned(
             outcome=outcome,

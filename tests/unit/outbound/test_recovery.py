@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from outbound.plan.outcome import Outcome
@@ -63,6 +65,17 @@ def test_the_journal_knows_what_amd_said(journalled: Journalled, outcome: Outcom
     assert alone is not None
     assert (by_record.outcome, by_record.settled_by) == (outcome, "cdr")
     assert (alone.outcome, alone.settled_by, alone.answered_at_ms) == (outcome, "call", 2_000)
+
+
+@pytest.mark.parametrize(("journalled", "outcome"), [(None, Outcome.UNKNOWN), (ANSWERED, Outcome.HUMAN)])
+@pytest.mark.parametrize("detects", [True, False])
+def test_who_heard_the_fallback_alone_was_not_reached(
+    journalled: Journalled | None, outcome: Outcome, detects: bool
+) -> None:
+    apologised = replace(record("ANSWERED"), fallback=True)
+    learned = learn(record=apologised, journalled=journalled, detects=detects, waited_enough=False)
+    assert learned is not None
+    assert (learned.outcome, learned.answered_at_ms is None) == (outcome, False)
 
 
 @pytest.mark.parametrize("journalled", [None, ANSWERED, UNANSWERED])
