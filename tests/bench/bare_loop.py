@@ -15,7 +15,6 @@ from collections.abc import Iterator
 
 def commands(menu: str, more: str) -> Iterator[bytes]:
     """The commands of one call, in order; each is answered with one line."""
-    yield b"ANSWER\n"
     yield f'STREAM FILE "{menu}" "0123456789*#" 0\n'.encode()
     yield f'STREAM FILE "{more}" "0123456789*#" 0\n'.encode()
     yield b'SET VARIABLE "IVR_DONE" "1"\n'
