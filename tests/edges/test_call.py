@@ -215,10 +215,10 @@ async def test_a_withheld_number_hears_no_promise_that_cannot_be_kept(tmp_path: 
         await asterisk.says("200 result=0 endpos=8000")
         await asterisk.expects(site.plays("promo.offer"))
         await asterisk.says("200 result=57 endpos=4000")
-        await asterisk.expects(site.plays("opt_out.not_kept"))
+        await asterisk.expects(site.plays("fallback.opt_out_not_kept"))
         await asterisk.says("200 result=0 endpos=8000")
         await asterisk.expects(DONE)
-    assert ("heard", "opt_out.not_kept", 1000, "played") in site.lines
+    assert ("heard", "fallback.opt_out_not_kept", 1000, "played") in site.lines
     assert site.losses == [("opt_outs", "no number to call is known")]
     assert site.opt_outs == []
 
