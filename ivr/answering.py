@@ -24,7 +24,7 @@ from ivr.flow.steps import Begun, Heard
 from ivr.journal import Journal, Leg
 from ivr.settings import Settings
 from ivr.speaking import Speech
-from people.phones import normal_form
+from people.numbers import normal_form
 from people.store.calls import OutboundCall
 from prompts.languages import Language
 from prompts.voice import Voice

@@ -35,8 +35,7 @@ from ivr.flow.steps import (
 from ivr.journal import CallJournal
 from ivr.settings import Settings
 from ivr.speaking import Speech
-from people.phones import dial_string, normal_form
-from people.privacy import mask_phone
+from people.numbers import dial_string, mask_phone, normal_form
 from prompts.languages import Language
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.flow.steps import Ended, NoteKind
-from people.privacy import mask_phone
+from people.numbers import mask_phone
 from people.store.tables import attempt, call, campaign, journal
 from reports.chosen import find_campaign
 

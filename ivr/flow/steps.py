@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from ivr.flow.model import Say
+from ivr.flow.say import Say
 from prompts.languages import Language
 
 # ---------------------------------------------------------------- events

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from faults import MachineError
 from ivr.engine import Engine
-from ivr.fallback.plan import CallBack, Plan
+from ivr.fallback.call_back import CallBack
 from ivr.settings import Agi, Settings, Trunk
 from people.store.tables import call, request
 from tests.databases import a_database
@@ -45,9 +45,9 @@ async def test_from_start_to_stop(tmp_path: Path) -> None:
             await asterisk.says("200 result=-1 endpos=800", "HANGUP")
             await asterisk.expects_end()
         async with asyncio.timeout(5):
-            await engine.fallback_ready.wait()
+            await engine.prepare_fallback()
             await asyncio.gather(engine.drain(), engine.stop())
         async with database.connect() as connection:
             assert (await connection.execute(select(call.c.ended_by))).scalars().all() == ["hang_up"]
             assert (await connection.execute(select(request.c.phone))).scalars().all() == ["+79160000000"]
-    assert set(Plan.read(tmp_path / "fallback.json").audio) == {"ru", "uk", "en"}
+    assert {path.name for path in (tmp_path / "fallback").iterdir()} == {"ru", "uk", "en"}

@@ -127,6 +127,18 @@ async def test_a_machine_that_hears_all_and_sends_a_tone_never_listens(rows: Row
     assert report.active_elsewhere == 1
 
 
+async def test_an_attempt_that_we_gave_up_ourselves_is_shown_and_is_nobodys(rows: Rows) -> None:
+    busy, cancelled = rows.lead(), rows.lead()
+    rows.attempt(busy, "busy")
+    rows.attempt(busy, "cancelled")
+    rows.attempt(cancelled, "cancelled")
+    report = await count(rows)
+    assert report.dialled == Rate(1, 2)
+    assert report.person_outcomes == {"busy": 1}
+    assert report.attempt_outcomes == {"busy": 1, "cancelled": 2}
+    assert (report.attempts, report.attempts_dialled) == (3, 3)
+
+
 async def test_the_person_outcome_is_the_last_settled_one_when_nobody_answered(rows: Rows) -> None:
     lead = rows.lead()
     rows.attempt(lead, "no_answer")
