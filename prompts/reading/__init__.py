@@ -6,14 +6,13 @@ between a text and its fallback sentence, and `variables` lists what a sentence 
 
 from prompts.reading.errors import ReadingError, TemplateError
 from prompts.reading.reading import (
-    LANGUAGE_CODES,
     Part,
     read,
     read_or_fallback,
     read_parts,
     read_parts_or_fallback,
 )
-from prompts.reading.template import Kind, Variable, parse, variables
+from prompts.reading.template import LANGUAGE_CODES, Kind, Variable, parse, variables
 
 __all__ = [
     "LANGUAGE_CODES",

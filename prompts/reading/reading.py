@@ -10,12 +10,11 @@ from typing import Protocol
 from prompts.reading import values as written
 from prompts.reading.english import EnglishReader
 from prompts.reading.errors import ReadingError, TemplateError, shown
+from prompts.reading.lexicon import lexicon
 from prompts.reading.prepositions import fitted
 from prompts.reading.sentence import Place, places
 from prompts.reading.slavic_reader import SlavicReader
-from prompts.reading.template import Literal, Piece, Variable, parse
-
-LANGUAGE_CODES = ("ru", "uk", "en")
+from prompts.reading.template import LANGUAGE_CODES, Literal, Piece, Variable, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +36,10 @@ def _reader(language: str) -> Reader:
 
 
 @lru_cache(maxsize=4096)
-def _placed(text: str) -> tuple[tuple[Piece, Place | None], ...]:
+def _placed(language: str, text: str) -> tuple[tuple[Piece, Place | None], ...]:
     pieces = parse(text)
-    return tuple(zip(pieces, places(pieces), strict=True))
+    amounts = frozenset() if language == "en" else lexicon(language).grammar.parts_of_amount
+    return tuple(zip(pieces, places(pieces, amounts), strict=True))
 
 
 def read_parts(language: str, text: str, values: Mapping[str, str]) -> tuple[Part, ...]:
@@ -52,7 +52,7 @@ def read_parts(language: str, text: str, values: Mapping[str, str]) -> tuple[Par
         raise TemplateError(f"There is no language {shown(language)}.", f"Use one of {', '.join(LANGUAGE_CODES)}.")
     reader = _reader(language)
     parts: list[Part] = []
-    for piece, place in _placed(text):
+    for piece, place in _placed(language, text):
         if isinstance(piece, Literal):
             parts.append(Part(piece.text))
             continue

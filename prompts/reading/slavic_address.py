@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from prompts.reading.address_tables import RUSSIAN, UKRAINIAN, AddressWords
+from prompts.reading.addresses import AddressWords, address_tables
 from prompts.reading.cases import TABLE_ORDER, Case, Gender
 from prompts.reading.errors import ReadingError, shown
 from prompts.reading.nouns import marked, parses, phrase
 from prompts.reading.numerals import joined
-from prompts.reading.slavic import LANGUAGES, Slavic, number_words, ordinal_words
+from prompts.reading.slavic import Slavic, number_words, ordinal_words, slavic
 
-_WORDS = {"ru": RUSSIAN, "uk": UKRAINIAN}
 _LETTER = "A-Za-zА-Яа-яЁёІіЇїЄєҐґ"
 _TOKEN = re.compile(
     rf"\d+(?:[-–][{_LETTER}]+)?|[{_LETTER}](?:/|\.(?=[{_LETTER}]\b))[{_LETTER}]\b\.?"
@@ -34,7 +33,7 @@ def _spoken(code: str, value: str, case: Case) -> str:
     said: list[str] = []
     named = False
     for component in re.split(r"[,;()\n]+", value):
-        part = _Component(LANGUAGES[code], component)
+        part = _Component(slavic(code), component)
         words = part.words(Case.NOM if named else case)
         named = named or not part.is_index()
         if words:
@@ -47,7 +46,7 @@ class _Component:
 
     def __init__(self, language: Slavic, text: str) -> None:
         self.language = language
-        self.table: AddressWords = _WORDS[language.code]
+        self.table: AddressWords = address_tables(language.code)
         self.tokens = [match.group() for match in _TOKEN.finditer(text)]
         #: Whether a piece touches the one before it: the "Б" of "12Б".
         spans = [match.span() for match in _TOKEN.finditer(text)]
@@ -140,7 +139,7 @@ class _Component:
         return at == 0 or (at == 1 and self.said == ["станция"])
 
     def _letter(self, letter: str) -> str:
-        return self.language.letters.get(letter) or self.table.latin.get(letter, letter)
+        return self.language.letters.get(letter, letter)
 
     def _described(self, following: str) -> Gender | None:
         """The gender of the adjective that "Б." stands before, or None when it is an initial."""
@@ -202,7 +201,7 @@ class _Component:
             ending += " gen"
         if (form := self.table.endings.get(ending)) and written.islower():
             gender, case = form
-            self.said += ordinal_words(self.language, value, gender, Case(case)).split()
+            self.said += ordinal_words(self.language, value, gender, case).split()
             return 1
         self.said.append(number_words(self.language, value))
         self.said += [self._letter(letter) for letter in ending]

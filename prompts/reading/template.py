@@ -9,8 +9,9 @@ from functools import lru_cache
 
 from prompts.reading.cases import Case
 from prompts.reading.errors import TemplateError, shown
+from prompts.reading.wordfiles import load
 
-CURRENCIES = ("RUB", "UAH", "USD", "EUR", "GBP", "BYN", "KZT", "PLN")
+LANGUAGE_CODES = ("ru", "uk", "en")
 LONGEST_TEXT = 20_000
 
 
@@ -142,9 +143,9 @@ def _split_case(words: list[str], where: str) -> tuple[str, Case | None]:
 def _check_argument(kind: Kind, argument: str, where: str) -> None:
     match kind:
         case Kind.MONEY:
-            if argument and argument.upper() not in CURRENCIES:
+            if argument and argument.upper() not in (known := load("currencies.yaml")):
                 raise TemplateError(
-                    f"{shown(argument)} is not a known currency.", f"Use one of {', '.join(CURRENCIES)}.", where
+                    f"{shown(argument)} is not a known currency.", f"Use one of {', '.join(known)}.", where
                 )
         case Kind.COUNT:
             if not argument:
