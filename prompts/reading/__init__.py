@@ -4,7 +4,7 @@
 between a text and its fallback sentence, and `variables` lists what a sentence needs.
 """
 
-from prompts.reading.errors import ReadingError, TemplateError
+from prompts.reading.errors import ReadingError, TemplateError, UnforeseenError
 from prompts.reading.reading import (
     Part,
     read,
@@ -20,6 +20,7 @@ __all__ = [
     "Part",
     "ReadingError",
     "TemplateError",
+    "UnforeseenError",
     "Variable",
     "parse",
     "read",

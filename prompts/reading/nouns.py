@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,6 +13,7 @@ from prompts.reading.cases import CASE_OF_TAG, TABLE_ORDER, TAGS, Case, Gender
 from prompts.reading.lexicon import lexicon
 from prompts.reading.numerals import Forms
 
+_LONGEST_WORD = 100
 _ADJECTIVES = ("ADJF", "PRTF")
 #: Namesakes of everyday adjectives: "большая" is of "большой", not of "больший".
 _RARE_ADJECTIVES = frozenset({"больший", "меньший"})
@@ -25,8 +27,10 @@ def analyzer(language: str) -> Any:
 
 @lru_cache(maxsize=20_000)
 def parses(language: str, word: str) -> tuple[Any, ...]:
-    """The dictionary's readings of a word, likeliest first."""
-    return tuple(analyzer(language).parse(word.replace("’", "'").replace("ʼ", "'")))
+    """The dictionary's readings of a word, likeliest first; of a very long one, those of its end."""
+    # The dictionary takes prefixes off one by one, each a call deeper, and asks for the name of every letter.
+    known = "".join(char if unicodedata.name(char, "") else "?" for char in word[-_LONGEST_WORD:])
+    return tuple(analyzer(language).parse(known.replace("’", "'").replace("ʼ", "'")))
 
 
 def marked(parse: Any, grammeme: str) -> bool:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+from faults import AuthorError
 from prompts.reading import values as written
 from prompts.reading.english import EnglishReader
-from prompts.reading.errors import ReadingError, TemplateError, shown
+from prompts.reading.errors import ReadingError, TemplateError, UnforeseenError, shown
 from prompts.reading.lexicon import lexicon
 from prompts.reading.prepositions import fitted
 from prompts.reading.sentence import Place, places
@@ -50,6 +51,16 @@ def read_parts(language: str, text: str, values: Mapping[str, str]) -> tuple[Par
     """
     if language not in LANGUAGE_CODES:
         raise TemplateError(f"There is no language {shown(language)}.", f"Use one of {', '.join(LANGUAGE_CODES)}.")
+    try:
+        return _parts(language, text, values)
+    except AuthorError:
+        raise
+    except Exception as error:
+        # One sentence is lost, not the hotline that says it; checks tell of it as of any other fault of a text.
+        raise UnforeseenError(language, text, error) from error
+
+
+def _parts(language: str, text: str, values: Mapping[str, str]) -> tuple[Part, ...]:
     reader = _reader(language)
     parts: list[Part] = []
     for piece, place in _placed(language, text):

@@ -54,6 +54,7 @@ def places(pieces: tuple[Piece, ...], parts_of_amount: frozenset[str] = frozense
                 if before[index] in _END:
                     before = before[index + 1 :]
                     counted = ""
+                    last, joined = None, False
                     break
             before = before[-60:]
             continue

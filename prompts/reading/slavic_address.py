@@ -18,11 +18,13 @@ _TOKEN = re.compile(
     rf"|[{_LETTER}]+(?:['’ʼ-][{_LETTER}]+)*\.?|[/№]"
 )
 _LONGEST = 300
+_LONGEST_WORD = 100
 
 
 def address_words(language: Slavic, value: str, case: Case) -> str:
     """The address in words, its first part in that case; raises ReadingError when nothing in it can be said."""
-    if len(value) > _LONGEST or not any(char.isalpha() for char in value):
+    letters = any(char.isalpha() for char in value)
+    if len(value) > _LONGEST or not letters or max(map(len, value.split())) > _LONGEST_WORD:
         raise ReadingError(f"{shown(value)} is not an address.", "Write it as ул. Садовая, д. 5.")
     return _spoken(language.code, value, Case.DAT if case is Case.DIST else case)
 
