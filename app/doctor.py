@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from faults import Fault, UserError
 from ivr.asterisk import conf, program, running
+from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow, Transfer
 from ivr.settings import Site, load_site
@@ -106,6 +107,7 @@ def _flows(site: Site) -> Iterator[Finding]:
         return
     flows, faults = check_flow_files(flow_files(folder), sentences, site.settings.transfers_to)
     yield from _faults("flows", faults)
+    yield from _faults("texts", unread_texts(flows.values(), sentences))
     for number, name in site.settings.hotline.numbers.items():
         flow = flows.get(name)
         if flow is None and not faults:

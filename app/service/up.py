@@ -29,6 +29,7 @@ from faults import AuthorError, Fault, MachineError, UserError
 from ivr.asterisk import conf, program, running
 from ivr.asterisk.rotation import rotate
 from ivr.engine import Engine
+from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow
 from ivr.settings import Site, load_site
@@ -186,6 +187,8 @@ def _flows(site: Site, library: Library, console: Console) -> dict[str, Flow]:
         raise AuthorError([*faults, none])
     for fault in faults:
         console.print(f"[yellow]left out:[/yellow] {escape(str(fault))}")
+    for fault in unread_texts(flows.values(), library.sentences):
+        console.print(f"[yellow]warning:[/yellow] {escape(str(fault))} Until then its fallback is spoken.")
     for number, name in site.settings.hotline.numbers.items():
         if name not in flows:
             what = f"hotline.numbers leads {number!r} to the flow {name!r}, which is not there."
