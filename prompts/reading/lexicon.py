@@ -6,7 +6,7 @@ have: an unknown field, trait or case, a lemma that stands twice. Holds no words
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
@@ -88,7 +88,8 @@ def lexicon(code: str) -> Lexicon:
     """All of that language, "ru" or "uk"; raises WordsError with the file and line of the first fault."""
     entries = tuple(_entries(code))
     roles = {each.word: _role(each) for each in entries if "role" in each.said}
-    groups = {group: frozenset(each.word for each in entries if group in each.traits) for group in GROUPS}
+    marked = _by_trait(entries)
+    groups = {group: marked.get(group, frozenset()) for group in GROUPS}
     nouns = frozenset(each.word for each in entries if each.file == NOUNS)
     for each in entries:
         _check(each, roles)
@@ -98,9 +99,6 @@ def lexicon(code: str) -> Lexicon:
 
     def named(field: str) -> dict[str, frozenset[str]]:
         return {each.word: _nouns(each, field, groups, nouns) for each in entries if field in each.said}
-
-    def words(told: Callable[[_Entry], bool]) -> frozenset[str]:
-        return frozenset(each.word for each in entries if told(each))
 
     every = (*FIELDS,)
     kept = asked("asks", NOUNS)
@@ -120,8 +118,8 @@ def lexicon(code: str) -> Lexicon:
         fixed_for_counts=asked("next_count", PREPOSITIONS),
         clock_in=next(iter(asked("time", PREPOSITIONS).values())),
         along=next(iter(asked("along", PREPOSITIONS).values())),
-        weekdays=words(lambda each: "weekday" in each.said),
-        **_sets(entries),
+        weekdays=frozenset(each.word for each in entries if "weekday" in each.said),
+        **_sets(marked),
         **_stems(code),
     )
     return Lexicon(
@@ -129,8 +127,8 @@ def lexicon(code: str) -> Lexicon:
         irregular={each.word: _irregular(each) for each in entries if each.said.keys() & {"gender", "one", "many"}},
         count_plurals={each.word: each.said.text("counted") for each in entries if "counted" in each.said},
         locatives={each.word: each.said.text("where") for each in entries if "where" in each.said},
-        things=words(lambda each: "thing" in each.traits),
-        people=words(lambda each: "person" in each.traits),
+        things=marked.get("thing", frozenset()),
+        people=marked.get("person", frozenset()),
         weekdays=_weekdays(entries),
     )
 
@@ -207,13 +205,17 @@ def _nouns(entry: _Entry, field: str, groups: Mapping[str, frozenset[str]], noun
     return frozenset(found)
 
 
-def _sets(entries: tuple[_Entry, ...]) -> dict[str, Any]:
-    by_trait: dict[str, set[str]] = {}
+def _by_trait(entries: tuple[_Entry, ...]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
     for entry in entries:
         for trait in entry.traits:
-            by_trait.setdefault(trait, set()).add(entry.word)
+            found.setdefault(trait, set()).add(entry.word)
+    return {trait: frozenset(words) for trait, words in found.items()}
+
+
+def _sets(marked: Mapping[str, frozenset[str]]) -> dict[str, Any]:
     return {
-        each.name: frozenset(by_trait.get(each.metadata["trait"], ()))
+        each.name: marked.get(each.metadata["trait"], frozenset())
         for each in fields(Grammar)
         if "trait" in each.metadata
     }
