@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from app.vitals import Answer, ami_answers, asterisk_answers, engine_state, journal_files
 from faults import Fault, UserError
 from ivr.asterisk import conf, program, running
+from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow, Transfer
 from ivr.settings import Site, load_site
@@ -124,6 +125,7 @@ def _flows(site: Site) -> Iterator[Finding]:
         return
     flows, faults = check_flow_files(flow_files(folder), sentences, site.settings.transfers_to)
     yield from _faults("flows", faults)
+    yield from _faults("texts", unread_texts(flows.values(), sentences))
     for number, name in site.settings.hotline.numbers.items():
         flow = flows.get(name)
         if flow is None and not faults:

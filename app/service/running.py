@@ -26,6 +26,7 @@ from app.service.systemd import Systemd
 from faults import AuthorError, Fault, MachineError
 from ivr.asterisk import conf, program, running
 from ivr.engine import Engine
+from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow
 from ivr.settings import Site
@@ -192,6 +193,8 @@ def _flows(site: Site, library: Library, reporter: Reporter) -> dict[str, Flow]:
         raise AuthorError([*faults, none])
     for fault in faults:
         reporter.left_out(fault)
+    for fault in unread_texts(flows.values(), library.sentences):
+        reporter.warning(fault)
     for number, name in site.settings.hotline.numbers.items():
         if name not in flows:
             what = f"hotline.numbers leads {number!r} to the flow {name!r}, which is not there."
