@@ -20,13 +20,14 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.settings import Settings
+from outbound.attempts import Claim
 from outbound.campaigns import finish_if_done, list_campaigns
 from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.gateway.ami_protocol import NotSent
 from outbound.gateway.dialer import Dialer
 from outbound.gateway.recovery import Recovery
-from outbound.ledger import Claim, Ledger
+from outbound.ledger import Ledger
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.pacing import Pace
 from outbound.running import Open, RunningCampaigns
@@ -155,7 +156,7 @@ class Worker:
             await self._read()
         wait_s = _POLL_S if self._lines else _IDLE_POLL_S
         for line in self._in_turn():
-            if (count := self._wanted(line)) and self._dialer.ready and self._may_dial():
+            if self._clock.monotonic_s() >= self._claims_at_s(line) and (count := self._room(line)):
                 await self._claim(line, count)
         return min(wait_s, self._send())
 
@@ -194,17 +195,18 @@ class Worker:
 
     # ------------------------------------------------------------ claim
 
-    def _wanted(self, line: _Line) -> int:
-        """How many leads of a campaign are to be claimed now, so that they are there when they may leave."""
-        due_ms, soon_s = line.open.first_due_ms, self._clock.monotonic_s() + _AHEAD_S
-        if due_ms is None or due_ms > self._ledger.due_now_ms() or self._stopping:
+    def _room(self, line: _Line) -> int:
+        """How many leads of a campaign may be claimed, if some are due, so that they are there when they may leave."""
+        due_ms = line.open.first_due_ms
+        if due_ms is None or due_ms > self._ledger.due_now_ms() or len(line.ready) > _ahead(line.pace) // 2:
             return 0
-        if max(line.pace.next_s, self._trunk.next_s, line.not_before_s) > soon_s:
-            return 0
-        if len(line.ready) > _ahead(line.pace) // 2:
+        if self._stopping or not self._dialer.ready or not self._may_dial():
             return 0
         ahead = min(_ahead(line.pace) - len(line.ready), _ahead(self._trunk) - self._ready)
         return max(0, min(ahead, *self._free(line)))
+
+    def _claims_at_s(self, line: _Line) -> float:
+        return max(line.pace.next_s - _AHEAD_S / 2, self._trunk.next_s - _AHEAD_S / 2, line.not_before_s)
 
     @property
     def _ready(self) -> int:
@@ -255,14 +257,9 @@ class Worker:
                     break
                 line.pace, self._trunk = line.pace.left(now_s=now_s), self._trunk.left(now_s=now_s)
                 self._take(claim, self._dialer.attend(watch))
-            if not self._stopping and self._may_claim_soon(line):
-                waits_s.append(max(line.pace.next_s, self._trunk.next_s) - self._clock.monotonic_s() - _AHEAD_S / 2)
+            if self._room(line):
+                waits_s.append(self._claims_at_s(line) - self._clock.monotonic_s())
         return max(0.0, min(waits_s))
-
-    def _may_claim_soon(self, line: _Line) -> bool:
-        due_ms = line.open.first_due_ms
-        due = due_ms is not None and due_ms <= self._ledger.due_now_ms()
-        return due and not line.ready and min(self._free(line)) > 0 and self._dialer.ready and self._may_dial()
 
     def _take(self, claim: Claim, call: Coroutine[None, None, None]) -> None:
         """Let an attempt go on by itself to its end."""

@@ -29,7 +29,9 @@ from ivr.speech import open_library
 from outbound import campaigns
 from outbound.campaigns import Campaign, Created, Progress, Rules
 from outbound.columns import UnreadableValues, missing_columns
+from outbound.plan.decide import LeaveOut, WaitUntil
 from outbound.plan.outcome import Outcome
+from outbound.why import Why, explain
 from people import do_not_call
 from people.contacts import open_contacts
 from people.store.db import open_database
@@ -143,6 +145,34 @@ def status(name: Name, watch: Watch = False, site: SiteFolder = Path()) -> None:
     for outcome in Outcome:
         if count := progress.outcomes.get(outcome.value):
             _console.print(f"  {outcome.value:<15}{count:>8}")
+
+
+@app.command("why")
+def why_(
+    name: Name,
+    phone: Annotated[str, typer.Option(help="The person's number, as people write it.")],
+    site: SiteFolder = Path(),
+) -> None:
+    """Say why a person of a campaign is dialled now or not."""
+    loaded = load_site(site)
+    settings = loaded.settings
+    number = do_not_call.parse_phone(phone, region=settings.region)
+
+    async def work(engine: AsyncEngine) -> Why:
+        tenant, trunk = settings.tenant, settings.trunk
+        return await explain(engine, tenant=tenant, name=name, phone=number, trunk=trunk, now_ms=_now_ms())
+
+    found = _on_database(loaded, work)
+    verdict = "is dialled"
+    if isinstance(found.decision, LeaveOut):
+        verdict = "is left out"
+    elif isinstance(found.decision, WaitUntil):
+        at_ms = found.decision.at_ms
+        zone = ZoneInfo(settings.timezone)
+        until = datetime.fromtimestamp(at_ms / 1000, zone).strftime(" until %Y-%m-%d %H:%M:%S") if at_ms else ""
+        verdict = f"waits{until}"
+    _console.print(f"{number} {verdict}: {found.decision.because.value}")
+    _console.print(f"  {found.attempts} attempts, {found.spent} of them count · last outcome {found.outcome or 'none'}")
 
 
 @app.command("list")
