@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.vitals import Answer, ami_answers, asterisk_answers, engine_state, journal_files, missing
 from faults import Fault, UserError
-from ivr.asterisk import conf, program, running
+from ivr.asterisk import conf, ports, program, running
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow, Transfer
 from ivr.settings import Site, load_site
@@ -221,7 +221,7 @@ def _ports(site: Site) -> Iterator[Finding]:
         yield _ok("ports", f"SIP and AMI are held by our own Asterisk (process {ours})")
     else:
         try:
-            running.check_ports(conf.site_ports(site))
+            ports.check_ports(conf.site_ports(site))
         except UserError as error:
             yield from _faults("ports", error.faults)
         else:
@@ -229,7 +229,7 @@ def _ports(site: Site) -> Iterator[Finding]:
             yield _ok("ports", f"SIP {asterisk.sip_port} and AMI {asterisk.ami_port} are free")
     agi = site.settings.agi
     try:
-        running.check_ports(running.Ports(tcp=(("agi.port", agi.host, agi.port),)))
+        ports.check_ports(ports.Ports(tcp=(("agi.port", agi.host, agi.port),)))
     except UserError as error:
         if ours is not None or external:
             yield _ok("ports", f"AGI {agi.port} is held, by our own engine it seems")

@@ -24,7 +24,7 @@ from app.service.reporter import Reporter
 from app.service.supervision import Supervision
 from app.service.systemd import Systemd
 from faults import AuthorError, Fault, MachineError
-from ivr.asterisk import conf, program, running
+from ivr.asterisk import conf, ports, program, running
 from ivr.engine import Engine
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow
@@ -165,7 +165,7 @@ def _check(site: Site) -> None:
         raise AuthorError(faults)
     agi, ours = site.settings.agi, running.running_pid(conf.site_home(site))
     try:
-        running.check_ports(running.Ports(tcp=(("agi.port", agi.host, agi.port),)))
+        ports.check_ports(ports.Ports(tcp=(("agi.port", agi.host, agi.port),)))
     except MachineError as error:
         if ours is None:
             raise
@@ -175,7 +175,7 @@ def _check(site: Site) -> None:
         )
         raise MachineError((twice, *error.faults)) from error
     if site.settings.asterisk.mode != "external" and ours is None:
-        running.check_ports(conf.site_ports(site))
+        ports.check_ports(conf.site_ports(site))
     try:
         site.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -220,9 +220,11 @@ async def _start_asterisk(site: Site, reporter: Reporter) -> Keeper:
             raise
         with reporter.installing() as report:
             found = await asyncio.to_thread(program.install, report)
-    home, ports = conf.site_home(site), conf.site_ports(site)
-    asterisk = await running.ensure(home, found, conf.site_files(site, found), ports, grace_s=site.settings.agi.drain_s)
-    return Keeper(asterisk, lambda: running.start(home, found, ports))
+    home, needed = conf.site_home(site), conf.site_ports(site)
+    asterisk = await running.ensure(
+        home, found, conf.site_files(site, found), needed, grace_s=site.settings.agi.drain_s
+    )
+    return Keeper(asterisk, lambda: running.start(home, found, needed))
 
 
 def _spare_the_collector() -> None:

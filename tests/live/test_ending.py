@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ivr.asterisk import conf, running
+from ivr.asterisk import conf, program, running
 from ivr.settings import Site
 from tests.edges.campaign_site import CampaignSite, number, opened
 from tests.edges.waiting import until
@@ -78,6 +78,8 @@ class OnTerminal:
         if self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
+        if (left := running.adopt(conf.site_home(self._site), program.install())) is not None:
+            await left.stop()
 
 
 class OnPipe(SiteProcess):
