@@ -56,6 +56,8 @@ class Up:
     supervision: Supervision
     heartbeat: Heartbeat
     parts: ending.Parts = field(default_factory=ending.Parts)
+    #: `end` was called.
+    over: bool = False
 
     @property
     def failed(self) -> Awaitable[str]:
@@ -63,13 +65,15 @@ class Up:
         return asyncio.shield(self.supervision.failed)
 
     async def end(self, within_s: float, now: asyncio.Event | None = None) -> None:
-        """End in order; calls may finish within `within_s`, or until `now` is set. A second time nothing is left."""
+        """End in order; calls may finish within `within_s`, or until `now` is set. A second call changes nothing."""
+        if self.over:
+            return
+        self.over = True
         self.systemd.tell(STOPPING=1, EXTEND_TIMEOUT_USEC=round((within_s + ending.CLOSING_S) * 1e6))
         self.supervision.release("campaigns")
         await self.supervision.stop("engine", "link", "asterisk", "rotation", "spool", "fallback")
-        parts, self.parts = self.parts, ending.Parts()
         try:
-            await ending.end(parts, within_s=within_s, now=now or asyncio.Event())
+            await ending.end(self.parts, within_s=within_s, now=now or asyncio.Event())
         finally:
             await self.supervision.ended("campaigns", _WORKER_ENDS_S)
             await self.supervision.stop()
