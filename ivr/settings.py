@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-import phonenumbers
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
 from faults import AuthorError, Fault
-from people.numbers import Unreadable, read_phone
+from people.numbers import Unreadable, is_country, read_phone
 from prompts.languages import Language
 
 Codec = Literal["alaw", "ulaw", "g722"]
@@ -190,7 +189,7 @@ class Settings(_Section):
     @field_validator("region")
     @classmethod
     def _country(cls, value: str) -> str:
-        if value not in phonenumbers.SUPPORTED_REGIONS:
+        if not is_country(value):
             raise ValueError("is no ISO country with a telephone network, such as RU, UA, KZ or GB")
         return value
 

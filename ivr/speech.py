@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ivr.flow.graph import texts
 from ivr.flow.model import Flow, Say
 from ivr.settings import Site
 from prompts import pronunciation, sentences
 from prompts.languages import Language
-from prompts.library import Library, Speech
 from prompts.reading import variables
 from prompts.render import Spoken, sentences_of
+
+if TYPE_CHECKING:
+    from prompts.library import Library
 
 
 def open_library(site: Site) -> Library:
     """The site's voice. Raises AuthorError with every fault of the site's texts and dictionaries. Close it."""
+    # With it come numpy and the speech engines, which whoever makes no speech does without.
+    from prompts.library import Library, Speech
+
     settings = site.settings.prompts
     return Library(
         folder=site.audio,
@@ -37,6 +43,8 @@ def open_library(site: Site) -> Library:
 
 def shipped_library(folder: Path) -> Library:
     """The shipped texts in the default voices, without a site; the cache is in `folder`."""
+    from prompts.library import Library
+
     return Library(folder=folder)
 
 

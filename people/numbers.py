@@ -65,6 +65,15 @@ def dial_string(number: str, dial_format: str) -> str:
     return dial_format.format(e164=number, digits=number[1:], national=_national(number))
 
 
+def is_country(region: str) -> bool:
+    """Whether `region` is an ISO country with a numbering plan of its own."""
+    if region == "RU":
+        return True
+    from phonenumbers import SUPPORTED_REGIONS
+
+    return region in SUPPORTED_REGIONS
+
+
 def mask_phone(phone: str) -> str:
     """The number with its middle hidden: "+79161234567" -> "+7916***4567". A short number is hidden wholly."""
     if len(phone) < 10:

@@ -6,16 +6,19 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import structlog
 
 from faults import Fault, MachineError
-from prompts.engines.choice import Speaker
 from prompts.fragments import Fragment
-from prompts.library import Library
 from prompts.reading import TemplateError, variables
 from prompts.voice import FALLBACK
-from prompts.worker import Result
+
+if TYPE_CHECKING:
+    from prompts.engines.choice import Speaker
+    from prompts.library import Library
+    from prompts.worker import Result
 
 log = structlog.get_logger(__name__)
 

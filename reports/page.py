@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from prompts.languages import Language
@@ -18,7 +17,6 @@ from reports.rate import Rate
 from reports.words import Words
 
 _HERE = Path(__file__).parent
-_environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined)
 
 #: Steps of the funnel in order, with what each is a share of.
 _FUNNEL = ("dialled", "reached", "listened", "follow_up")
@@ -26,10 +24,14 @@ _FUNNEL = ("dialled", "reached", "listened", "follow_up")
 
 def render_html(report: Report, *, language: Language, title: str) -> str:
     """The whole page. `title` is the retailer's name. A warning heads it when the report contradicts itself."""
+    # Most reports go to a terminal, which needs no templates.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     w = Words(language)
     zone = ZoneInfo(report.timezone)
+    environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined)
     # The template's own names: everything it prints goes through Words, so that it holds no format of its own.
-    return _environment.get_template("page.html.j2").render(
+    return environment.get_template("page.html.j2").render(
         w=w,
         report=report,
         title=title,
