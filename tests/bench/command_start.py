@@ -1,7 +1,7 @@
 """How long a command takes to start: `python -m tests.bench.command_start [CHECKOUT]`.
 
-Ratios to a Python that does nothing, started in turn with the commands, so that they hold on any machine. With CHECKOUT,
-the folder of another release, its commands are started in turn with ours.
+Ratios to a Python that does nothing, started in turn with the commands, so that they hold on any machine. The commands
+of CHECKOUT, the folder of another release, are started in turn with ours.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def make_site(folder: Path) -> Path:
     return site
 
 
-def main() -> None:
-    checkouts = [OURS, *(Path(each).resolve() for each in sys.argv[1:] if Path(each).is_dir())]
+def main(others: Sequence[str] = ()) -> None:
+    checkouts = [OURS, *(Path(each).resolve() for each in others)]
     with tempfile.TemporaryDirectory() as folder:
         site = str(make_site(Path(folder)))
         commands = {
@@ -91,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
