@@ -104,7 +104,8 @@ def _first_cells(path: Path) -> Iterator[tuple[int, str]]:
         for number, line in read_lines(path, encoding, longest=MAX_LINE):
             if line is None:
                 yield number, "a line that is too long"
-            elif cell := re.split(r"[,;\t]", line, maxsplit=1)[0].strip().strip('"'):
+            # A letter of another code page is no digit: a no-break space, a dash.
+            elif cell := re.split(r"[,;\t]", line.replace("\ufffd", " "), maxsplit=1)[0].strip().strip('"'):
                 yield number, cell
     except OSError as error:
         fault = Fault(what=f"The file can't be read: {error.strerror}.", where=path, mend="Give one number per line.")
