@@ -1,4 +1,7 @@
-"""Where events are logged: everything as JSON lines in var/ivr.log, warnings and worse on the terminal too."""
+"""Where events are logged: everything as JSON lines in var/ivr.log, warnings and worse on the terminal too.
+
+A fault is logged with the place it came from and without the values at hand, which may be somebody's number.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,45 @@ from pathlib import Path
 
 import structlog
 
+from app.commands.console import visible
 from faults import Fault, MachineError
 
 #: The log is put aside when it is larger, and so many old ones are kept.
 _MAX_BYTES, _KEEP = 20_000_000, 5
 
+_traceback = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
+
+def _visible(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The event with nothing in it that could steer the terminal."""
+    return {key: visible(value if isinstance(value, str) else str(value)) for key, value in event.items()}
+
 
 class _File(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
         """A full disk costs lines of the log; what matters is on the terminal too, and needs no traceback beside it."""
+
+
+def _for_people() -> list[structlog.typing.Processor]:
+    """From an event to what is shown of it on the terminal."""
+    plain = structlog.dev.plain_traceback
+    renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+    return [structlog.processors.format_exc_info, _visible, renderer]
+
+
+def log_warnings() -> None:
+    """Show warnings and worse on the terminal, as a command does whose output is for its reader."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.dev.set_exc_info,
+            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
+            *_for_people(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
 
 
 def log_to(path: Path) -> None:
@@ -44,18 +77,17 @@ def log_to(path: Path) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                _traceback,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
             ],
         )
     )
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING)
-    renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     terminal.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_for_people()],
         )
     )
     logging.basicConfig(handlers=[file, terminal], level=logging.INFO, force=True)

@@ -1,4 +1,4 @@
-"""Whichever way a person's number comes in, it is that person: as a contact, on a list, as a caller, at the keyboard."""
+"""Whichever way a number comes in, it is the same person: as a contact, on a list, as a caller, at the keyboard."""
 
 from __future__ import annotations
 
