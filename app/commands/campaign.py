@@ -265,9 +265,6 @@ def _create(site: Site, name: str, contacts: Path, flow_name: str, rules: Rules)
         _console.print(f"[yellow]note:[/yellow] There is no column {variable}, which {text} needs; {escape(instead)}")
     for line, what in values.notes():
         _console.print(f"[yellow]note:[/yellow] {escape(f'{contacts}:{line}: {what}')}")
-    if not created.leads:
-        what = "Nobody in the file can be called, so the campaign was not made."
-        raise UserError(Fault(what=what, where=contacts, mend="Mend the file, then make the campaign again."))
     _console.print(f"Start it with: ivr campaign start {escape(name)}")
 
 
