@@ -19,12 +19,11 @@ from rich.markup import escape
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.commands.asterisk import install_progress
+from app.commands.bars import render_with_bar
 from app.commands.console import plain_console
 from app.commands.logs import log_to
 from app.commands.options import SiteFolder
-from app.commands.prompt import render_with_bar
 from app.doctor import Level, examine_trunk
-from app.rendering import release_finished
 from faults import AuthorError, Fault, MachineError, UserError
 from ivr.asterisk import conf, program, running
 from ivr.asterisk.rotation import rotate
@@ -34,6 +33,7 @@ from ivr.flow.model import Flow
 from ivr.settings import Site, load_site
 from ivr.speech import fixed_speech, open_library
 from outbound.gateway.ami import Ami
+from outbound.rendering import release_finished
 from outbound.worker import Worker
 from people.store.db import open_database
 from prompts.library import Library
