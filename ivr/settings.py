@@ -8,6 +8,7 @@ A site is a folder that `ivr init` makes:
 
 from __future__ import annotations
 
+import hmac
 import re
 import tomllib
 from collections.abc import Collection
@@ -21,6 +22,7 @@ from pydantic_core import ErrorDetails
 
 from faults import AuthorError, Fault
 from people.numbers import Unreadable, read_phone
+from prompts.files import read_text
 from prompts.languages import Language
 
 Codec = Literal["alaw", "ulaw", "g722"]
@@ -88,7 +90,8 @@ class Agi(_Section):
     #: Headers must be complete by then.
     header_timeout_s: float = Field(5.0, gt=0)
     #: On stop, calls in progress may finish for so long; then they are told goodbye.
-    drain_s: float = Field(30.0, ge=0)
+    #: The shipped promo lasts up to 86 s.
+    drain_s: float = Field(120.0, ge=0)
 
     @field_validator("host")
     @classmethod
@@ -227,6 +230,15 @@ class Site(BaseModel):
         return self.folder / "var"
 
     @property
+    def agi_key(self) -> str:
+        """What the site's dialplan sends to the engine with every call, so that no other program can open one.
+
+        32 hexadecimal characters, made of ami_secret, so that there is no second secret to keep.
+        """
+        secret = self.secrets.ami_secret.get_secret_value().encode()
+        return hmac.new(secret, b"ivr: the dialplan's key to the engine", "sha256").hexdigest()[:32]
+
+    @property
     def database_url(self) -> str:
         if self.settings.database:
             return self.settings.database
@@ -257,9 +269,19 @@ _MISSING = {
 }
 
 
+#: The file that ivr init makes has 6 kB.
+_MAX_BYTES = 64 * 1024
+#: tomllib needs time by the square of a dotted name's length, and can't read numbers of thousands of digits.
+_LONGEST_LINE = 2000
+
+
 def _read(path: Path, model: type[_Section]) -> tuple[_Section | None, list[Fault]]:
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text(path, at_most=_MAX_BYTES)
+        for number, written in enumerate(text.split("\n"), 1):
+            if len(written) > _LONGEST_LINE:
+                what = f"The line is longer than {_LONGEST_LINE} letters, which no setting is."
+                return None, [Fault(what=what, where=path, line=number, mend="Write one setting on each line.")]
         return model.model_validate(tomllib.loads(text)), []
     except FileNotFoundError:
         return None, [Fault(what="The file is missing.", where=path, mend=_MISSING[path.name])]

@@ -203,6 +203,7 @@ _STOPPED = {
     Ended.KEY: "stopped by a key",
     Ended.HANG_UP: "stopped by the hang-up",
     Ended.FAULT: "could not be played",
+    Ended.STOPPED: "stopped by the engine",
 }
 
 

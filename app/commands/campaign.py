@@ -151,6 +151,9 @@ def status(name: Name, watch: Watch = False, site: SiteFolder = Path()) -> None:
     campaign, outcomes = standing.campaign, standing.progress.outcomes
     _console.print(_line(standing))
     rules = campaign.rules
+    if campaign.fault is not None or rules is None:
+        _console.print(f"[red]{escape(str(campaign.fault))}[/red]")
+        return
     _console.print(
         f"  flow {escape(campaign.flow)} · {rules.channels} channels · {rules.calls_per_second:g} calls/s · rings"
         f" {rules.ring_s} s · {rules.max_attempts} attempts, {rules.retry_after_s} s apart · machines {rules.machines}"
@@ -168,12 +171,17 @@ def list_(site: SiteFolder = Path()) -> None:
     for header in ("leads", "done", "waiting", "excluded"):
         table.add_column(header, justify="right")
     zone = ZoneInfo(loaded.settings.timezone)
-    for standing in on_database(loaded, lambda engine: following.look_at_all(engine, loaded)):
+    found = on_database(loaded, lambda engine: following.look_at_all(engine, loaded))
+    for standing in found:
         campaign, progress = standing.campaign, standing.progress
         made = datetime.fromtimestamp(campaign.created_at_ms / 1000, zone).strftime("%Y-%m-%d %H:%M")
         counts = (progress.leads, progress.done, progress.waiting + progress.dialling, progress.excluded)
-        table.add_row(escape(campaign.name), campaign.state, escape(campaign.flow), made, *map(str, counts))
+        state = "not understood" if campaign.fault is not None else campaign.state
+        table.add_row(escape(campaign.name), state, escape(campaign.flow), made, *map(str, counts))
     _console.print(table)
+    for standing in found:
+        if standing.campaign.fault is not None:
+            _console.print(f"[red]{escape(str(standing.campaign.fault))}[/red]")
 
 
 def _print_made(made: Made, name: str, contacts: Path) -> None:

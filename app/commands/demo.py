@@ -20,10 +20,11 @@ from app.commands.asterisk import install_progress
 from app.commands.bars import print_rendered, speech_bar
 from app.commands.console import plain_console
 from app.commands.logs import log_to
+from app.commands.up import Terminal, TerminalReporter
 from app.demo.comparison import Line
 from app.demo.run import Onlooker, Result, run
 from app.demo.site import make_site
-from app.service.up import site_running
+from app.service.running import site_running
 from ivr.settings import Site
 from outbound.clock import Clock
 from outbound.following import Standing
@@ -45,7 +46,7 @@ def demo(
     began = time.monotonic()
     site = make_site(folder)
     log_to(site.var / "ivr.log")
-    running = functools.partial(site_running, console=console)
+    running = functools.partial(site_running, reporter=TerminalReporter(Terminal(console)))
     result = uvloop.run(run(site, running, _Terminal(console), clock=Clock()))
     _show(result, site, console)
     if result.differences:

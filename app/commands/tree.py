@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, Place] = {
         "Make a site: settings, generated secrets, flows and a place for texts and recordings.",
     ),
     "up": Place(
-        "app.service.up",
+        "app.commands.up",
         "up",
         "Take calls and dial campaigns until Ctrl-C; calls in progress may then finish. Ctrl-C again ends them.",
     ),

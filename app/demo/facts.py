@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app.demo.comparison import Line, compare_calls, compare_person, compare_report
-from app.service.up import Up
+from app.service.running import Up
 from ivr.lab.subscribers import load_subscribers
 from ivr.lab.truth import Truth
 from ivr.resources import resource_dir

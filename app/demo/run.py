@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import debroot
 from app.demo.comparison import Line
 from app.demo.facts import gather
-from app.service.up import Up
+from app.service.running import Up
 from ivr.asterisk import program
 from ivr.lab.lab import Lab
 from ivr.lab.subscribers import load_subscribers
@@ -101,7 +101,7 @@ async def run(
         async with asyncio.timeout(_PATIENCE_S):
             await asyncio.gather(lab.place_calls(), _follow(up, onlooker, clock))
             truth = await lab.calls_ended(_PATIENCE_S)
-        await up.drain(_DRAIN_S)
+        await up.end(_DRAIN_S)
         report, lines = await gather(up, CAMPAIGN, truth, now_ms=clock.now_ms())
     return Result(report=report, lines=lines)
 
