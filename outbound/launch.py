@@ -133,11 +133,15 @@ async def start(
 ) -> Started:
     """Render a campaign that is ready, then let it be dialled.
 
-    Raises UserError when it is not ready or not there, and as `render` does; then it is as it was.
+    Raises UserError when it is not ready, not there or not understood by this release, and as `render` does; then it is
+    as it was.
     """
     tenant = site.settings.tenant
+    found = await campaigns.find(database, tenant=tenant, name=name)
+    if found.fault is not None:
+        raise UserError(found.fault)
     rendered = None
-    if (await campaigns.find(database, tenant=tenant, name=name)).state == "ready":
+    if found.state == "ready":
         rendered = await render(database, site, name, library=library, told=told)
     campaign = await campaigns.change_state(database, tenant=tenant, name=name, action="start", now_ms=clock.now_ms())
     return Started(campaign=campaign, rendered=rendered)

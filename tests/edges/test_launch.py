@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
@@ -19,6 +20,7 @@ from outbound.campaigns import Rules
 from outbound.clock import Clock
 from outbound.launch import Made, Note
 from people.store.db import open_database
+from people.store.tables import campaign
 from prompts.engines.choice import engines
 from prompts.render import Told
 
@@ -114,6 +116,15 @@ async def test_a_campaign_whose_audio_can_not_be_made_is_not_started(desk: Desk)
     flow = desk.site.folder / "dialplans" / "promo.yaml"
     flow.write_text(flow.read_text("utf-8").replace("kind: promo", "kind: nothing"), "utf-8")
     with pytest.raises(AuthorError):
+        await launch.start(desk.database, desk.site, "tv", clock=CLOCK)
+    assert await desk.state() == "ready"
+
+
+async def test_a_campaign_that_this_release_does_not_understand_is_not_started(desk: Desk) -> None:
+    await desk.make("phone\n+79161234567\n")
+    async with desk.database.begin() as connection:
+        await connection.execute(update(campaign).values(rules={"weekdays": "never"}))
+    with pytest.raises(UserError, match="this release does not understand the rule"):
         await launch.start(desk.database, desk.site, "tv", clock=CLOCK)
     assert await desk.state() == "ready"
 
