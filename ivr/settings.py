@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-import phonenumbers
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
@@ -193,6 +192,9 @@ class Settings(_Section):
     @field_validator("region")
     @classmethod
     def _country(cls, value: str) -> str:
+        # Slow to import, and the region is seldom given.
+        import phonenumbers
+
         if value not in phonenumbers.SUPPORTED_REGIONS:
             raise ValueError("is no ISO country with a telephone network, such as RU, UA, KZ or GB")
         return value
