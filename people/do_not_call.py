@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,13 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Added:
+    added: int
+    #: How many different numbers were on the list already.
+    there: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Imported:
     added: int
     #: Line and reason of what is no number.
@@ -54,6 +61,21 @@ async def add(engine: AsyncEngine, *, tenant: str, phones: list[str], source: So
     statement = statement.on_conflict_do_nothing().returning(do_not_call.c.phone)
     async with engine.begin() as connection:
         return len((await connection.execute(statement, rows)).all())
+
+
+async def add_written(engine: AsyncEngine, numbers: Iterable[str], *, tenant: str, region: str, now_ms: int) -> Added:
+    """Add numbers as people write them: all, or none and UserError when one is no number."""
+    phones = list(dict.fromkeys(parse_phone(number, region=region) for number in numbers))
+    added = await add(engine, tenant=tenant, phones=phones, source="command", now_ms=now_ms)
+    return Added(added=added, there=len(phones) - added)
+
+
+async def remove_written(engine: AsyncEngine, number: str, *, tenant: str, region: str) -> str:
+    """The E.164 form of a number that is on the list no more. Raises UserError when it was not, or is no number."""
+    phone = parse_phone(number, region=region)
+    if not await remove(engine, tenant=tenant, phone=phone):
+        raise UserError(Fault(what=f"{phone} is not on the list.", mend="See it with: ivr campaign do-not-call list."))
+    return phone
 
 
 async def remove(engine: AsyncEngine, *, tenant: str, phone: str) -> bool:

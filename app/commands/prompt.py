@@ -17,12 +17,11 @@ import soundfile
 import structlog
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 import debroot
+from app.commands.bars import render_with_bar, speech_bar
 from app.commands.console import plain_console
 from app.commands.options import SiteFolder
 from app.commands.read import pair, read
@@ -39,7 +38,7 @@ from prompts.fragments import Fragment
 from prompts.languages import LANGUAGES
 from prompts.library import Library
 from prompts.reading import variables
-from prompts.render import RenderReport, Spoken, render_all, render_fragments
+from prompts.render import Spoken, render_fragments
 from prompts.voice import FALLBACK
 
 app = typer.Typer(no_args_is_help=True)
@@ -78,40 +77,6 @@ def _flows(library: Library, site: Site | None) -> Sequence[Flow]:
     return list(load_flows(folder, library.sentences).values()) if flow_files(folder) else []
 
 
-@contextmanager
-def _progress(console: Console, what: str) -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        bar.add_task(what, total=None)
-        yield bar
-
-
-def provide(library: Library, console: Console) -> None:
-    """Fetch the speech engines that are missing, with a bar. Raises MachineError when nobody can speak."""
-    with _progress(console, "Speech engines") as bar:
-        task = bar.task_ids[0]
-        library.provide(lambda what, percent: bar.update(task, description=what, completed=percent, total=100))
-
-
-def render_with_bar(library: Library, wanted: Iterator[Spoken], pin: str, console: Console) -> RenderReport:
-    """Make what is missing, with a bar, and say what it came to."""
-    provide(library, console)
-    with _progress(console, "Rendering") as bar:
-        task = bar.task_ids[0]
-        report = render_all(library, wanted, done=lambda done, of: bar.update(task, completed=done, total=of), pin=pin)
-    for language, who in report.speakers.items():
-        if who is not None:
-            console.print(f"{language}: {engines()[who.engine].title}, voice {who.voice}", highlight=False)
-    console.print(
-        f"{report.distinct} fragments: {report.made} made, {report.cached} were there, {len(report.failed)} failed; "
-        f"{report.seconds:.1f} s.",
-        highlight=False,
-    )
-    for failed in report.failed:
-        console.print(f"[red]failed:[/red] {failed.language}: {escape(failed.words)}: {escape(failed.why)}")
-    return report
-
-
 @app.command()
 def say(
     text: Annotated[str, typer.Argument(help='Key of a sentence (promo.offer), or a sentence ("{price:money}.").')],
@@ -134,7 +99,8 @@ def say(
             console.print(fragment.text, markup=False, highlight=False, soft_wrap=True)
         if fragments:
             return
-        provide(library, console)
+        with speech_bar(console) as told:
+            library.provide(told.fetching)
         report = render_fragments(library, spoken)
         if report.failed:
             raise MachineError([Fault(what=f"{each.words}: {each.why}.", mend=_ENGINES) for each in report.failed])
@@ -279,11 +245,8 @@ def show_engines(
     if install is not None:
         if install not in engines():
             raise AuthorError(Fault(what=f"There is no engine {install!r}.", mend=f"Use {', '.join(ORDER)}."))
-        with _progress(console, install) as bar:
-            task = bar.task_ids[0]
-            engines()[install].install(
-                lambda what, percent: bar.update(task, description=what, completed=percent, total=100)
-            )
+        with speech_bar(console, install) as told:
+            engines()[install].install(told.fetching)
     table = Table("engine", "language", "voices")
     # A path that is cut short leads nowhere.
     table.add_column("here", overflow="fold")
