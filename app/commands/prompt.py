@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -30,16 +30,22 @@ from ivr.flow.load import flow_files, load_flows
 from ivr.flow.model import Flow
 from ivr.resources import resource_dir
 from ivr.settings import Site, load_site
-from ivr.speech import campaign_speech, fixed_speech, open_library, shipped_library, spoken_by
-from people.contacts import Contact, open_contacts
+from ivr.speech import (
+    contacts_speech,
+    example_speech,
+    fixed_speech,
+    fragments_of,
+    open_library,
+    shipped_library,
+)
+from people.contacts import open_contacts
 from prompts.check import check as check_prompts
 from prompts.engines.choice import ORDER, engines, speakers
 from prompts.fragments import Fragment
 from prompts.languages import LANGUAGES
 from prompts.library import Library
 from prompts.reading import variables
-from prompts.render import Spoken, render_fragments
-from prompts.voice import FALLBACK
+from prompts.render import render_fragments
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(read)
@@ -61,6 +67,14 @@ def _known_language(language: str) -> str:
 
 
 Lang = Annotated[str, typer.Option("--lang", "-l", help="ru, uk or en.")]
+
+
+def _chosen(flows: Sequence[Flow], name: str) -> Flow:
+    for flow in flows:
+        if flow.name == name:
+            return flow
+    names = ", ".join(each.name for each in flows)
+    raise AuthorError(Fault(what=f"There is no flow {name!r}.", mend=f"Use one of {names}."))
 
 
 @contextmanager
@@ -90,7 +104,7 @@ def say(
     console = plain_console()
     lang = _known_language(lang)
     with _open(site) as (library, _):
-        spoken = _fragments(library, lang, text, dict(pair(each) for each in var or ()))
+        spoken = fragments_of(library, lang, text, dict(pair(each) for each in var or ()))
         if not spoken:
             raise AuthorError(
                 Fault(what="There are no words in it.", mend="Write a sentence, or a key of ivr prompt list.")
@@ -135,20 +149,6 @@ def _write(path: Path, sound: NDArray[np.int16]) -> None:
 _WAV = "Give --out a file that can be written and whose name ends in .wav."
 
 
-def _fragments(library: Library, lang: str, text: str, values: dict[str, str]) -> tuple[Fragment, ...]:
-    """The fragments of a key or a sentence; values that it lacks come from the examples of the flows."""
-    known = library.sentences.keys()
-    if text not in known and text.removesuffix(FALLBACK) not in known:
-        if re.fullmatch(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+", text):
-            raise AuthorError(Fault(what=f"There is no sentence {text}.", mend="See the keys with: ivr prompt list."))
-        return library.phrases.of_text(lang, text, values)
-    sentence = library.sentences.get(lang, text)
-    if sentence is not None and any(each.name not in values for each in variables(sentence.text)):
-        for flow in load_flows(resource_dir("dialplans"), library.sentences).values():
-            values = {**flow.variables, **values}
-    return library.phrases.fragments(lang, text, values)
-
-
 @app.command()
 def render(
     csv: Annotated[Path | None, typer.Option("--csv", help="A contacts file: what they will hear, too.")] = None,
@@ -160,24 +160,13 @@ def render(
     with _open(site) as (library, loaded):
         flows = _flows(library, loaded)
 
-        def wanted() -> Iterator[Spoken]:
-            yield from fixed_speech(library, flows)
-            if csv is not None:
-                chosen = next((each for each in flows if each.name == flow), None)
-                if chosen is None:
-                    names = ", ".join(each.name for each in flows)
-                    raise AuthorError(Fault(what=f"There is no flow {flow!r}.", mend=f"Use one of {names}."))
-                region = loaded.settings.region if loaded else "RU"
-                language = loaded.settings.language if loaded else "ru"
-                contacts = open_contacts(csv, region=region, language=language)
-                leads = (
-                    (row.language, {**row.variables, "name": row.name})
-                    for row in contacts.rows()
-                    if isinstance(row, Contact)
-                )
-                yield from campaign_speech(library, chosen, leads)
-
-        report = render_with_bar(library, wanted(), "hotline" if csv is None else "", console)
+        wanted = fixed_speech(library, flows)
+        if csv is not None:
+            region = loaded.settings.region if loaded else "RU"
+            language = loaded.settings.language if loaded else "ru"
+            contacts = open_contacts(csv, region=region, language=language)
+            wanted = chain(wanted, contacts_speech(library, _chosen(flows, flow), contacts))
+        report = render_with_bar(library, wanted, "hotline" if csv is None else "", console)
     if report.failed:
         raise typer.Exit(1)
 
@@ -188,18 +177,7 @@ def check(site: SiteFolder = Path()) -> None:
     console = plain_console()
     with _open(site) as (library, loaded):
         flows = _flows(library, loaded)
-        wanted = list(fixed_speech(library, flows))
-        for flow in flows:
-            for language in flow.languages:
-                for each in spoken_by(flow, language, flow.variables):
-                    sentence = library.sentences.get(language, each.text)
-                    if (
-                        sentence is not None
-                        and all(variable.name in each.values for variable in variables(sentence.text))
-                        and library.clips(language, each.text, each.values)
-                    ):
-                        wanted.append(each)
-        report = check_prompts(library, wanted)
+        report = check_prompts(library, list(example_speech(library, flows)))
     if report.levels is not None:
         low, high = report.levels
         console.print(
