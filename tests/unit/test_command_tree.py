@@ -28,6 +28,7 @@ HEAVY = (
     "gtts",
     "uvloop",
     "asyncpg",
+    "jinja2",
 )
 
 
@@ -53,7 +54,7 @@ def loaded(*words: str) -> set[str]:
         "from app.commands.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        f"print('LOADED', *(set(sys.modules) & set({HEAVY!r} + ('sqlalchemy', 'yaml', 'pydantic'))))"
+        f"print('LOADED', *(set(sys.modules) & {{*{HEAVY!r}, 'sqlalchemy', 'yaml', 'pydantic'}}))"
     )
     done = subprocess.run([sys.executable, "-c", code, *words], check=True, capture_output=True, text=True)
     return set(done.stdout.rpartition("LOADED")[2].split())
@@ -63,10 +64,23 @@ def test_the_list_of_commands_loads_nothing_slow() -> None:
     assert loaded("--help") == set()
 
 
-@pytest.mark.parametrize("words", [("campaign", "list"), ("campaign", "do-not-call", "list"), ("calls",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("campaign", "list"),
+        ("campaign", "status", "tv"),
+        ("campaign", "do-not-call", "list"),
+        ("calls",),
+        ("report", "tv"),
+    ],
+)
 def test_looking_at_rows_loads_nothing_slow(tmp_path: Path, words: tuple[str, ...]) -> None:
     init_site(tmp_path / "shop", {"trunk.host": "127.0.0.1"})
     site = ("--site", str(tmp_path / "shop"))
     # The first command makes the tables.
     loaded("campaign", "list", *site)
     assert not loaded(*words, *site) & set(HEAVY)
+
+
+def test_checking_flows_loads_no_rows_and_no_sound() -> None:
+    assert loaded("flow", "check") <= {"yaml", "pydantic", "pymorphy3"}
