@@ -10,7 +10,6 @@ from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Text, cast, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -18,6 +17,7 @@ from faults import AuthorError, Fault, UserError
 from ivr.settings import Outbound
 from outbound.plan.retry import Retry
 from people.contacts import Contact, ContactsFile, RefusedRow
+from people.store.dialect import upsert
 from people.store.tables import campaign, contact, lead, refused_row
 
 #: Rows per transaction: a transaction is short enough for the journal of calls in progress to get in between.
@@ -236,17 +236,16 @@ async def _add_leads(
 ) -> None:
     if not rows:
         return
-    # Both dialects have the same ON CONFLICT, each in its own insert().
-    upsert: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(contact)
-    upsert = upsert.on_conflict_do_update(
+    rows_in = upsert(contact, connection.dialect.name)
+    rows_in = rows_in.on_conflict_do_update(
         index_elements=["tenant", "phone"],
-        set_={"name": upsert.excluded.name, "language": upsert.excluded.language},
+        set_={"name": rows_in.excluded.name, "language": rows_in.excluded.language},
     ).returning(contact.c.id, contact.c.phone)
     values = [
         {"tenant": tenant, "phone": r.phone, "name": r.name, "language": r.language, "created_at_ms": now_ms}
         for r in rows
     ]
-    ids = {phone: contact_id for contact_id, phone in await connection.execute(upsert, values)}
+    ids = {phone: contact_id for contact_id, phone in await connection.execute(rows_in, values)}
     await connection.execute(
         insert(lead),
         [

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faults import AuthorError, Fault, UserError
 from people.numbers import Unreadable, read_phone
+from people.store.dialect import upsert
 from people.store.tables import do_not_call
 from prompts.files import open_file, read_lines
 
@@ -56,9 +56,8 @@ async def add(engine: AsyncEngine, *, tenant: str, phones: list[str], source: So
     """How many of `phones` (E.164) were not on the list yet."""
     if not phones:
         return 0
-    statement: Any = (sqlite if engine.dialect.name == "sqlite" else postgresql).insert(do_not_call)
     rows = [{"tenant": tenant, "phone": p, "since_ms": now_ms, "source": source} for p in dict.fromkeys(phones)]
-    statement = statement.on_conflict_do_nothing().returning(do_not_call.c.phone)
+    statement = upsert(do_not_call, engine.dialect.name).on_conflict_do_nothing().returning(do_not_call.c.phone)
     async with engine.begin() as connection:
         return len((await connection.execute(statement, rows)).all())
 
