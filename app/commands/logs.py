@@ -12,8 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from app.commands.console import visible
-from faults import Fault, MachineError
+from faults import Fault, MachineError, visible
 
 #: The log is put aside when it is larger, and so many old ones are kept.
 _MAX_BYTES, _KEEP = 20_000_000, 5
