@@ -283,17 +283,18 @@ _MISSING = {
 
 #: The file that ivr init makes has 6 kB.
 _MAX_BYTES = 64 * 1024
-#: tomllib needs time by the square of a dotted name's length, and can't read numbers of thousands of digits.
-_LONGEST_LINE = 2000
+#: tomllib needs time by the square of a dotted name's length.
+_LONGEST_NAME = 1000
 
 
 def _read(path: Path, model: type[_Section]) -> tuple[_Section | None, list[Fault]]:
     try:
         text = read_text(path, at_most=_MAX_BYTES)
         for number, written in enumerate(text.split("\n"), 1):
-            if len(written) > _LONGEST_LINE:
-                what = f"The line is longer than {_LONGEST_LINE} letters, which no setting is."
-                return None, [Fault(what=what, where=path, line=number, mend="Write one setting on each line.")]
+            name, equals, _ = written.partition("=")
+            if equals and len(name) > _LONGEST_NAME:
+                what = f"There is no setting whose name has more than {_LONGEST_NAME} letters."
+                return None, [Fault(what=what, where=path, line=number, mend="Write settings as: name = 5.")]
         return model.model_validate(tomllib.loads(text)), []
     except FileNotFoundError:
         return None, [Fault(what="The file is missing.", where=path, mend=_MISSING[path.name])]
@@ -313,6 +314,12 @@ def _read(path: Path, model: type[_Section]) -> tuple[_Section | None, list[Faul
         return None, [Fault(what="This is no TOML: it is nested too deeply.", where=path, mend=mend)]
     except ValidationError as error:
         return None, [_fault(path, text, item) for item in error.errors(include_url=False, include_input=False)]
+    except ValueError:
+        # What int() says of thousands of digits, which tomllib lets through.
+        digits = re.search(r"\d[\d_]{4000,}", text)
+        place = text.count("\n", 0, digits.start()) + 1 if digits else None
+        mend = "Write a number of a few digits."
+        return None, [Fault(what="This is no TOML: a number is too large for it.", where=path, line=place, mend=mend)]
 
 
 def _fault(path: Path, text: str, item: ErrorDetails) -> Fault:

@@ -93,7 +93,7 @@ class Recordings:
             if judged.recording is None:
                 # The synthesis is worth more than silence.
                 fault = judged.faults[0]
-                log.warning("recording_unusable", where=str(path), why=fault.what, mend=fault.mend)
+                log.warning("recording_unusable", where=fault.place, why=fault.what, mend=fault.mend)
         return self._known[path]
 
     def of(self, fragment: Fragment) -> Recording | None:
@@ -134,11 +134,12 @@ def _judge(path: Path) -> _Judged:
                 return unusable(f"can't be read: it is larger than {_MAX_BYTES // 1024**2} MB")
             file.seek(0)
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        with soundfile.SoundFile(path) as sound:
-            rate, channels = sound.samplerate, sound.channels
-            if rate > _MOST_SAMPLES_A_SECOND or channels > _MOST_CHANNELS:
-                return unusable(f"has {rate} samples a second in {channels} channels")
-            heard = _listen(sound)
+            file.seek(0)
+            with soundfile.SoundFile(file) as sound:
+                rate, channels = sound.samplerate, sound.channels
+                if rate > _MOST_SAMPLES_A_SECOND or channels > _MOST_CHANNELS:
+                    return unusable(f"has {rate} samples a second in {channels} channels")
+                heard = _listen(sound)
     except OSError as error:
         return unusable(f"can't be read: {error.strerror}")
     except soundfile.SoundFileError:
@@ -227,7 +228,7 @@ def _cut_peaks(sound: soundfile.SoundFile, peak: float) -> int:
 
 def read_recording(path: Path) -> tuple[NDArray[np.float64], int]:
     """The sound in one channel, and its rate. Raises OSError or soundfile.SoundFileError when it can't be read."""
-    with open_file(path), soundfile.SoundFile(path) as sound:
+    with open_file(path) as file, soundfile.SoundFile(file) as sound:
         blocks = sound.blocks(blocksize=sound.samplerate, dtype="float64", always_2d=True)
         mono = [block.mean(axis=1) for block in blocks]
         return (np.concatenate(mono) if mono else np.zeros(0)), sound.samplerate

@@ -17,6 +17,7 @@ from app.demo.facts import gather
 from app.service.running import Up
 from ivr.asterisk import program
 from ivr.lab.lab import Lab
+from ivr.lab.operator import operator_of
 from ivr.lab.subscribers import load_subscribers
 from ivr.resources import resource_dir
 from ivr.settings import Site
@@ -108,14 +109,9 @@ async def run(
 
 def _operator(site: Site) -> Lab:
     ports = free_ports()
-    return Lab(
-        site.var / "lab",
-        load_subscribers(resource_dir("demo") / "subscribers.csv"),
-        site_sip=("127.0.0.1", site.settings.asterisk.sip_port),
-        sip_port=site.settings.trunk.port,
-        rtp=(int(str(ports["asterisk.rtp_start"])), int(str(ports["asterisk.rtp_end"]))),
-        program=program.find(),
-    )
+    rtp = (int(str(ports["asterisk.rtp_start"])), int(str(ports["asterisk.rtp_end"])))
+    subscribers = load_subscribers(resource_dir("demo") / "subscribers.csv")
+    return operator_of(site, subscribers, rtp=rtp, program=program.find())
 
 
 async def _launch(up: Up, onlooker: Onlooker, clock: Clock) -> None:
