@@ -6,14 +6,26 @@
     ├── MachineError      the machine lacks something: a port, a package, disk, a network
     └── PeerError         Asterisk, a trunk or a database answered what it must not
 
-A module may define its own subclass; it imports nothing but the standard library.
+A module may define its own subclass; it imports nothing but the standard library. `visible` is how text that comes from
+outside is shown, in a fault and everywhere else.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+#: Control characters but for line end and tab, and those that turn the direction of writing.
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    """`text` with every character that would steer a terminal or turn the text around written out: ESC as `\\x1b`."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 @dataclass(frozen=True, kw_only=True)

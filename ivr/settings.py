@@ -9,29 +9,42 @@ A site is a folder that `ivr init` makes:
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import re
+import socket
 import tomllib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-import phonenumbers
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
 from faults import AuthorError, Fault
-from people.numbers import Unreadable, read_phone
+from people.numbers import Unreadable, is_country, read_phone
 from prompts.files import read_text
 from prompts.languages import Language
 
 Codec = Literal["alaw", "ulaw", "g722"]
 
-#: What connects to every address is no address to connect to, and FastAGI must not be offered to the whole world.
-_WILDCARDS = ("", "0.0.0.0", "::", "[::]", "*")  # noqa: S104 - refused
 #: A number inside the operator's or the retailer's own exchange.
 _INTERNAL = re.compile(r"[0-9*#]{1,15}")
 _NUMBER_FIELD = re.compile(r"\{(e164|digits|national)\}")
+
+
+def _one_address(host: str) -> str:
+    """`host`, which is connected to. Raises ValueError for one that stands for every address, however it is written."""
+    if host == "*":
+        raise ValueError("is no address; write one, such as 127.0.0.1")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), None, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return host
+    numbers = [ipaddress.ip_address(address[0]) for *_, address in found]
+    if any((getattr(each, "ipv4_mapped", None) or each).is_unspecified for each in numbers):
+        raise ValueError("stands for every address, and one is needed to connect to, such as 127.0.0.1")
+    return host
 
 
 class _Section(BaseModel):
@@ -41,7 +54,7 @@ class _Section(BaseModel):
 class Trunk(_Section):
     """The SIP peer that carries the calls. Its password is better kept as `trunk_secret` in secrets.toml."""
 
-    host: str
+    host: str = Field(min_length=1)
     port: int = Field(5060, ge=1, le=65535)
     #: Name to authenticate with; empty: the operator knows us by address.
     user: str = ""
@@ -59,6 +72,8 @@ class Trunk(_Section):
     #: The most that all campaigns together may use; each campaign has its own share (`Outbound`).
     channels: int = Field(2000, ge=1, le=2000)
     calls_per_second: float = Field(200.0, gt=0, le=200)
+
+    _host = field_validator("host")(_one_address)
 
     @field_validator("dial_format")
     @classmethod
@@ -81,7 +96,7 @@ class Hotline(_Section):
 class Agi(_Section):
     """The FastAGI server that the dialplan connects to."""
 
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(4573, ge=1, le=65535)
     #: A second engine ("host:port") that the dialplan tries when this one is away; empty: none.
     second: str = ""
@@ -93,12 +108,7 @@ class Agi(_Section):
     #: The shipped promo lasts up to 86 s.
     drain_s: float = Field(120.0, ge=0)
 
-    @field_validator("host")
-    @classmethod
-    def _one_address(cls, value: str) -> str:
-        if value in _WILDCARDS:
-            raise ValueError("the dialplan connects there, and nobody else may: write 127.0.0.1, or one address")
-        return value
+    _host = field_validator("host")(_one_address)
 
 
 class AsteriskSettings(_Section):
@@ -114,9 +124,11 @@ class AsteriskSettings(_Section):
     public_host: str = ""
     rtp_start: int = Field(10000, ge=1024, le=65535)
     rtp_end: int = Field(12000, ge=1024, le=65535)
-    ami_host: str = "127.0.0.1"
+    ami_host: str = Field("127.0.0.1", min_length=1)
     ami_port: int = Field(5038, ge=1, le=65535)
     ami_user: str = "ivr"
+
+    _hosts = field_validator("public_host", "ami_host")(_one_address)
 
     @field_validator("ami_user")
     @classmethod
@@ -193,7 +205,7 @@ class Settings(_Section):
     @field_validator("region")
     @classmethod
     def _country(cls, value: str) -> str:
-        if value not in phonenumbers.SUPPORTED_REGIONS:
+        if not is_country(value):
             raise ValueError("is no ISO country with a telephone network, such as RU, UA, KZ or GB")
         return value
 
@@ -318,9 +330,14 @@ def _fault(path: Path, text: str, item: ErrorDetails) -> Fault:
         return Fault(what=f"There is no setting {name}.", where=path, line=line, mend=mend)
     if item["type"] == "missing":
         return Fault(what=f"{name} is missing.", where=path, line=line, mend="Write it there; ivr init shows how.")
-    what = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    what = told(item)
     mend = 'Put it in quotes: "…".' if item["type"] == "string_type" else "Give another value."
     return Fault(what=f"{name}: {what}.", where=path, line=line, mend=mend)
+
+
+def told(item: ErrorDetails) -> str:
+    """What is wrong with a value, in a sentence that its name begins."""
+    return item["msg"].removeprefix("Value error, ").removeprefix("Input ")
 
 
 def _line_of(text: str, names: tuple[str, ...]) -> int | None:

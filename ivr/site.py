@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from faults import AuthorError, Fault, MachineError
 from ivr.resources import resource_dir
-from ivr.settings import Settings, Site, load_site
+from ivr.settings import Settings, Site, load_site, told
 
 _RTP_PORTS = 800
 
@@ -115,7 +115,7 @@ def settings_text(chosen: Mapping[str, object]) -> str:
     except ValidationError as error:
         raise AuthorError(
             [
-                Fault(what=f"{item['msg']}.", where=".".join(map(str, item["loc"])), mend="Give another value.")
+                Fault(what=f"{told(item)}.", where=".".join(map(str, item["loc"])), mend="Give another value.")
                 for item in error.errors(include_url=False, include_input=False)
             ]
         ) from error

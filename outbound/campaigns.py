@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
-from sqlalchemy import Text, cast, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Text, cast, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from faults import Fault, UserError
+from faults import AuthorError, Fault, UserError
 from ivr.settings import Outbound
 from outbound.plan.retry import Retry
 from people.contacts import Contact, ContactsFile, RefusedRow
+from people.store.dialect import upsert
 from people.store.tables import campaign, contact, lead, refused_row
 
 #: Rows per transaction: a transaction is short enough for the journal of calls in progress to get in between.
@@ -26,7 +26,7 @@ _BATCH = 500
 #: It is typed in commands and names files.
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 
-#: importing: the contacts file is being read, its reading was broken off, or it held nobody.
+#: importing: the contacts file is being read, or its reading was broken off.
 State = Literal["importing", "ready", "running", "paused", "stopped", "finished"]
 _STATES: tuple[str, ...] = get_args(State)
 Action = Literal["start", "pause", "resume", "stop"]
@@ -128,8 +128,8 @@ async def create(
     """A campaign in state ready with a lead for every good row of `contacts`.
 
     `told` hears of the rows read so far, `look` of each contact that is taken. Raises UserError when the name is taken
-    or is none. When it is broken off, or no row is good, the campaign stays in state importing and can't be started;
-    making it again begins afresh.
+    or is none, AuthorError when no row is good: then there is no campaign. When it is broken off, the campaign stays in
+    state importing and can't be started; making it again begins afresh.
     """
     if not _NAME.fullmatch(name):
         what = f"{name[:80]!r} is no name for a campaign."
@@ -154,9 +154,13 @@ async def create(
         refused.update(row.reason for row in bad)
         examples += bad[: 5 - len(examples)]
         told(leads + refused.total())
-    if leads:
-        async with engine.begin() as connection:
+    async with engine.begin() as connection:
+        if not leads:
+            await _forget(connection, (campaign.c.id == campaign_id,))
+        else:
             await connection.execute(update(campaign).where(campaign.c.id == campaign_id).values(state="ready"))
+    if not leads:
+        raise AuthorError(_nobody(contacts, refused, examples))
     return Created(
         campaign_id=campaign_id,
         leads=leads,
@@ -183,10 +187,7 @@ async def _begin(
     same = (campaign.c.tenant == tenant, campaign.c.name == name)
     try:
         async with engine.begin() as connection:
-            broken_off = select(campaign.c.id).where(*same, campaign.c.state == "importing").scalar_subquery()
-            for table in (lead, refused_row):
-                await connection.execute(delete(table).where(table.c.campaign_id == broken_off))
-            await connection.execute(delete(campaign).where(*same, campaign.c.state == "importing"))
+            await _forget(connection, same)
             made = await connection.scalars(
                 insert(campaign)
                 .values(
@@ -208,22 +209,43 @@ async def _begin(
         ) from error
 
 
+async def _forget(connection: AsyncConnection, which: Sequence[ColumnElement[bool]]) -> None:
+    """Take away the one campaign of `which` that was never made to the end, with all that belongs to it."""
+    unmade = (*which, campaign.c.state == "importing")
+    for table in (lead, refused_row):
+        its = select(campaign.c.id).where(*unmade).scalar_subquery()
+        await connection.execute(delete(table).where(table.c.campaign_id == its))
+    await connection.execute(delete(campaign).where(*unmade))
+
+
+def _nobody(contacts: ContactsFile, refused: Mapping[str, int], examples: Iterable[RefusedRow]) -> list[Fault]:
+    why = ", ".join(f"{reason}: {count}" for reason, count in sorted(refused.items())) or "it has no rows"
+    what = f"Nobody in the file can be called, so the campaign was not made ({why})."
+    mend = "Mend the file, then make the campaign again."
+    return [
+        Fault(what=what, where=contacts.path, mend=mend),
+        *(
+            Fault(what=f"{row.reason}: {row.detail}.", where=contacts.path, line=row.line, mend="Mend the row.")
+            for row in examples
+        ),
+    ]
+
+
 async def _add_leads(
     connection: AsyncConnection, tenant: str, campaign_id: int, rows: list[Contact], now_ms: int
 ) -> None:
     if not rows:
         return
-    # Both dialects have the same ON CONFLICT, each in its own insert().
-    upsert: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(contact)
-    upsert = upsert.on_conflict_do_update(
+    rows_in = upsert(contact, connection.dialect.name)
+    rows_in = rows_in.on_conflict_do_update(
         index_elements=["tenant", "phone"],
-        set_={"name": upsert.excluded.name, "language": upsert.excluded.language},
+        set_={"name": rows_in.excluded.name, "language": rows_in.excluded.language},
     ).returning(contact.c.id, contact.c.phone)
     values = [
         {"tenant": tenant, "phone": r.phone, "name": r.name, "language": r.language, "created_at_ms": now_ms}
         for r in rows
     ]
-    ids = {phone: contact_id for contact_id, phone in await connection.execute(upsert, values)}
+    ids = {phone: contact_id for contact_id, phone in await connection.execute(rows_in, values)}
     await connection.execute(
         insert(lead),
         [

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faults import AuthorError, Fault, UserError
 from people.numbers import Unreadable, read_phone
+from people.store.dialect import upsert
 from people.store.tables import do_not_call
 from prompts.files import open_file, read_lines
 
@@ -28,6 +28,13 @@ class Entry:
     phone: str
     since_ms: int
     source: Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Added:
+    added: int
+    #: How many different numbers were on the list already.
+    there: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +56,25 @@ async def add(engine: AsyncEngine, *, tenant: str, phones: list[str], source: So
     """How many of `phones` (E.164) were not on the list yet."""
     if not phones:
         return 0
-    statement: Any = (sqlite if engine.dialect.name == "sqlite" else postgresql).insert(do_not_call)
     rows = [{"tenant": tenant, "phone": p, "since_ms": now_ms, "source": source} for p in dict.fromkeys(phones)]
-    statement = statement.on_conflict_do_nothing().returning(do_not_call.c.phone)
+    statement = upsert(do_not_call, engine.dialect.name).on_conflict_do_nothing().returning(do_not_call.c.phone)
     async with engine.begin() as connection:
         return len((await connection.execute(statement, rows)).all())
+
+
+async def add_written(engine: AsyncEngine, numbers: Iterable[str], *, tenant: str, region: str, now_ms: int) -> Added:
+    """Add numbers as people write them: all, or none and UserError when one is no number."""
+    phones = list(dict.fromkeys(parse_phone(number, region=region) for number in numbers))
+    added = await add(engine, tenant=tenant, phones=phones, source="command", now_ms=now_ms)
+    return Added(added=added, there=len(phones) - added)
+
+
+async def remove_written(engine: AsyncEngine, number: str, *, tenant: str, region: str) -> str:
+    """The E.164 form of a number that is on the list no more. Raises UserError when it was not, or is no number."""
+    phone = parse_phone(number, region=region)
+    if not await remove(engine, tenant=tenant, phone=phone):
+        raise UserError(Fault(what=f"{phone} is not on the list.", mend="See it with: ivr campaign do-not-call list."))
+    return phone
 
 
 async def remove(engine: AsyncEngine, *, tenant: str, phone: str) -> bool:
@@ -104,7 +125,8 @@ def _first_cells(path: Path) -> Iterator[tuple[int, str]]:
         for number, line in read_lines(path, encoding, longest=MAX_LINE):
             if line is None:
                 yield number, "a line that is too long"
-            elif cell := re.split(r"[,;\t]", line, maxsplit=1)[0].strip().strip('"'):
+            # A letter of another code page is no digit: a no-break space, a dash.
+            elif cell := re.split(r"[,;\t]", line.replace("\ufffd", " "), maxsplit=1)[0].strip().strip('"'):
                 yield number, cell
     except OSError as error:
         fault = Fault(what=f"The file can't be read: {error.strerror}.", where=path, mend="Give one number per line.")

@@ -42,7 +42,7 @@ def read_phone(text: str, *, region: str) -> str | Unreadable:
         return text
     if region == "RU" and (plain := _PLAIN_IN_RUSSIA.fullmatch(text)):
         return f"+7{plain[1]}"
-    return _read_phone(text, region)
+    return _read_phone(" ".join(text.split()), region)
 
 
 @lru_cache(maxsize=4096)
@@ -62,7 +62,17 @@ def dial_string(number: str, dial_format: str) -> str:
     """
     if not _E164.fullmatch(number):
         return number
-    return dial_format.format(e164=number, digits=number[1:], national=_national(number))
+    national = _national(number) if "{national}" in dial_format else ""
+    return dial_format.format(e164=number, digits=number[1:], national=national)
+
+
+def is_country(region: str) -> bool:
+    """Whether `region` is an ISO country with a numbering plan of its own."""
+    if region == "RU":
+        return True
+    from phonenumbers import SUPPORTED_REGIONS
+
+    return region in SUPPORTED_REGIONS
 
 
 def mask_phone(phone: str) -> str:

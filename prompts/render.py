@@ -6,21 +6,38 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import structlog
 
 from faults import Fault, MachineError
-from prompts.engines.choice import Speaker
 from prompts.fragments import Fragment
-from prompts.library import Library
 from prompts.reading import TemplateError, variables
 from prompts.voice import FALLBACK
-from prompts.worker import Result
+
+if TYPE_CHECKING:
+    from prompts.engines.choice import Speaker
+    from prompts.engines.engine import Progress
+    from prompts.library import Library
+    from prompts.worker import Result
 
 log = structlog.get_logger(__name__)
 
 #: Told how many of how many different fragments are there.
 Done = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Who hears how far it is; called in the thread that works."""
+
+    #: Which speech engine is being fetched, and how many per cent of it are here.
+    fetching: Progress = lambda _what, _percent: None
+    made: Done = lambda _done, _all: None
+
+
+#: Nobody does.
+SILENT = Told()
 
 
 @dataclass(frozen=True)
@@ -64,6 +81,14 @@ def sentences_of(library: Library) -> Iterable[Spoken]:
             except TemplateError as error:
                 where = f"{sentence.where}:{sentence.line}"
                 log.warning("sentence_malformed", where=where, text=name, why=error.faults[0].what)
+
+
+def provide_and_render(
+    library: Library, wanted: Iterable[Spoken], *, pin: str = "", told: Told = SILENT
+) -> RenderReport:
+    """Fetch the speech engines that are missing, then as `render_all`. Raises MachineError when nobody can speak."""
+    library.provide(told.fetching)
+    return render_all(library, wanted, done=told.made, pin=pin)
 
 
 def render_all(library: Library, wanted: Iterable[Spoken], *, done: Done | None = None, pin: str = "") -> RenderReport:

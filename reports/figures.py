@@ -9,7 +9,7 @@ from datetime import date
 from reports.rate import Rate
 
 #: States of a campaign in which its figures can still change.
-OPEN_STATES = frozenset({"ready", "running", "paused"})
+OPEN_STATES = frozenset({"importing", "ready", "running", "paused"})
 
 #: Stands for the outcome of an attempt that is still in flight.
 IN_FLIGHT = "in_flight"

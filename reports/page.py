@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from faults import visible
 from prompts.languages import Language
 from reports.charts import NARROW, WIDE, bar, columns, curve
 from reports.consistency import verify
@@ -17,11 +18,28 @@ from reports.figures import AFTER_STEP_S, TYPED_IN, Report
 from reports.rate import Rate
 from reports.words import Words
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 _HERE = Path(__file__).parent
-_environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined)
 
 #: Steps of the funnel in order, with what each is a share of.
 _FUNNEL = ("dialled", "reached", "listened", "follow_up")
+
+
+@cache
+def _template() -> Template:
+    # Most reports go to a terminal, which needs no templates.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(_HERE)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, finalize=_shown)
+    return environment.get_template("page.html.j2")
+
+
+def _shown(value: object) -> object:
+    """What the template prints of `value`: names and titles can't turn the page's text around."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def render_html(report: Report, *, language: Language, title: str) -> str:
@@ -29,7 +47,7 @@ def render_html(report: Report, *, language: Language, title: str) -> str:
     w = Words(language)
     zone = ZoneInfo(report.timezone)
     # The template's own names: everything it prints goes through Words, so that it holds no format of its own.
-    return _environment.get_template("page.html.j2").render(
+    return _template().render(
         w=w,
         report=report,
         title=title,

@@ -19,13 +19,13 @@ from ivr.asterisk.program import find
 from ivr.asterisk.running import Home, adopt
 from ivr.lab import subscribers as subscribers_file
 from ivr.lab.lab import Lab
-from ivr.lab.subscribers import Subscriber, load_subscribers
+from ivr.lab.operator import lab_folder, operator_of
+from ivr.lab.subscribers import load_subscribers
 from ivr.lab.truth import LabCall, Truth, load_truth
-from ivr.settings import Site, load_site
+from ivr.settings import load_site
 
 app = typer.Typer(no_args_is_help=True)
 
-_LOOPBACK = ("127.0.0.1", "localhost")
 _site_option = typer.Option(Path(), "--site", help="The site whose operator the lab plays.")
 
 
@@ -38,13 +38,14 @@ def up(
     background: bool = typer.Option(False, "--background", help="Return at once; the lab runs until `ivr lab down`."),
 ) -> None:
     """Start the operator's Asterisk; shoppers in the file begin to call. Its record begins afresh."""
-    asyncio.run(_up(_make_lab(load_site(site), load_subscribers(subscribers), sip_port, _ports(rtp)), background))
+    lab = operator_of(load_site(site), load_subscribers(subscribers), rtp=_ports(rtp), sip_port=sip_port)
+    asyncio.run(_up(lab, background))
 
 
 @app.command()
 def down(site: Path = _site_option) -> None:
     """End a lab that runs in the background."""
-    home = Home(folder=_folder(load_site(site)))
+    home = Home(folder=lab_folder(load_site(site)))
     running = adopt(home, find())
     if running is None:
         put("No lab runs for this site.")
@@ -57,17 +58,13 @@ def down(site: Path = _site_option) -> None:
 def calls(site: Path = _site_option) -> None:
     """Show what the network saw: every call since the lab's start."""
     loaded = load_site(site)
-    _show(load_truth(_folder(loaded)), ZoneInfo(loaded.settings.timezone))
+    _show(load_truth(lab_folder(loaded)), ZoneInfo(loaded.settings.timezone))
 
 
 @app.command()
 def behaviours() -> None:
     """Explain the subscribers file."""
     put(subscribers_file.__doc__)
-
-
-def _folder(site: Site) -> Path:
-    return site.var / "lab"
 
 
 def _ports(text: str) -> tuple[int, int]:
@@ -79,26 +76,6 @@ def _ports(text: str) -> tuple[int, int]:
         mend = "Write the first and the last port, such as 14000-15999."
         raise AuthorError(Fault(what=f"{text!r} is no range of ports.", where="--rtp", mend=mend))
     return first, last
-
-
-def _make_lab(site: Site, subscribers: tuple[Subscriber, ...], sip_port: int, rtp: tuple[int, int]) -> Lab:
-    trunk, asterisk = site.settings.trunk, site.settings.asterisk
-    if trunk.host not in _LOOPBACK:
-        what = f"The site's trunk leads to {trunk.host}, not to a lab on this machine."
-        mend = 'For a trial, set host = "127.0.0.1" in [trunk].'
-        raise AuthorError(Fault(what=what, where=site.folder / "ivr.toml", mend=mend))
-    if asterisk.rtp_start <= rtp[1] and rtp[0] <= asterisk.rtp_end:
-        mend = f"Choose ports outside {asterisk.rtp_start}-{asterisk.rtp_end}."
-        raise AuthorError(Fault(what="The lab and the site would share ports for audio.", where="--rtp", mend=mend))
-    site_host = "127.0.0.1" if asterisk.sip_host == "0.0.0.0" else asterisk.sip_host  # noqa: S104 - only compared
-    return Lab(
-        _folder(site),
-        subscribers,
-        site_sip=(site_host, asterisk.sip_port),
-        sip_port=sip_port or trunk.port,
-        rtp=rtp,
-        credentials=(trunk.user, site.secrets.trunk_secret.get_secret_value()) if trunk.user else None,
-    )
 
 
 async def _up(lab: Lab, background: bool) -> None:

@@ -1,4 +1,7 @@
-"""Where events are logged: everything as JSON lines in var/ivr.log, warnings and worse on the terminal too."""
+"""Where events are logged: everything as JSON lines in var/ivr.log, warnings and worse on the terminal too.
+
+A fault is logged with the place it came from and without the values at hand, which may be somebody's number.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,19 @@ from typing import TextIO
 
 import structlog
 
-from faults import Fault, MachineError
+from faults import Fault, MachineError, visible
 
 #: Of one kind of warning so many are told in a row, in so many seconds; the rest are counted.
 _ROW, _ROW_S = 20, 60.0
 #: The log is put aside when it is larger, and so many old ones are kept.
 _MAX_BYTES, _KEEP = 20_000_000, 5
+
+_traceback = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
+
+def _visible(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The event with nothing in it that could steer the terminal."""
+    return {key: visible(value if isinstance(value, str) else str(value)) for key, value in event.items()}
 
 
 class _File(RotatingFileHandler):
@@ -63,6 +73,28 @@ class Rows(logging.Filter):
         return count < _ROW
 
 
+def _for_people() -> list[structlog.typing.Processor]:
+    """From an event to what is shown of it on the terminal."""
+    plain = structlog.dev.plain_traceback
+    renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+    return [structlog.processors.format_exc_info, _visible, renderer]
+
+
+def log_warnings() -> None:
+    """Show warnings and worse on the terminal, as a command does whose output is for its reader."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.dev.set_exc_info,
+            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
+            *_for_people(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
+
+
 def log_to(path: Path) -> None:
     """Log to `path` (made when missing, readable by its owner alone) and to the terminal.
 
@@ -87,18 +119,17 @@ def log_to(path: Path) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                _traceback,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
             ],
         )
     )
     terminal = _Terminal()
     terminal.setLevel(logging.WARNING)
-    renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     terminal.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_for_people()],
         )
     )
     for handler in (file, terminal):

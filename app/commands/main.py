@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 
-import structlog
 import typer
 
+from app.commands.logs import log_warnings
 from app.commands.tree import Commands
 from faults import Fault, UserError
 
@@ -46,11 +45,8 @@ def _faults(error: Exception) -> tuple[Fault, ...]:
 
 def main() -> None:
     """Run the command line. A user's error is shown as what, where and how to mend it, with exit status 1."""
-    # What a command prints is for its reader; `ivr up` logs everything to a file besides.
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-    )
+    # `ivr up` logs everything to a file besides.
+    log_warnings()
     try:
         app()
     except Exception as error:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -17,12 +17,11 @@ import soundfile
 import structlog
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 import debroot
+from app.commands.bars import render_with_bar, speech_bar
 from app.commands.console import plain_console
 from app.commands.options import SiteFolder
 from app.commands.read import pair, read
@@ -31,16 +30,22 @@ from ivr.flow.load import flow_files, load_flows
 from ivr.flow.model import Flow
 from ivr.resources import resource_dir
 from ivr.settings import Site, load_site
-from ivr.speech import campaign_speech, fixed_speech, open_library, shipped_library, spoken_by
-from people.contacts import Contact, open_contacts
+from ivr.speech import (
+    contacts_speech,
+    example_speech,
+    fixed_speech,
+    fragments_of,
+    open_library,
+    shipped_library,
+)
+from people.contacts import open_contacts
 from prompts.check import check as check_prompts
 from prompts.engines.choice import ORDER, engines, speakers
 from prompts.fragments import Fragment
 from prompts.languages import LANGUAGES
 from prompts.library import Library
 from prompts.reading import variables
-from prompts.render import RenderReport, Spoken, render_all, render_fragments
-from prompts.voice import FALLBACK
+from prompts.render import render_fragments
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(read)
@@ -64,6 +69,14 @@ def _known_language(language: str) -> str:
 Lang = Annotated[str, typer.Option("--lang", "-l", help="ru, uk or en.")]
 
 
+def _chosen(flows: Sequence[Flow], name: str) -> Flow:
+    for flow in flows:
+        if flow.name == name:
+            return flow
+    names = ", ".join(each.name for each in flows)
+    raise AuthorError(Fault(what=f"There is no flow {name!r}.", mend=f"Use one of {names}."))
+
+
 @contextmanager
 def _open(folder: Path) -> Iterator[tuple[Library, Site | None]]:
     """The site's voice; where there is no site and none is named, the shipped texts in the default voices."""
@@ -76,40 +89,6 @@ def _flows(library: Library, site: Site | None) -> Sequence[Flow]:
     """The site's flows, or the shipped ones. Raises AuthorError when they have faults."""
     folder = site.folder / "dialplans" if site else resource_dir("dialplans")
     return list(load_flows(folder, library.sentences).values()) if flow_files(folder) else []
-
-
-@contextmanager
-def _progress(console: Console, what: str) -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        bar.add_task(what, total=None)
-        yield bar
-
-
-def provide(library: Library, console: Console) -> None:
-    """Fetch the speech engines that are missing, with a bar. Raises MachineError when nobody can speak."""
-    with _progress(console, "Speech engines") as bar:
-        task = bar.task_ids[0]
-        library.provide(lambda what, percent: bar.update(task, description=what, completed=percent, total=100))
-
-
-def render_with_bar(library: Library, wanted: Iterator[Spoken], pin: str, console: Console) -> RenderReport:
-    """Make what is missing, with a bar, and say what it came to."""
-    provide(library, console)
-    with _progress(console, "Rendering") as bar:
-        task = bar.task_ids[0]
-        report = render_all(library, wanted, done=lambda done, of: bar.update(task, completed=done, total=of), pin=pin)
-    for language, who in report.speakers.items():
-        if who is not None:
-            console.print(f"{language}: {engines()[who.engine].title}, voice {who.voice}", highlight=False)
-    console.print(
-        f"{report.distinct} fragments: {report.made} made, {report.cached} were there, {len(report.failed)} failed; "
-        f"{report.seconds:.1f} s.",
-        highlight=False,
-    )
-    for failed in report.failed:
-        console.print(f"[red]failed:[/red] {failed.language}: {escape(failed.words)}: {escape(failed.why)}")
-    return report
 
 
 @app.command()
@@ -125,7 +104,7 @@ def say(
     console = plain_console()
     lang = _known_language(lang)
     with _open(site) as (library, _):
-        spoken = _fragments(library, lang, text, dict(pair(each) for each in var or ()))
+        spoken = fragments_of(library, lang, text, dict(pair(each) for each in var or ()))
         if not spoken:
             raise AuthorError(
                 Fault(what="There are no words in it.", mend="Write a sentence, or a key of ivr prompt list.")
@@ -134,7 +113,8 @@ def say(
             console.print(fragment.text, markup=False, highlight=False, soft_wrap=True)
         if fragments:
             return
-        provide(library, console)
+        with speech_bar(console) as told:
+            library.provide(told.fetching)
         report = render_fragments(library, spoken)
         if report.failed:
             raise MachineError([Fault(what=f"{each.words}: {each.why}.", mend=_ENGINES) for each in report.failed])
@@ -169,20 +149,6 @@ def _write(path: Path, sound: NDArray[np.int16]) -> None:
 _WAV = "Give --out a file that can be written and whose name ends in .wav."
 
 
-def _fragments(library: Library, lang: str, text: str, values: dict[str, str]) -> tuple[Fragment, ...]:
-    """The fragments of a key or a sentence; values that it lacks come from the examples of the flows."""
-    known = library.sentences.keys()
-    if text not in known and text.removesuffix(FALLBACK) not in known:
-        if re.fullmatch(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+", text):
-            raise AuthorError(Fault(what=f"There is no sentence {text}.", mend="See the keys with: ivr prompt list."))
-        return library.phrases.of_text(lang, text, values)
-    sentence = library.sentences.get(lang, text)
-    if sentence is not None and any(each.name not in values for each in variables(sentence.text)):
-        for flow in load_flows(resource_dir("dialplans"), library.sentences).values():
-            values = {**flow.variables, **values}
-    return library.phrases.fragments(lang, text, values)
-
-
 @app.command()
 def render(
     csv: Annotated[Path | None, typer.Option("--csv", help="A contacts file: what they will hear, too.")] = None,
@@ -194,24 +160,13 @@ def render(
     with _open(site) as (library, loaded):
         flows = _flows(library, loaded)
 
-        def wanted() -> Iterator[Spoken]:
-            yield from fixed_speech(library, flows)
-            if csv is not None:
-                chosen = next((each for each in flows if each.name == flow), None)
-                if chosen is None:
-                    names = ", ".join(each.name for each in flows)
-                    raise AuthorError(Fault(what=f"There is no flow {flow!r}.", mend=f"Use one of {names}."))
-                region = loaded.settings.region if loaded else "RU"
-                language = loaded.settings.language if loaded else "ru"
-                contacts = open_contacts(csv, region=region, language=language)
-                leads = (
-                    (row.language, {**row.variables, "name": row.name})
-                    for row in contacts.rows()
-                    if isinstance(row, Contact)
-                )
-                yield from campaign_speech(library, chosen, leads)
-
-        report = render_with_bar(library, wanted(), "hotline" if csv is None else "", console)
+        wanted = fixed_speech(library, flows)
+        if csv is not None:
+            region = loaded.settings.region if loaded else "RU"
+            language = loaded.settings.language if loaded else "ru"
+            contacts = open_contacts(csv, region=region, language=language)
+            wanted = chain(wanted, contacts_speech(library, _chosen(flows, flow), contacts))
+        report = render_with_bar(library, wanted, "hotline" if csv is None else "", console)
     if report.failed:
         raise typer.Exit(1)
 
@@ -222,18 +177,7 @@ def check(site: SiteFolder = Path()) -> None:
     console = plain_console()
     with _open(site) as (library, loaded):
         flows = _flows(library, loaded)
-        wanted = list(fixed_speech(library, flows))
-        for flow in flows:
-            for language in flow.languages:
-                for each in spoken_by(flow, language, flow.variables):
-                    sentence = library.sentences.get(language, each.text)
-                    if (
-                        sentence is not None
-                        and all(variable.name in each.values for variable in variables(sentence.text))
-                        and library.clips(language, each.text, each.values)
-                    ):
-                        wanted.append(each)
-        report = check_prompts(library, wanted)
+        report = check_prompts(library, list(example_speech(library, flows)))
     if report.levels is not None:
         low, high = report.levels
         console.print(
@@ -279,11 +223,8 @@ def show_engines(
     if install is not None:
         if install not in engines():
             raise AuthorError(Fault(what=f"There is no engine {install!r}.", mend=f"Use {', '.join(ORDER)}."))
-        with _progress(console, install) as bar:
-            task = bar.task_ids[0]
-            engines()[install].install(
-                lambda what, percent: bar.update(task, description=what, completed=percent, total=100)
-            )
+        with speech_bar(console, install) as told:
+            engines()[install].install(told.fetching)
     table = Table("engine", "language", "voices")
     # A path that is cut short leads nowhere.
     table.add_column("here", overflow="fold")

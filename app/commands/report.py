@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,14 +11,14 @@ from zoneinfo import ZoneInfo
 import typer
 
 from app.commands.console import plain_console, put
+from app.commands.database import on_database
 from faults import Fault, MachineError, UserError
-from ivr.settings import Site, load_site
+from ivr.settings import load_site
+from outbound.clock import Clock
 from people.numbers import Unreadable, read_phone
-from people.store.db import open_database
 from prompts.languages import Language
-from reports.calls import CallStory, calls_json, private, read_calls, timeline
+from reports.calls import calls_json, private, read_calls, timeline
 from reports.export import render_csv, render_json
-from reports.figures import Report
 from reports.metrics import compute_report
 from reports.page import render_html
 from reports.terminal import render_terminal
@@ -55,7 +53,16 @@ def report(
     Works while the campaign is running. No phone number appears in it.
     """
     loaded = load_site(site)
-    figures = asyncio.run(_figures(loaded, campaign))
+    figures = on_database(
+        loaded,
+        lambda engine: compute_report(
+            engine,
+            tenant=loaded.settings.tenant,
+            campaign_name=campaign,
+            zone=ZoneInfo(loaded.settings.timezone),
+            now_ms=Clock().now_ms(),
+        ),
+    )
     language: Language = loaded.settings.language if lang is None else lang.value
     title = loaded.settings.title or loaded.settings.tenant
     written = []
@@ -86,7 +93,11 @@ def calls(
 ) -> None:
     """Show what happened on each call: what was heard and for how long, which keys, who hung up."""
     loaded = load_site(site)
-    stories = asyncio.run(_calls(loaded, campaign, phone, limit))
+    tenant, number = loaded.settings.tenant, _phone(phone, loaded.settings.region) if phone is not None else None
+    stories = on_database(
+        loaded,
+        lambda engine: read_calls(engine, tenant=tenant, campaign_name=campaign, phone=number, limit=limit),
+    )
     if not show_phones:
         stories = private(stories)
     if json:
@@ -96,32 +107,11 @@ def calls(
     put("\n\n".join("\n".join(timeline(story, zone)) for story in stories) or "No calls yet.")
 
 
-async def _figures(site: Site, campaign: str) -> Report:
-    settings = site.settings
-    engine = await open_database(site.database_url)
-    try:
-        return await compute_report(
-            engine,
-            tenant=settings.tenant,
-            campaign_name=campaign,
-            zone=ZoneInfo(settings.timezone),
-            now_ms=time.time_ns() // 1_000_000,
-        )
-    finally:
-        await engine.dispose()
-
-
-async def _calls(site: Site, campaign: str | None, phone: str | None, limit: int) -> list[CallStory]:
-    if phone is not None:
-        number = read_phone(phone, region=site.settings.region)
-        if isinstance(number, Unreadable):
-            raise UserError(Fault(what=f"--phone is no number: {number.why}.", mend="Write it like +79161234567."))
-        phone = number
-    engine = await open_database(site.database_url)
-    try:
-        return await read_calls(engine, tenant=site.settings.tenant, campaign_name=campaign, phone=phone, limit=limit)
-    finally:
-        await engine.dispose()
+def _phone(text: str, region: str) -> str:
+    number = read_phone(text, region=region)
+    if isinstance(number, Unreadable):
+        raise UserError(Fault(what=f"--phone is no number: {number.why}.", mend="Write it like +79161234567."))
+    return number
 
 
 def _write(path: Path, text: str) -> Path:

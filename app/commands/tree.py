@@ -50,7 +50,7 @@ COMMANDS: Mapping[str, Place] = {
         "Show what happened on each call: what was heard and for how long, which keys, who hung up.",
     ),
     "demo": Place(
-        "app.demo.run",
+        "app.commands.demo",
         "demo",
         "Show the main job: hotline calls, a promo campaign, its report, all checked against the operator's own "
         "record.",

@@ -16,10 +16,10 @@ from rich.markup import escape
 
 import debroot
 from app.commands.asterisk import install_progress
+from app.commands.bars import render_with_bar
 from app.commands.console import plain_console
 from app.commands.logs import log_to
 from app.commands.options import SiteFolder
-from app.commands.prompt import render_with_bar
 from app.service.reporter import Reporter
 from app.service.running import site_running
 from faults import Fault

@@ -16,7 +16,6 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.doctor import Level, examine_trunk
-from app.rendering import release_finished
 from app.service import ending
 from app.service.asterisk import Keeper
 from app.service.heartbeat import Heartbeat, Watchdog
@@ -32,6 +31,7 @@ from ivr.flow.model import Flow
 from ivr.settings import Site
 from ivr.speech import fixed_speech, open_library
 from outbound.gateway.ami import Ami
+from outbound.rendering import release_finished
 from outbound.worker import Worker
 from people.store.db import open_database
 from prompts.library import Library

@@ -132,10 +132,10 @@ def operator(site: Site) -> str:
 _HOST = r"[A-Za-z0-9._:-]+|\[[0-9A-Fa-f:]+\]"
 _FORMS = {
     "trunk.host": (_HOST, "a host name or address"),
-    "trunk.user": (r"[^\s;,@:<>\"]*", "a name without spaces and punctuation"),
+    "trunk.user": (r"[^\s\x00-\x1f\x7f-\x9f;,@:<>()\[\]\\\"]*", "a name without spaces and punctuation"),
     "trunk.caller_id": (r"[0-9A-Za-z+._-]*", "a number such as +74951234567"),
     "agi.host": (_HOST, "a host name or address"),
-    "agi.second": (r"([A-Za-z0-9._-]+:\d{1,5})?", "host:port"),
+    "agi.second": (r"([A-Za-z0-9._-]+:[0-9]{1,5})?", "host:port"),
     "asterisk.sip_host": (_HOST, "an address of this machine"),
     "asterisk.public_host": (rf"({_HOST})?", "a host name or address"),
     "asterisk.ami_host": (_HOST, "an address of this machine"),

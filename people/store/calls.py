@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from sqlalchemy import JSON, Insert, bindparam, case, exists, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from people.store.dialect import upsert
 from people.store.tables import attempt, call, campaign, contact, do_not_call, journal, lead, loss, request
 from prompts.languages import Language
 
@@ -106,16 +106,15 @@ class JournalStatements:
 
     @classmethod
     def of(cls, dialect: str) -> JournalStatements:
-        upsert: Any = sqlite.insert if dialect == "sqlite" else postgresql.insert
-        ended, lost = upsert(call), upsert(loss)
+        ended, lost = upsert(call, dialect), upsert(loss, dialect)
         return cls(
-            begun=upsert(call).on_conflict_do_nothing(),
-            notes=upsert(journal).on_conflict_do_nothing(),
+            begun=upsert(call, dialect).on_conflict_do_nothing(),
+            notes=upsert(journal, dialect).on_conflict_do_nothing(),
             ended=ended.on_conflict_do_update(
                 index_elements=[call.c.id],
                 set_={name: ended.excluded[name] for name in ("ended_by", "ended_at_ms", "language")},
             ),
-            opt_outs=upsert(do_not_call).on_conflict_do_nothing(),
+            opt_outs=upsert(do_not_call, dialect).on_conflict_do_nothing(),
             requests=WRITE_REQUEST,
             # Rows count all that was lost until then, so the larger number is the later one.
             losses=lost.on_conflict_do_update(

@@ -75,7 +75,8 @@ async def open_database(url: str) -> AsyncEngine:
     rights, a file that is no database, tables of a newer release.
     """
     try:
-        engine = create_async_engine(url)
+        # What the database says of a fault goes to the log, and the rows hold people's numbers.
+        engine = create_async_engine(url, hide_parameters=True)
     except (SQLAlchemyError, ImportError) as error:
         what = f"The database can't be used: {str(error).rstrip('.')}."
         mend = "Leave it empty for SQLite in var/, or write sqlite+aiosqlite:////path/file."

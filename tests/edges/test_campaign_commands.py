@@ -95,6 +95,18 @@ def test_what_create_refuses(folder: Path, words: tuple[str, ...], message: str)
     assert "sony" not in ivr("list")
 
 
+@pytest.mark.parametrize("rows", ["", "abc,X\n"])
+def test_a_file_of_nobody_makes_no_campaign(folder: Path, rows: str) -> None:
+    (folder / "contacts.csv").write_text("phone,name\n" + rows)
+    with pytest.raises(UserError) as refused:
+        create()
+    assert "Nobody in the file can be called" in str(refused.value)
+    assert ("contacts.csv:2: invalid_number" in str(refused.value)) == bool(rows)
+    assert "sony" not in ivr("list")
+    with pytest.raises(UserError, match="There is no campaign"):
+        ivr("start", "sony")
+
+
 def test_a_campaign_is_stopped_for_good(folder: Path) -> None:
     create()
     assert "sony is stopped" in ivr("stop", "sony")

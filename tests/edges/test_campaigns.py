@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from faults import UserError
+from faults import AuthorError, UserError
 from ivr.settings import Outbound
 from outbound import campaigns
 from outbound.attempts import Claim, Settlement
@@ -126,6 +126,41 @@ async def test_an_import_that_was_broken_off_can_be_made_again(site: CampaignSit
     created = await make(site, rows)
     assert created.leads == 1200
     assert (await campaigns.count_progress(site.engine, created.campaign_id)).leads == 1200
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("phone,name\n", "Nobody in the file can be called, so the campaign was not made (it has no rows)."),
+        ("phone,name\nabc,X\n" + "1,Y\n" * 700, "was not made (invalid_number: 701)."),
+    ],
+)
+async def test_a_file_of_nobody_leaves_nothing(site: CampaignSite, text: str, message: str) -> None:
+    with pytest.raises(AuthorError) as refused:
+        await make(site, text)
+    assert message in str(refused.value)
+    assert await campaigns.list_campaigns(site.engine, tenant="shop") == []
+    async with site.engine.connect() as connection:
+        assert await connection.scalar(select(func.count()).select_from(refused_row)) == 0
+    assert (await make(site, "phone\n89161234567\n")).leads == 1
+
+
+async def test_a_file_of_nobody_names_its_first_rows(site: CampaignSite) -> None:
+    with pytest.raises(AuthorError) as refused:
+        await make(site, "phone,name\n" + "abc,X\n" * 7)
+    assert [fault.line for fault in refused.value.faults] == [None, 2, 3, 4, 5, 6]
+    assert "file.csv:2: invalid_number: " in str(refused.value)
+
+
+async def test_a_file_of_nobody_takes_nothing_from_another_campaign(site: CampaignSite) -> None:
+    await make(site, "phone\n89161234567\n123\n", name="lg")
+    with pytest.raises(AuthorError):
+        await make(site, "phone\n123\n")
+    with pytest.raises(UserError, match="already"):
+        await make(site, "phone\n123\n", name="lg")
+    assert [each.name for each in await campaigns.list_campaigns(site.engine, tenant="shop")] == ["lg"]
+    async with site.engine.connect() as connection:
+        assert await connection.scalar(select(func.count()).select_from(refused_row)) == 1
 
 
 @pytest.mark.parametrize(

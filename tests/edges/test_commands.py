@@ -154,7 +154,7 @@ def test_a_site_without_secrets(ivr: Site) -> None:
     ("data", "words"),
     [
         (b"", ":1: The first line is empty. Put the names of the columns there"),
-        (HEADER.encode(), "Nobody in the file can be called, so the campaign was not made."),
+        (HEADER.encode(), "Nobody in the file can be called, so the campaign was not made (it has no rows)."),
         ((HEADER + "12345,Иван\nабв,Пётр\n").encode(), "Nobody in the file can be called"),
         ((HEADER + GOOD).replace("phone", "fone").encode(), ":1: There is no column phone (or телефон). Found: fone,"),
         ((HEADER + GOOD).encode("utf-16-le"), ":1: This is no CSV file. In the spreadsheet, save it as CSV UTF-8."),
@@ -167,6 +167,7 @@ def test_a_contacts_file_that_makes_no_campaign(ivr: Site, data: bytes, words: s
     assert told.status == 1
     assert "tv.csv" in told.err
     assert words in told.err
+    assert "tv" not in ivr("campaign", "list").out
     # The name is still free for the file when it is mended.
     assert ivr.create("tv", (HEADER + GOOD).encode()).status == 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -11,10 +12,12 @@ import typer.main
 
 from app.commands.main import app
 from app.commands.tree import COMMANDS, Commands
+from ivr.site import init_site
 
 #: Slow to import; what no command needs that only looks at files or rows.
 HEAVY = (
     "alembic",
+    "phonenumbers",
     "numpy",
     "scipy",
     "soxr",
@@ -25,6 +28,7 @@ HEAVY = (
     "gtts",
     "uvloop",
     "asyncpg",
+    "jinja2",
 )
 
 
@@ -50,7 +54,7 @@ def loaded(*words: str) -> set[str]:
         "from app.commands.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        f"print('LOADED', *(set(sys.modules) & set({HEAVY!r} + ('sqlalchemy', 'yaml', 'pydantic'))))"
+        f"print('LOADED', *(set(sys.modules) & {{*{HEAVY!r}, 'sqlalchemy', 'yaml', 'pydantic'}}))"
     )
     done = subprocess.run([sys.executable, "-c", code, *words], check=True, capture_output=True, text=True)
     return set(done.stdout.rpartition("LOADED")[2].split())
@@ -58,3 +62,25 @@ def loaded(*words: str) -> set[str]:
 
 def test_the_list_of_commands_loads_nothing_slow() -> None:
     assert loaded("--help") == set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("campaign", "list"),
+        ("campaign", "status", "tv"),
+        ("campaign", "do-not-call", "list"),
+        ("calls",),
+        ("report", "tv"),
+    ],
+)
+def test_looking_at_rows_loads_nothing_slow(tmp_path: Path, words: tuple[str, ...]) -> None:
+    init_site(tmp_path / "shop", {"trunk.host": "127.0.0.1"})
+    site = ("--site", str(tmp_path / "shop"))
+    # The first command makes the tables.
+    loaded("campaign", "list", *site)
+    assert not loaded(*words, *site) & set(HEAVY)
+
+
+def test_checking_flows_loads_no_rows_and_no_sound() -> None:
+    assert loaded("flow", "check") <= {"yaml", "pydantic", "pymorphy3"}

@@ -6,7 +6,8 @@ import pytest
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.console import plain_console, put, visible
+from app.commands.console import plain_console, put
+from faults import visible
 
 EVIL = "a\x1b[31m\x1b]0;title\x07b\x9b2J\u202ec\ud800"
 SHOWN = r"a\x1b[31m\x1b]0;title"

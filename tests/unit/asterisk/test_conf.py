@@ -100,13 +100,16 @@ def test_the_fallback_offers_the_operator_that_there_is(number: str, dialled: st
         ("trunk.host", "a;b"),
         ("trunk.user", "u\r\ncontext=promo"),
         ("trunk.user", "u@x"),
+        ("trunk.user", "u]\x1b"),
+        ("asterisk.public_host", "h;x"),
         ("trunk.caller_id", '"a" <1>'),
         ("agi.host", "h/x,${SHELL(id)}"),
         ("agi.second", "host"),
+        ("agi.second", "host:٣"),
         ("agi.second", "h:1)\n same => n,System(id"),
         ("asterisk.ami_user", "ivr]\n[x"),
         ("asterisk.sip_host", "0.0.0.0 x"),
-        ("asterisk.ami_host", ""),
+        ("asterisk.ami_host", "127.0.0.1]"),
     ],
 )
 def test_a_setting_that_would_break_out_is_a_fault_with_its_name(name: str, value: str) -> None:

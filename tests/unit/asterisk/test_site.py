@@ -91,7 +91,14 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         (HOST | {"destinations.operator": "100&200"}, "destinations: .*is no number"),
         (HOST | {"destinations.operator": ""}, "destinations: .*is no number"),
         (HOST | {"agi.host": "0.0.0.0"}, "agi.host: "),  # noqa: S104 - is refused
-        (HOST | {"agi.host": "::"}, "agi.host: "),
+        (HOST | {"agi.host": "::"}, "agi.host: stands for every address"),
+        (HOST | {"agi.host": "0"}, "agi.host: stands for every address"),
+        (HOST | {"agi.host": "[::0]"}, "agi.host: stands for every address"),
+        (HOST | {"agi.host": "*"}, "agi.host: is no address"),
+        (HOST | {"agi.host": ""}, "agi.host: "),
+        (HOST | {"asterisk.ami_host": "::ffff:0.0.0.0"}, "asterisk.ami_host: stands for every address"),
+        (HOST | {"asterisk.public_host": "0x0"}, "asterisk.public_host: stands for every address"),
+        ({"trunk.host": "0.0.0.0"}, "trunk.host: stands for every address"),  # noqa: S104 - is refused
         (HOST | {"asterisk.ami_user": "general"}, "asterisk.ami_user: "),
     ],
 )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from pathlib import Path
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from people import numbers
 from people.contacts import Contact, open_contacts
+from people.do_not_call import parse_phone
 from people.numbers import Unreadable, dial_string, mask_phone, normal_form, read_phone
 
 
@@ -105,34 +107,60 @@ def test_a_masked_number_says_neither_the_number_nor_nothing() -> None:
     assert (mask_phone("112"), mask_phone("")) == ("***", "")
 
 
-#: Country -> its code, the prefix of its national numbers, and a mobile number of it.
-_COUNTRIES = {"RU": ("7", "8", "916"), "KZ": ("7", "8", "701"), "UA": ("380", "0", "50"), "GB": ("44", "0", "7400")}
+@dataclass(frozen=True)
+class Plan:
+    """How people of a country write one of its mobile numbers."""
+
+    code: str
+    trunk: str
+    #: What they dial before the code of a country; 00 is understood everywhere.
+    abroad: str
+    start: str
+    length: int
+
+
+_PLANS = {
+    "RU": Plan("7", "8", "810", "916", 10),
+    "KZ": Plan("7", "8", "810", "701", 10),
+    "UA": Plan("380", "0", "00", "50", 9),
+    "GB": Plan("44", "0", "00", "7400", 10),
+    "US": Plan("1", "1", "011", "415555", 10),
+}
+_BLANKS = ("", " ", "-", " - ", ".", "\u00a0", "\u202f", "\u2009", "\u2011", "\u2013", "\u200b", "\u2060")
 
 
 @st.composite
 def written(draw: st.DrawFn) -> tuple[str, str, str]:
     """A region, a number of it in E.164, and one of the ways in which networks and people write it."""
-    region = draw(st.sampled_from(sorted(_COUNTRIES)))
-    code, trunk, start = _COUNTRIES[region]
-    length = {"RU": 10, "KZ": 10, "UA": 9, "GB": 10}[region]
-    national = start + draw(st.text("0123456789", min_size=length - len(start), max_size=length - len(start)))
-    e164 = f"+{code}{national}"
-    bare = draw(st.sampled_from([e164, e164[1:], trunk + national, "00" + e164[1:]]))
-    cuts = sorted(draw(st.sets(st.integers(2, len(bare) - 1), max_size=4)))
-    blank = draw(st.sampled_from(["", " ", "-", "\u00a0", " - "]))
-    parts = [bare[a:b] for a, b in zip([0, *cuts], [*cuts, len(bare)], strict=True)]
-    return region, e164, blank.join(parts)
+    region = draw(st.sampled_from(sorted(_PLANS)))
+    plan = _PLANS[region]
+    left = plan.length - len(plan.start)
+    national = plan.start + draw(st.text("0123456789", min_size=left, max_size=left))
+    e164 = f"+{plan.code}{national}"
+    before = draw(st.sampled_from(["+" + plan.code, plan.code, plan.trunk, "00" + plan.code, plan.abroad + plan.code]))
+    cuts = sorted(draw(st.sets(st.integers(1, plan.length - 1), max_size=4)))
+    blank = draw(st.sampled_from(_BLANKS))
+    parts = [national[a:b] for a, b in zip([0, *cuts], [*cuts, plan.length], strict=True)]
+    if draw(st.booleans()):
+        parts[0] = f"({parts[0]})"
+    text = before + draw(st.sampled_from(["", " ", "-"])) + blank.join(parts)
+    around = draw(st.sampled_from(["{}", " {} ", "{}\u00a0", "\u202a{}\u202c", "\u200e{}"]))
+    if text.startswith("+") and draw(st.booleans()):
+        around = "tel:{}"
+    return region, e164, around.format(text)
 
 
+@settings(max_examples=500)
 @given(written())
 def test_a_caller_and_a_list_mean_the_same_person(each: tuple[str, str, str]) -> None:
     region, e164, text = each
     assert read_phone(text, region=region) == e164
     assert normal_form(text, region) == e164
     assert normal_form(e164, region) == e164
+    assert parse_phone(text, region=region) == e164
 
 
-@given(st.text(max_size=40), st.sampled_from(sorted(_COUNTRIES)))
+@given(st.text(max_size=40), st.sampled_from(sorted(_PLANS)))
 def test_whatever_comes_is_read_alike_or_by_nobody(text: str, region: str) -> None:
     read = read_phone(text, region=region)
     assert normal_form(text, region) == (text if isinstance(read, Unreadable) else read)

@@ -334,6 +334,7 @@ async def test_a_finished_campaign_is_final_and_a_running_one_is_so_far() -> Non
         ("running", False),
         ("paused", False),
         ("ready", False),
+        ("importing", False),
     ):
         rows = Rows()
         rows.campaign(state=state)

@@ -167,3 +167,11 @@ async def test_a_broken_rule_is_a_warning_that_cannot_be_missed(report: Report) 
         assert "противоречат" in shown
         assert "must equal" in shown
     assert "противоречат" not in render_html(report, language="ru", title="Т")
+
+
+async def test_names_from_outside_cannot_turn_the_page_around(report: Report) -> None:
+    report = replace(report, campaign="tv\u202exls.\x1b[2J")
+    html = render_html(report, language="ru", title="Техно\u202eмир\x9b")
+    assert not set(html) & set("\u202e\x1b\x9b")
+    assert r"Техно\u202eмир\x9b" in html
+    assert r"tv\u202exls.\x1b[2J" in html

@@ -43,7 +43,7 @@ def test_every_stored_value_has_a_name(language: Language) -> None:
             "reason",
             ["invalid_number", "duplicate", "unreadable", "do_not_call", "no_consent", "frequency_cap", "other"],
         ),
-        ("state", ["ready", "running", "paused", "stopped", "finished"]),
+        ("state", ["importing", "ready", "running", "paused", "stopped", "finished"]),
         ("request", ["send_address", "call_back"]),
     ):
         for name in names:

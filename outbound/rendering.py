@@ -5,32 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from rich.console import Console
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.commands.prompt import render_with_bar
 from ivr.flow.model import Flow
 from ivr.speech import campaign_speech
 from outbound.campaigns import Campaign, list_campaigns
 from people.store.tables import contact, lead
 from prompts.library import Library
 from prompts.reading import variables
-from prompts.render import RenderReport, Spoken
+from prompts.render import SILENT, RenderReport, Spoken, Told, provide_and_render
 
 #: Leads read at a time.
 _PAGE = 5000
 
 
 async def render_campaign(
-    database: AsyncEngine, library: Library, flow: Flow, campaign: Campaign, console: Console
+    database: AsyncEngine, library: Library, flow: Flow, campaign: Campaign, *, told: Told = SILENT
 ) -> RenderReport:
-    """Make what is missing, with a bar, and keep all of it in the cache under the campaign's name.
+    """Make what is missing, and keep all of it in the cache under the campaign's name.
 
     Raises MachineError when no speech engine works here or the disk is full.
     """
     wanted = await _wanted(database, library, flow, campaign)
-    return await asyncio.to_thread(render_with_bar, library, iter(wanted.values()), _pin(campaign), console)
+    return await asyncio.to_thread(provide_and_render, library, wanted.values(), pin=_pin(campaign), told=told)
 
 
 async def release_finished(database: AsyncEngine, library: Library, *, tenant: str) -> None:

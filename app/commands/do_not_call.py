@@ -1,0 +1,74 @@
+"""`ivr campaign do-not-call …`: who is never called."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.markup import escape
+
+from app.commands.console import plain_console, put
+from app.commands.database import on_database
+from app.commands.options import SiteFolder
+from ivr.settings import load_site
+from outbound.clock import Clock
+from people import do_not_call
+
+app = typer.Typer(no_args_is_help=True)
+
+#: Lines that are no numbers are shown up to so many.
+_MOST_SHOWN = 20
+
+_console = plain_console(soft_wrap=True)
+
+
+@app.command()
+def add(
+    numbers: Annotated[list[str], typer.Argument(help="Phone numbers as people write them.")], site: SiteFolder = Path()
+) -> None:
+    """Never dial these numbers again, in any campaign."""
+    loaded = load_site(site)
+    tenant, region = loaded.settings.tenant, loaded.settings.region
+    added = on_database(
+        loaded,
+        lambda engine: do_not_call.add_written(engine, numbers, tenant=tenant, region=region, now_ms=Clock().now_ms()),
+    )
+    _console.print(f"{added.added} added, {added.there} were on the list already.")
+
+
+@app.command()
+def remove(number: str, site: SiteFolder = Path()) -> None:
+    """Allow calls to a number again: only when its owner asks for it."""
+    loaded = load_site(site)
+    tenant, region = loaded.settings.tenant, loaded.settings.region
+    phone = on_database(loaded, lambda engine: do_not_call.remove_written(engine, number, tenant=tenant, region=region))
+    _console.print(f"{phone} may be called again.")
+
+
+@app.command("list")
+def list_(site: SiteFolder = Path()) -> None:
+    """Print the list, the newest first: number, since when, and how it came there."""
+    loaded = load_site(site)
+    zone = ZoneInfo(loaded.settings.timezone)
+    for entry in on_database(loaded, lambda engine: do_not_call.entries(engine, tenant=loaded.settings.tenant)):
+        since = datetime.fromtimestamp(entry.since_ms / 1000, zone).strftime("%Y-%m-%d %H:%M")
+        put(f"{entry.phone}  {since}  {entry.source}")
+
+
+@app.command("import")
+def import_(file: Path, site: SiteFolder = Path()) -> None:
+    """Add the number that begins each line of a file."""
+    loaded = load_site(site)
+    tenant, region = loaded.settings.tenant, loaded.settings.region
+    imported = on_database(
+        loaded,
+        lambda engine: do_not_call.import_file(engine, file, tenant=tenant, region=region, now_ms=Clock().now_ms()),
+    )
+    _console.print(f"{imported.added} added.")
+    for line, why in imported.refused[:_MOST_SHOWN]:
+        _console.print(f"  {escape(str(file))}:{line}: {why}")
+    if (more := len(imported.refused) - _MOST_SHOWN) > 0:
+        _console.print(f"  and {more} more lines that are no numbers")

@@ -1,0 +1,69 @@
+"""How far campaigns are: look at one, at all, or follow one to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ivr.settings import Site
+from outbound import campaigns
+from outbound.campaigns import Campaign, Progress
+from outbound.clock import Clock
+
+#: A closed port on another address may take long to say so.
+_ANSWERS_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A campaign at one moment."""
+
+    campaign: Campaign
+    progress: Progress
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody of it is dialled any more, or is still in a call."""
+        ended = self.campaign.state in ("finished", "stopped") and not self.progress.dialling
+        return ended or self.campaign.fault is not None
+
+
+async def look(database: AsyncEngine, site: Site, name: str) -> Standing:
+    """Raises UserError when there is no such campaign."""
+    campaign = await campaigns.find(database, tenant=site.settings.tenant, name=name)
+    return Standing(campaign=campaign, progress=await campaigns.count_progress(database, campaign.id))
+
+
+async def look_at_all(database: AsyncEngine, site: Site) -> list[Standing]:
+    """The site's campaigns in the order they were made."""
+    return [
+        Standing(campaign=campaign, progress=await campaigns.count_progress(database, campaign.id))
+        for campaign in await campaigns.list_campaigns(database, tenant=site.settings.tenant)
+    ]
+
+
+async def follow(
+    database: AsyncEngine, site: Site, name: str, *, clock: Clock, every_s: float = 0.5
+) -> AsyncIterator[Standing]:
+    """How the campaign stands, time and again; the last is over. Raises UserError when there is no such campaign."""
+    while True:
+        standing = await look(database, site, name)
+        yield standing
+        if standing.over:
+            return
+        await clock.sleep(every_s)
+
+
+async def engine_runs(site: Site, *, clock: Clock) -> bool:
+    """Whether the site's engine is there, without which nobody is dialled."""
+    agi = site.settings.agi
+    try:
+        async with clock.timeout(_ANSWERS_S):
+            _, writer = await asyncio.open_connection(agi.host, agi.port)
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -1,0 +1,156 @@
+"""Make, check, render and start a campaign: what a command, a page or an API asks for, each as one function.
+
+It prints nothing and opens no database. How far it is, is told to whoever listens; what came of it is returned; what is
+wrong is raised as faults.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from faults import AuthorError, Fault, UserError
+from ivr.flow.load import check_flow_files, flow_files
+from ivr.flow.model import Flow
+from ivr.settings import Site
+from ivr.speech import open_library
+from outbound import campaigns
+from outbound.campaigns import Campaign, Created, Rules
+from outbound.clock import Clock
+from outbound.columns import UnreadableValues, missing_columns
+from outbound.rendering import render_campaign
+from people.contacts import open_contacts
+from prompts.library import Library
+from prompts.render import SILENT, RenderReport, Told
+from prompts.sentences import SHIPPED, Sentences, load_sentences
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What whoever made the contacts file should know, and need not mend."""
+
+    what: str
+    #: 1-based line of the contacts file; None: it is about the file as a whole.
+    line: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    created: Created
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    campaign: Campaign
+    #: What making its audio came to; None: somebody else has made it ready meanwhile.
+    rendered: RenderReport | None
+
+
+async def create(
+    database: AsyncEngine,
+    site: Site,
+    *,
+    name: str,
+    flow: str,
+    contacts: Path,
+    rules: Rules,
+    clock: Clock,
+    told: Callable[[int], None] = lambda _: None,
+) -> Made:
+    """A campaign in state ready, and what of the contacts file people will not hear as it was meant.
+
+    `told` hears of the rows read so far. Raises UserError when the name is taken or is none, when the flow is no promo
+    flow of the site or has faults, when the file can't be read or holds nobody: then there is no campaign.
+    """
+    settings = site.settings
+    sentences = load_sentences(SHIPPED, site.folder / "prompts" / "texts")
+    chosen = promo_flow(site, flow, sentences)
+    file = open_contacts(
+        contacts, region=settings.region, language=settings.language, variables=tuple(chosen.variables)
+    )
+    values = UnreadableValues(chosen, sentences)
+    created = await campaigns.create(
+        database,
+        tenant=settings.tenant,
+        name=name,
+        flow=chosen.name,
+        main_message=chosen.main_message or "",
+        rules=rules,
+        contacts=file,
+        clock_ms=clock.now_ms,
+        told=told,
+        look=values.look,
+    )
+    notes = [Note(what=notice) for notice in created.notices]
+    for variable, text, fallback in missing_columns(chosen, sentences, file.variables, settings.language):
+        instead = f"everybody hears: {fallback}" if fallback else "nobody hears that sentence."
+        notes.append(Note(what=f"There is no column {variable}, which {text} needs; {instead}"))
+    notes += [Note(what=what, line=line) for line, what in values.notes()]
+    return Made(created=created, notes=tuple(notes))
+
+
+def promo_flow(site: Site, name: str, sentences: Sentences) -> Flow:
+    """The site's flow of this name that calls people. Raises UserError with its faults, or with the names there are."""
+    folder = site.folder / "dialplans"
+    flows, faults = check_flow_files(flow_files(folder), sentences, site.settings.transfers_to)
+    flow = flows.get(name)
+    if flow is None and faults:
+        raise AuthorError(faults)
+    promos = sorted(each.name for each in flows.values() if each.kind == "promo")
+    if flow is None or flow.kind != "promo":
+        what = f"There is no flow {name!r}." if flow is None else f"{name!r} answers callers; it is no promo flow."
+        raise UserError(Fault(what=what, where=folder, mend=f"Choose one of: {', '.join(promos) or 'none yet'}."))
+    return flow
+
+
+async def render(
+    database: AsyncEngine, site: Site, name: str, *, library: Library | None = None, told: Told = SILENT
+) -> RenderReport:
+    """Make the audio of all that the campaign's people may hear; what is there already is not made again.
+
+    `library` is the site's voice where it is open already. Raises UserError when there is no such campaign or its flow
+    has faults, MachineError when no speech engine works here or the disk is full.
+    """
+    campaign = await campaigns.find(database, tenant=site.settings.tenant, name=name)
+    with _voice(site, library) as voice:
+        flow = promo_flow(site, campaign.flow, voice.sentences)
+        return await render_campaign(database, voice, flow, campaign, told=told)
+
+
+async def start(
+    database: AsyncEngine,
+    site: Site,
+    name: str,
+    *,
+    clock: Clock,
+    library: Library | None = None,
+    told: Told = SILENT,
+) -> Started:
+    """Render a campaign that is ready, then let it be dialled.
+
+    Raises UserError when it is not ready, not there or not understood by this release, and as `render` does; then it is
+    as it was.
+    """
+    tenant = site.settings.tenant
+    found = await campaigns.find(database, tenant=tenant, name=name)
+    if found.fault is not None:
+        raise UserError(found.fault)
+    rendered = None
+    if found.state == "ready":
+        rendered = await render(database, site, name, library=library, told=told)
+    campaign = await campaigns.change_state(database, tenant=tenant, name=name, action="start", now_ms=clock.now_ms())
+    return Started(campaign=campaign, rendered=rendered)
+
+
+@contextlib.contextmanager
+def _voice(site: Site, library: Library | None) -> Iterator[Library]:
+    if library is not None:
+        yield library
+        return
+    with contextlib.closing(open_library(site)) as opened:
+        yield opened
