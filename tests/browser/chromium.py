@@ -46,7 +46,7 @@ def find_chromium() -> Browser:
     fonts.write_text(f"<fontconfig><dir>{root.folder}/usr/share/fonts</dir>{usual}</fontconfig>")
     # It starts itself anew for each tab, which the root's own loader would not survive; libraries of the machine's own
     # suite work with the machine's loader.
-    environment = {"LD_LIBRARY_PATH": str(root.libraries), "FONTCONFIG_FILE": str(fonts)}
+    environment = {"LD_LIBRARY_PATH": root.library_path, "FONTCONFIG_FILE": str(fonts)}
     executable = str(root.folder / "usr/lib/chromium/chromium-headless-shell")
     return Browser(executable=executable, environment={**os.environ, **environment})
 
