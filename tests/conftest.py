@@ -1,12 +1,15 @@
-"""Options of the whole test suite."""
+"""What every test has: the plugins of the suite, golden files, a log as it is by default."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
+
+pytest_plugins = ("tests.kinds", "tests.budget", "tests.whole_run", "tests.left_behind", "pytester")
 
 # A busy machine is no failure, and a run finds what the run before it found.
 settings.register_profile("suite", deadline=None, derandomize=True)
@@ -31,3 +34,10 @@ def golden(request: pytest.FixtureRequest) -> Golden:
         assert text == path.read_text("utf-8"), f"{path.name} differs; if that is right: pytest --refresh-golden"
 
     return compare
+
+
+@pytest.fixture(autouse=True)
+def default_log() -> Iterator[None]:
+    """A command that a test ran in this process has set up its own log: the next test does not inherit it."""
+    yield
+    structlog.reset_defaults()

@@ -1,4 +1,4 @@
-"""What live tests share: a real Asterisk, free ports, sites as `ivr init` makes them. All are marked `live`."""
+"""What live tests share: a real Asterisk, free ports, sites as `ivr init` makes them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,6 @@ from ivr.asterisk import conf, program, running
 from ivr.settings import Site
 from ivr.site import free_ports, init_site
 from tests.live.site_process import run_ivr, share_audio
-
-_HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if _HERE in item.path.parents:
-            item.add_marker(pytest.mark.live)
 
 
 class MakeSite(Protocol):
