@@ -16,6 +16,7 @@ from typing import Self
 
 from ivr.asterisk import conf, program, running
 from ivr.settings import Site, load_site
+from tests.live.shared_asterisk import kill
 
 UP, DOWN = "The site is up.", "The site is down."
 
@@ -45,7 +46,7 @@ class SiteProcess:
         await self.ended()
         left = running.adopt(conf.site_home(self.site), program.install())
         if left is not None:
-            await left.stop()
+            await kill(left)
 
     async def start(self) -> None:
         """Start it; `prints(UP)` tells that it is ready."""

@@ -16,7 +16,7 @@ from outbound.gateway.ami import Ami
 from outbound.worker import Worker
 from tests.edges.campaign_site import CampaignSite, number, opened
 from tests.edges.waiting import until
-from tests.live.conftest import MakeSite
+from tests.live.conftest import MakeSite, SharedSite
 from tests.live.short_engine import engine
 from tests.live.sip_peer import Plan, SipPeer
 
@@ -68,13 +68,9 @@ OUTCOMES = [
 ]
 
 
-async def test_every_outcome_by_events_and_by_records(
-    make_site: MakeSite, start_asterisk: Start, tmp_path: Path
-) -> None:
+async def test_every_outcome_by_events_and_by_records(shared: SharedSite, tmp_path: Path) -> None:
     """The same calls twice: with the engine watching, and with the engine away from the dial to the end."""
-    async with SipPeer() as peer, opened(tmp_path) as campaign:
-        site = make_site(trunk_port=peer.port)
-        await start_asterisk(site)
+    async with shared() as (peer, site), opened(tmp_path) as campaign:
         for n, (plan, _) in enumerate(OUTCOMES):
             peer.expect(number(n), plan, plan)
         async with engine(site):
@@ -124,11 +120,9 @@ async def test_a_link_cut_and_a_restart_of_the_engine_dial_nobody_twice(
     assert {row.outcome for row in attempts} == {"human"}
 
 
-async def test_machines_and_people_are_told_apart(make_site: MakeSite, start_asterisk: Start, tmp_path: Path) -> None:
+async def test_machines_and_people_are_told_apart(shared: SharedSite, tmp_path: Path) -> None:
     """By AMD on real audio: a machine talks on, a person says a word, and one who says nothing is a person."""
-    async with SipPeer() as peer, opened(tmp_path) as campaign:
-        site = make_site(trunk_port=peer.port)
-        await start_asterisk(site)
+    async with shared() as (peer, site), opened(tmp_path) as campaign:
         for n, plan in enumerate((Plan(speech_ms=8000), Plan(speech_ms=600), Plan())):
             peer.expect(number(n), plan)
         async with engine(site):
