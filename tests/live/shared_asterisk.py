@@ -35,6 +35,13 @@ async def kill(asterisk: running.Running) -> None:
     await asterisk.wait()
 
 
+async def kill_in(*folders: Path) -> None:
+    """End whichever Asterisk still runs in these folders."""
+    for folder in folders:
+        if left := running.adopt(running.Home(folder=folder), program.install()):
+            await kill(left)
+
+
 @dataclass
 class SharedAsterisks:
     """Sites whose Asterisk runs until `close`."""
