@@ -21,6 +21,8 @@ Golden = Callable[[Path, str], None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--refresh-golden", action="store_true", help="write the golden files anew; read the diff")
+    parser.addoption("--chaos-seconds", type=float, default=600, help="make chaos: begin campaigns for so long")
+    parser.addoption("--chaos-seed", type=int, default=1, help="make chaos: the first campaign's seed")
 
 
 @pytest.fixture
