@@ -86,17 +86,14 @@ class Run:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         seconds = time.monotonic() - self.begun
-        part = Part(
-            counts=_counts(session.config),
-            seconds=seconds,
-            fair_s=seconds * len(self.slow) / sum(self.slow) if self.slow else seconds,
-        )
-        stored = session.config.cache.get(_CACHE, {}) if session.config.cache else {}
-        stored = {name: one for name, one in stored.items() if int(name) < self.number} | {
-            str(self.number): asdict(part)
-        }
-        if session.config.cache:
-            session.config.cache.set(_CACHE, stored)
+        fair_s = seconds * len(self.slow) / sum(self.slow) if self.slow else seconds
+        part = Part(counts=_counts(session.config), seconds=seconds, fair_s=fair_s)
+        cache = session.config.cache
+        stored = cache.get(_CACHE, {}) if cache else {}
+        stored = {name: one for name, one in stored.items() if int(name) < self.number}
+        stored[str(self.number)] = asdict(part)
+        if cache:
+            cache.set(_CACHE, stored)
         self.parts = {name: Part(**one) for name, one in stored.items()}
         if self.number == self.count:
             for wrong in judge(self.parts, self.count, float(os.environ.get(VARIABLE, WHOLE_S))):
@@ -109,9 +106,8 @@ class Run:
         for name, part in self.parts.items():
             terminalreporter.line(f"{name} of {self.count}: {part}")
         if self.number == self.count:
-            seconds, fair_s = (
-                sum(getattr(part, name) for part in self.parts.values()) for name in ("seconds", "fair_s")
-            )
+            seconds = sum(part.seconds for part in self.parts.values())
+            fair_s = sum(part.fair_s for part in self.parts.values())
             terminalreporter.line(f"together: {seconds:.0f} s, as on two idle cores {fair_s:.0f} s of {WHOLE_S:.0f} s")
 
 

@@ -48,6 +48,18 @@ def test_a_test_without_one_kind_is_no_test(suite: pytest.Pytester, marks: str) 
     assert "test_one" not in result.stderr.str()
 
 
+def test_a_file_names_its_kind_and_a_folder_has_a_conftest(
+    suite: pytest.Pytester, request: pytest.FixtureRequest
+) -> None:
+    (mark,) = [mark.name for mark in request.node.iter_markers() if mark.name in KINDS]
+    assert mark == "edges", "this file says so itself; its folder says pure"
+    # Folders with rules of their own beside those of the suite.
+    for name in ("one", "other"):
+        suite.mkdir(name).joinpath("conftest.py").write_text("import pytest\n")
+        suite.path.joinpath(name, f"test_{name}.py").write_text("import pytest\n@pytest.mark.pure\ndef test(): pass\n")
+    suite.runpytest_subprocess("one", "other").assert_outcomes(passed=2)
+
+
 def test_a_test_that_takes_longer_than_it_may_fails(suite: pytest.Pytester) -> None:
     suite.makepyfile("""
         import time, pytest
