@@ -27,9 +27,16 @@ class Fault:
     #: 1-based line in `where`; None for the file as a whole.
     line: int | None = None
 
+    @property
+    def place(self) -> str:
+        """Where it is, as a terminal can show it: FILE:LINE, FILE or ""."""
+        # The name of a file may hold anything, such as letters in a code page of old, or what turns a terminal red.
+        where = "" if self.where is None else str(self.where)
+        shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in where)
+        return f"{shown}:{self.line}" if shown and self.line else shown
+
     def __str__(self) -> str:
-        place = "" if self.where is None else f"{self.where}:{self.line}: " if self.line else f"{self.where}: "
-        return f"{place}{self.what} {self.mend}"
+        return f"{self.place}: {self.what} {self.mend}" if self.place else f"{self.what} {self.mend}"
 
 
 class UserError(Exception):

@@ -10,12 +10,14 @@ import shutil
 import socket
 import stat
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from app.vitals import Answer, ami_answers, asterisk_answers, engine_state, journal_files
 from faults import Fault, UserError
 from ivr.asterisk import conf, program, running
 from ivr.flow.load import check_flow_files, flow_files
@@ -27,6 +29,9 @@ from prompts.sentences import SHIPPED, load_sentences
 
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with, not bound to
 _FREE_FAIL, _FREE_WARN = 200_000_000, 1_000_000_000
+#: How long one look may take.
+_PATIENCE_S = 20.0
+_HANGS = "Look at the disk and the name server of the machine; another program may hold the database locked."
 #: Of Asterisk for one call: SIP and two RTP sockets, a timer, an AGI link; and what both need without calls.
 _FILES_PER_CALL, _FILES_AT_REST = 8, 300
 
@@ -57,16 +62,29 @@ def examine(folder: Path) -> Iterator[Finding]:
         yield from _asterisk(None)
         return
     yield _ok("settings", f"{site.folder / 'ivr.toml'}: tenant {site.settings.tenant}")
-    yield from _secrets(site)
-    yield from _flows(site)
-    yield from _speech(site)
-    yield from _disk(site)
-    yield from _database(site)
-    yield from _asterisk(site)
-    yield from _ports(site)
-    yield from examine_trunk(site)
-    yield from _room(site)
-    yield from _clock(site)
+    for topic, look in _LOOKS.items():
+        yield from _within(_PATIENCE_S, topic, look, site)
+
+
+def _within(seconds: float, topic: str, look: Callable[[Site], Iterable[Finding]], site: Site) -> list[Finding]:
+    """What a look finds; a finding that it hangs when it does not come to its end in time."""
+    found: list[list[Finding] | Exception] = []
+
+    def run() -> None:
+        try:
+            found.append(list(look(site)))
+        except Exception as error:
+            found.append(error)
+
+    # Its thread is left behind when it hangs, on a dead disk or name server; it keeps nobody from ending.
+    looking = threading.Thread(target=run, name=f"doctor-{topic}", daemon=True)
+    looking.start()
+    looking.join(seconds)
+    if not found:
+        return [_fail(topic, f"Looking at it came to no end within {seconds:g} s.", _HANGS)]
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]
 
 
 def _ok(topic: str, what: str) -> Finding:
@@ -194,7 +212,7 @@ def _ports(site: Site) -> Iterator[Finding]:
     external = site.settings.asterisk.mode == "external"
     ours = running.running_pid(conf.site_home(site))
     if external:
-        yield from _external_ami(site)
+        pass
     elif ours is not None:
         yield _ok("ports", f"SIP and AMI are held by our own Asterisk (process {ours})")
     else:
@@ -217,16 +235,50 @@ def _ports(site: Site) -> Iterator[Finding]:
         yield _ok("ports", f"AGI {agi.port} is free")
 
 
-def _external_ami(site: Site) -> Iterator[Finding]:
-    asterisk = site.settings.asterisk
-    try:
-        with socket.create_connection((asterisk.ami_host, asterisk.ami_port), timeout=3) as link:
-            banner = link.recv(64).decode("utf-8", "replace").strip()
-    except OSError as error:
-        mend = "Start that Asterisk, or correct ami_host and ami_port in ivr.toml."
-        yield _fail("ami", f"{asterisk.ami_host}:{asterisk.ami_port} does not answer: {error}.", mend)
+def _engine(site: Site) -> Iterator[Finding]:
+    """Whether what should run does, and answers."""
+    engine, asterisk = engine_state(site), asterisk_answers(site)
+    pid = running.running_pid(conf.site_home(site))
+    if engine is Answer.HANGS:
+        what = "The engine does not move; callers hear the fallback."
+        yield _fail("engine", what, "End ivr up (kill -9 if it must be) and start it again; see var/ivr.log.")
+    elif engine is Answer.GOOD:
+        yield _ok("engine", "runs")
+    elif asterisk is Answer.AWAY:
+        yield _ok("engine", "does not run; it starts with: ivr up")
     else:
-        yield _ok("ami", banner)
+        what = "The engine does not run, but its Asterisk does: callers hear the fallback."
+        yield _warn("engine", what, "Start it: ivr up; or end that Asterisk: ivr asterisk stop.")
+    if asterisk is Answer.HANGS:
+        what = f"Asterisk (process {pid}) does not answer."
+        yield _fail("asterisk", what, f"ivr up ends it and starts another within a minute; by hand: kill -9 {pid}.")
+    elif asterisk is Answer.GOOD:
+        yield _ok("asterisk", f"runs (process {pid}) and answers")
+
+
+def _ami(site: Site) -> Iterator[Finding]:
+    external = site.settings.asterisk.mode == "external"
+    if not external and running.running_pid(conf.site_home(site)) is None:
+        return
+    where = f"{site.settings.asterisk.ami_host}:{site.settings.asterisk.ami_port}"
+    said = ami_answers(site)
+    if said == "":
+        yield _ok("ami", f"{where} takes our login")
+    elif external:
+        mend = "Start that Asterisk, or correct ami_host, ami_port, ami_user and the secret on both sides."
+        yield _fail("ami", f"{where}: {said}.", mend)
+    else:
+        yield _fail("ami", f"{where}: {said}.", "Restart the site: ivr asterisk stop, ivr up.")
+
+
+def _journal(site: Site) -> Iterator[Finding]:
+    """What is not yet in the database, or never will be."""
+    files = list(journal_files(site))
+    for file in files:
+        what = f"{file.lines} {file.what}: {file.path}"
+        yield (_fail if file.lost else _warn)("journal", what, file.mend)
+    if not files:
+        yield _ok("journal", "nothing waits, nothing was lost")
 
 
 def _is_this_machine(address: str) -> bool:
@@ -287,3 +339,21 @@ def _clock(site: Site) -> Iterator[Finding]:
         yield _fail("clock", f"The clock says {what}.", "Set it: calling hours and reports depend on it.")
     else:
         yield _ok("clock", what)
+
+
+#: What is looked at in a site that has good settings, in this order.
+_LOOKS: Mapping[str, Callable[[Site], Iterable[Finding]]] = {
+    "secrets": _secrets,
+    "flows": _flows,
+    "speech": _speech,
+    "disk": _disk,
+    "database": _database,
+    "asterisk": _asterisk,
+    "engine": _engine,
+    "ami": _ami,
+    "journal": _journal,
+    "ports": _ports,
+    "trunk": examine_trunk,
+    "rtp": _room,
+    "clock": _clock,
+}

@@ -1,4 +1,4 @@
-"""The engine that answers calls: journal, FastAGI server, fallback and spool, started and stopped together."""
+"""The engine that answers calls: journal and FastAGI server, and what it does beside the calls."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from faults import MachineError, UserError
+from faults import MachineError
 from ivr.agi.server import FastAgiServer, Limits
-from ivr.call import Answering
+from ivr.agi.session import Session
+from ivr.answering import Answering
 from ivr.fallback.prepare import prepare_fallback
 from ivr.flow.model import Flow
 from ivr.journal import Journal
@@ -24,9 +25,15 @@ from prompts.voice import Voice
 
 log = structlog.get_logger()
 
+_LOOK_EVERY_S = 0.05
+_WATCH_EVERY_S = 1.0
+
 
 class Engine:
-    """`start`, then `drain` (or `stop`). Made inside the running loop; the database stays its opener's."""
+    """`start`; run `prepare_fallback` and `pick_up` beside it; `drain` (or `stop`) ends it.
+
+    Made inside the running loop; the database stays its opener's.
+    """
 
     def __init__(
         self,
@@ -35,21 +42,21 @@ class Engine:
         flows: Mapping[str, Flow],
         voice: Voice,
         database: AsyncEngine,
-        #: var/ of the site: spool/, fallback.json and the journal's spill file lie there.
+        #: Site.agi_key: what the dialplan sends along.
+        agi_key: str,
+        #: var/ of the site: spool/, fallback/ and the journal's files lie there.
         var: Path,
     ) -> None:
         agi = settings.agi
         self._settings = settings
         self._database = database
         self._voice = voice
-        self._spool = var / "spool"
-        self._fallback_plan = var / "fallback.json"
+        self._spool, self._fallback = var / "spool", var / "fallback"
         self.journal = Journal(group_writer(database), var / "journal.jsonl")
-        answering = Answering(settings, flows, voice, self.journal, functools.partial(find_outbound, database))
-        self.server = FastAgiServer(answering, Limits(header_timeout_s=agi.header_timeout_s, max_call_s=agi.max_call_s))
-        #: The local fallback has its audio and its plan.
-        self.fallback_ready = asyncio.Event()
-        self._aside: tuple[asyncio.Task[None], ...] = ()
+        self._answering = Answering(settings, flows, voice, self.journal, functools.partial(find_outbound, database))
+        limits = Limits(header_timeout_s=agi.header_timeout_s, max_call_s=agi.max_call_s)
+        self.server = FastAgiServer(self._answer, key=agi_key, limits=limits)
+        self._callers_refused = False
 
     async def start(self) -> None:
         """Answer calls from now on. Raises MachineError when the port is taken."""
@@ -60,30 +67,62 @@ class Engine:
         except MachineError:
             await self.journal.close()
             raise
-        tenant, region = self._settings.tenant, self._settings.region
-        await try_to_pick_up(self._database, self._spool, tenant=tenant, region=region)
-        keep = keep_picking_up(self._database, self._spool, tenant=tenant, region=region)
-        self._aside = (
-            asyncio.create_task(self._prepare_fallback(), name="fallback"),
-            asyncio.create_task(keep, name="spool"),
-        )
+        await try_to_pick_up(self._database, self._spool, tenant=self._settings.tenant, region=self._settings.region)
 
-    async def _prepare_fallback(self) -> None:
+    # ------------------------------------------------------------ beside the calls
+
+    async def prepare_fallback(self) -> None:
+        """Make ready what is played when this engine is gone. Raises OSError or UserError when it can't be."""
+        await prepare_fallback(self._voice, self._fallback)
+
+    async def pick_up(self) -> None:
+        """Bring what the fallback noted into the database, now and again until cancelled."""
+        await keep_picking_up(self._database, self._spool, tenant=self._settings.tenant, region=self._settings.region)
+
+    async def watch(self) -> None:
+        """Raises JournalDied or RuntimeError when the journal or the server does no work any more."""
+        journal = asyncio.ensure_future(self.journal.watch())
         try:
-            await prepare_fallback(self._settings, self._voice, plan=self._fallback_plan, spool=self._spool)
-            self.fallback_ready.set()
-        except (OSError, UserError) as error:
-            log.error("fallback.not_prepared", what=str(error), where=str(self._fallback_plan))
+            while not journal.done():
+                await asyncio.wait({journal}, timeout=_WATCH_EVERY_S)
+                # Raises when the server does not listen.
+                _ = self.server.port
+            journal.result()
+        finally:
+            journal.cancel()
+
+    # ------------------------------------------------------------ the end
+
+    def refuse_callers(self) -> None:
+        """Leave whoever calls from now on to the dialplan's fallback. Those whom we called are still served."""
+        self._callers_refused = True
+
+    async def calls_ended(self, within_s: float) -> None:
+        """Wait until no call is in progress, at most so long."""
+        until_s = asyncio.get_running_loop().time() + within_s
+        while self.server.calls and asyncio.get_running_loop().time() < until_s:  # noqa: ASYNC110 - a count, no event
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def close_calls(self) -> None:
+        """Take no calls; those in progress are told goodbye."""
+        await self.server.drain(0)
+
+    async def close_journal(self) -> None:
+        """Write down what is left of the calls."""
+        await self.journal.close()
 
     async def drain(self, seconds: float | None = None) -> None:
         """Take no new calls, let those in progress finish within `seconds` (agi.drain_s), then end everything."""
-        aside, self._aside = self._aside, ()
-        for task in aside:
-            task.cancel()
-        await asyncio.gather(*aside, return_exceptions=True)
         await self.server.drain(self._settings.agi.drain_s if seconds is None else seconds)
         await self.journal.close()
 
     async def stop(self) -> None:
         """The same with no time to finish: calls in progress are told goodbye at once."""
         await self.drain(0)
+
+    async def _answer(self, session: Session) -> None:
+        if self._callers_refused and session.opening.script == "inbound":
+            # Without IVR_DONE the dialplan goes on to its fallback.
+            log.info("call.refused", uniqueid=session.opening.uniqueid)
+            return
+        await self._answering(session)

@@ -8,6 +8,7 @@ A site is a folder that `ivr init` makes:
 
 from __future__ import annotations
 
+import hmac
 import re
 import tomllib
 from collections.abc import Collection
@@ -16,14 +17,20 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 import phonenumbers
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
 from faults import AuthorError, Fault
+from people.numbers import Unreadable, read_phone
+from prompts.files import read_text
 from prompts.languages import Language
 
 Codec = Literal["alaw", "ulaw", "g722"]
 
+#: What connects to every address is no address to connect to, and FastAGI must not be offered to the whole world.
+_WILDCARDS = ("", "0.0.0.0", "::", "[::]", "*")  # noqa: S104 - refused
+#: A number inside the operator's or the retailer's own exchange.
+_INTERNAL = re.compile(r"[0-9*#]{1,15}")
 _NUMBER_FIELD = re.compile(r"\{(e164|digits|national)\}")
 
 
@@ -83,7 +90,15 @@ class Agi(_Section):
     #: Headers must be complete by then.
     header_timeout_s: float = Field(5.0, gt=0)
     #: On stop, calls in progress may finish for so long; then they are told goodbye.
-    drain_s: float = Field(30.0, ge=0)
+    #: The shipped promo lasts up to 86 s.
+    drain_s: float = Field(120.0, ge=0)
+
+    @field_validator("host")
+    @classmethod
+    def _one_address(cls, value: str) -> str:
+        if value in _WILDCARDS:
+            raise ValueError("the dialplan connects there, and nobody else may: write 127.0.0.1, or one address")
+        return value
 
 
 class AsteriskSettings(_Section):
@@ -102,6 +117,13 @@ class AsteriskSettings(_Section):
     ami_host: str = "127.0.0.1"
     ami_port: int = Field(5038, ge=1, le=65535)
     ami_user: str = "ivr"
+
+    @field_validator("ami_user")
+    @classmethod
+    def _a_user(cls, value: str) -> str:
+        if value.lower() == "general":
+            raise ValueError("general is a section of Asterisk's manager.conf and can't be a user; choose another name")
+        return value
 
 
 class Outbound(_Section):
@@ -175,6 +197,15 @@ class Settings(_Section):
             raise ValueError("is no ISO country with a telephone network, such as RU, UA, KZ or GB")
         return value
 
+    @field_validator("destinations")
+    @classmethod
+    def _can_be_dialled(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        for name, number in value.items():
+            read = read_phone(number, region=info.data.get("region", "RU"))
+            if isinstance(read, Unreadable) and not _INTERNAL.fullmatch(number):
+                raise ValueError(f"{name} = {number!r} is no number ({read.why}); write it as +74951234567")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _zone(cls, value: str) -> str:
@@ -199,8 +230,22 @@ class Site(BaseModel):
         return self.folder / "var"
 
     @property
+    def agi_key(self) -> str:
+        """What the site's dialplan sends to the engine with every call, so that no other program can open one.
+
+        32 hexadecimal characters, made of ami_secret, so that there is no second secret to keep.
+        """
+        secret = self.secrets.ami_secret.get_secret_value().encode()
+        return hmac.new(secret, b"ivr: the dialplan's key to the engine", "sha256").hexdigest()[:32]
+
+    @property
     def database_url(self) -> str:
-        return self.settings.database or f"sqlite+aiosqlite:///{self.var / 'ivr.sqlite3'}"
+        if self.settings.database:
+            return self.settings.database
+        from sqlalchemy.engine import URL
+
+        # A % in the folder's name is no escape.
+        return URL.create("sqlite+aiosqlite", database=str(self.var / "ivr.sqlite3")).render_as_string()
 
     @property
     def audio(self) -> Path:
@@ -224,9 +269,20 @@ _MISSING = {
 }
 
 
+#: The file that ivr init makes has 6 kB.
+_MAX_BYTES = 64 * 1024
+#: tomllib needs time by the square of a dotted name's length.
+_LONGEST_NAME = 1000
+
+
 def _read(path: Path, model: type[_Section]) -> tuple[_Section | None, list[Fault]]:
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text(path, at_most=_MAX_BYTES)
+        for number, written in enumerate(text.split("\n"), 1):
+            name, equals, _ = written.partition("=")
+            if equals and len(name) > _LONGEST_NAME:
+                what = f"There is no setting whose name has more than {_LONGEST_NAME} letters."
+                return None, [Fault(what=what, where=path, line=number, mend="Write settings as: name = 5.")]
         return model.model_validate(tomllib.loads(text)), []
     except FileNotFoundError:
         return None, [Fault(what="The file is missing.", where=path, mend=_MISSING[path.name])]
@@ -246,6 +302,12 @@ def _read(path: Path, model: type[_Section]) -> tuple[_Section | None, list[Faul
         return None, [Fault(what="This is no TOML: it is nested too deeply.", where=path, mend=mend)]
     except ValidationError as error:
         return None, [_fault(path, text, item) for item in error.errors(include_url=False, include_input=False)]
+    except ValueError:
+        # What int() says of thousands of digits, which tomllib lets through.
+        digits = re.search(r"\d[\d_]{4000,}", text)
+        place = text.count("\n", 0, digits.start()) + 1 if digits else None
+        mend = "Write a number of a few digits."
+        return None, [Fault(what="This is no TOML: a number is too large for it.", where=path, line=place, mend=mend)]
 
 
 def _fault(path: Path, text: str, item: ErrorDetails) -> Fault:

@@ -1,8 +1,9 @@
-"""Pick up the call-back requests that the fallback script noted while the engine was away."""
+"""Pick up the call-back requests that the fallback noted while the engine was away."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ivr.fallback.plan import CallBack
-from people.phones import normal_form
+from ivr.fallback.call_back import CallBack
+from people.numbers import normal_form
 from people.store.calls import WRITE_REQUEST
 
 log = structlog.get_logger()
 
 #: How often the folder is looked into while the engine runs: the second engine or a full engine may leave callers too.
 EVERY_S = 30.0
+#: An unreadable file that was changed so lately is looked at again.
+_YOUNG_S = 10.0
 
 
 def _read(spool: Path, *, tenant: str, region: str) -> dict[Path, dict[str, Any]]:
@@ -27,6 +30,9 @@ def _read(spool: Path, *, tenant: str, region: str) -> dict[Path, dict[str, Any]
         try:
             request = CallBack.read(path)
         except (OSError, ValueError) as error:
+            if _is_young(path):
+                # The dialplan writes a file in its place, so that it may be seen half-written.
+                continue
             log.error("spool.unreadable", where=str(path), what=str(error))
             path.rename(path.with_suffix(".bad"))
             continue
@@ -39,6 +45,13 @@ def _read(spool: Path, *, tenant: str, region: str) -> dict[Path, dict[str, Any]
             "asked_at_ms": request.asked_at_ms,
         }
     return rows
+
+
+def _is_young(path: Path) -> bool:
+    try:
+        return abs(time.time() - path.stat().st_mtime) < _YOUNG_S
+    except FileNotFoundError:
+        return True
 
 
 async def pick_up(database: AsyncEngine, spool: Path, *, tenant: str, region: str) -> int:

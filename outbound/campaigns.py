@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Text, cast, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from faults import Fault, UserError
 from ivr.settings import Outbound
+from outbound.plan.retry import Retry
 from people.contacts import Contact, ContactsFile, RefusedRow
 from people.store.tables import campaign, contact, lead, refused_row
 
@@ -27,6 +28,7 @@ _NAME = re.compile(r"\w[\w.-]{0,63}")
 
 #: importing: the contacts file is being read, its reading was broken off, or it held nobody.
 State = Literal["importing", "ready", "running", "paused", "stopped", "finished"]
+_STATES: tuple[str, ...] = get_args(State)
 Action = Literal["start", "pause", "resume", "stop"]
 
 _TRANSITIONS: Mapping[Action, tuple[frozenset[State], State]] = {
@@ -63,6 +65,10 @@ class Rules(Outbound):
                 ]
             ) from error
 
+    @property
+    def retry(self) -> Retry:
+        return Retry.after(self.retry_after_s, max_attempts=self.max_attempts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
@@ -70,8 +76,12 @@ class Campaign:
     name: str
     flow: str
     main_message: str
+    #: One of State, unless there is a `fault`.
     state: State
-    rules: Rules
+    #: None: there is a `fault`.
+    rules: Rules | None
+    #: Why this release can't dial it; the others go on.
+    fault: Fault | None
     created_at_ms: int
     started_at_ms: int | None
     ended_at_ms: int | None
@@ -222,7 +232,8 @@ async def _add_leads(
                 "contact_id": ids[row.phone],
                 "variables": dict(row.variables),
                 "state": "waiting",
-                "due_at_ms": now_ms,
+                # At once, whatever the clock says when it is started.
+                "due_at_ms": 0,
                 "attempts": 0,
             }
             for row in rows
@@ -246,6 +257,8 @@ async def change_state(engine: AsyncEngine, *, tenant: str, name: str, action: A
         )
     found = await find(engine, tenant=tenant, name=name)
     if changed.rowcount == 0:
+        if found.fault is not None:
+            raise UserError(found.fault)
         mend = _INSTEAD[found.state].format(name=name)
         raise UserError(Fault(what=f"Campaign {name!r} is {found.state}: it can't {action}.", mend=mend))
     return found
@@ -259,26 +272,51 @@ async def find(engine: AsyncEngine, *, tenant: str, name: str) -> Campaign:
     raise UserError(Fault(what=f"There is no campaign {name!r}.", mend="See the names with: ivr campaign list."))
 
 
-async def list_campaigns(engine: AsyncEngine, *, tenant: str, state: State | None = None) -> list[Campaign]:
-    """The tenant's campaigns in the order they were made; of one state only, if given."""
-    rows = select(campaign).where(campaign.c.tenant == tenant).order_by(campaign.c.id)
-    if state is not None:
-        rows = rows.where(campaign.c.state == state)
+async def list_campaigns(engine: AsyncEngine, *, tenant: str, ids: Collection[int] | None = None) -> list[Campaign]:
+    """The tenant's campaigns in the order they were made; some only, if given.
+
+    One that this release does not understand is among them, with its fault: the others are read all the same.
+    """
+    # As text: JSON that can't be read would otherwise lose every row.
+    columns = [each for each in campaign.c if each.name != "rules"]
+    rows = select(*columns, cast(campaign.c.rules, Text).label("rules"))
+    rows = rows.where(campaign.c.tenant == tenant).order_by(campaign.c.id)
+    if ids is not None:
+        rows = rows.where(campaign.c.id.in_(ids))
     async with engine.connect() as connection:
-        return [
-            Campaign(
-                id=row.id,
-                name=row.name,
-                flow=row.flow,
-                main_message=row.main_message,
-                state=row.state,
-                rules=Rules.model_validate(row.rules),
-                created_at_ms=row.created_at_ms,
-                started_at_ms=row.started_at_ms,
-                ended_at_ms=row.ended_at_ms,
-            )
-            for row in await connection.execute(rows)
-        ]
+        return [_campaign(row) for row in await connection.execute(rows)]
+
+
+def _campaign(row: Any) -> Campaign:
+    rules, fault = None, None
+    try:
+        rules = Rules.model_validate_json(row.rules)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        what = f"the rule {name!r}" if name else "its rules"
+        fault = _not_understood(row.name, f"{what} ({first['msg']})")
+    if row.state not in _STATES:
+        rules, fault = None, _not_understood(row.name, f"the state {row.state!r}")
+    return Campaign(
+        id=row.id,
+        name=row.name,
+        flow=row.flow,
+        main_message=row.main_message,
+        state=row.state,
+        rules=rules,
+        fault=fault,
+        created_at_ms=row.created_at_ms,
+        started_at_ms=row.started_at_ms,
+        ended_at_ms=row.ended_at_ms,
+    )
+
+
+def _not_understood(name: str, what: str) -> Fault:
+    return Fault(
+        what=f"Campaign {name!r} can't be dialled: this release does not understand {what}.",
+        mend="Run the release that made it, or make the campaign again with: ivr campaign create. The others go on.",
+    )
 
 
 async def finish_if_done(engine: AsyncEngine, campaign_id: int, *, now_ms: int) -> bool:

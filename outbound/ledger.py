@@ -7,21 +7,27 @@ attempt, so that whatever is written about an older one changes nothing.
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import BigInteger, Executable, bindparam, delete, exists, func, insert, select, text, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+import structlog
+from sqlalchemy import BigInteger, Executable, String, bindparam, delete, exists, func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outbound.clock import Clock
+from outbound.plan.decide import Because, CampaignRules, Caps, Decision, Dial, Lead, LeaveOut, Person, WaitUntil, decide
 from outbound.plan.outcome import Outcome
 from outbound.plan.recovery import Journalled
 from people.store.tables import attempt, call, campaign, contact, do_not_call, lead
 
+log = structlog.get_logger(__name__)
+
 #: Transactions are at least so far apart while there is much to write.
 _GATHER_S = 0.05
+#: A clock that is corrected by less is only followed.
+_STEP_MS = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +39,11 @@ class Claim:
     lead_id: int
     #: 1 for the first attempt of the lead.
     number: int
+    #: Attempts of the lead that count, this one included.
+    spent: int
     #: E.164
     phone: str
+    language: str
     planned_at_ms: int
 
 
@@ -54,13 +63,14 @@ class Settlement:
     reason: int | None = None
     cause: int | None = None
     sip_status: int | None = None
-    #: The lead is dialled again, not before then; None: never.
-    next_due_ms: int | None = None
+    #: The lead is dialled again when it has rested so long from now on; None: never.
+    rest_ms: int | None = None
 
 
 @dataclass(kw_only=True, eq=False)
 class _Entry:
-    statements: Sequence[tuple[Executable, dict[str, Any]]]
+    #: What to write, told the moment by which leads are due.
+    statements: Callable[[int], Sequence[tuple[Executable, dict[str, Any]]]]
     written: bool = False
 
 
@@ -88,7 +98,9 @@ _SETTLE_LEAD = (
     .where(lead.c.id == bindparam("lead_id"), lead.c.state == "dialling", lead.c.attempts == bindparam("number"))
     .values(
         state=bindparam("state"),
-        outcome=bindparam("outcome"),
+        # One that we gave up ourselves says nothing of the person.
+        outcome=func.coalesce(bindparam("persons_outcome", type_=String), lead.c.outcome),
+        spared=lead.c.spared + bindparam("spared"),
         due_at_ms=func.coalesce(bindparam("due_at_ms", type_=BigInteger), lead.c.due_at_ms),
     )
 )
@@ -104,167 +116,209 @@ _RELEASE_LEAD = (
 
 @dataclass(kw_only=True)
 class Ledger:
+    """Its own clock for what is due keeps up with the time that passes, not with a time of day that somebody sets."""
+
     engine: AsyncEngine
     tenant: str
-    #: UTC, ms.
-    clock_ms: Callable[[], int]
+    clock: Clock
+    #: Attempts of this run: from before their intent is committed until they are settled.
+    ours: set[str] = field(default_factory=set)
     _pending: list[_Entry] = field(default_factory=list)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _written_at_s: float = 0.0
+    #: Of the clock by which leads are due, ahead of the time that has passed.
+    _ahead_ms: int = 0
 
-    async def claim(self, campaign_id: int, count: int) -> list[Claim]:
-        """Up to `count` due leads of a running campaign, with the intent to dial each committed to disk.
+    def __post_init__(self) -> None:
+        self._ahead_ms = self._ahead_of_passed()
 
-        A lead on the do-not-call list is excluded in the same transaction: nobody is dialled who was on it at this
-        moment. An empty list means that none is due now.
+    # ------------------------------------------------------------ when leads are due
+
+    def due_now_ms(self) -> int:
+        """Leads are due by this moment: UTC as it was when the clock was last followed, and the time passed since."""
+        return self._ahead_ms + round(self.clock.monotonic_s() * 1000)
+
+    def _ahead_of_passed(self) -> int:
+        return self.clock.now_ms() - round(self.clock.monotonic_s() * 1000)
+
+    async def follow_clock(self) -> None:
+        """Where the time of day was set, move what is due by as much: no rest grows or shrinks by it."""
+        if abs(self._ahead_of_passed() - self._ahead_ms) < _STEP_MS:
+            self._ahead_ms = self._ahead_of_passed()
+            return
+        async with self._writing:
+            before_ms, ahead_ms = self.due_now_ms(), self._ahead_of_passed()
+            by_ms = ahead_ms - self._ahead_ms
+            tenants = select(campaign.c.id).where(campaign.c.tenant == self.tenant)
+            async with self.engine.begin() as connection:
+                await connection.execute(
+                    update(lead)
+                    .where(lead.c.campaign_id.in_(tenants), lead.c.state == "waiting")
+                    .where(lead.c.due_at_ms > min(before_ms, before_ms + by_ms))
+                    .values(due_at_ms=lead.c.due_at_ms + by_ms)
+                )
+            self._ahead_ms = ahead_ms
+        log.warning("clock_stepped", by_s=round(by_ms / 1000, 1))
+
+    async def shorten_rests(self, campaign_id: int, *, longest_s: int) -> None:
+        """Let nobody of a campaign wait longer than its rules can mean: the clock was put back while we were away."""
+        now_ms = self.due_now_ms()
+        waiting = (lead.c.campaign_id == campaign_id, lead.c.state == "waiting")
+        never_tried = (*waiting, lead.c.attempts == 0, lead.c.due_at_ms > now_ms)
+        too_far = (*waiting, lead.c.due_at_ms > now_ms + longest_s * 1000)
+        async with self._writing, self.engine.begin() as connection:
+            await connection.execute(update(lead).where(*never_tried).values(due_at_ms=now_ms))
+            await connection.execute(update(lead).where(*too_far).values(due_at_ms=now_ms + longest_s * 1000))
+
+    # ------------------------------------------------------------ claim
+
+    async def claim(self, campaign_id: int, count: int, *, rules: CampaignRules, caps: Caps) -> list[Claim]:
+        """Up to `count` leads of a running campaign, with the intent to dial each committed to disk.
+
+        Each is decided in the same transaction: nobody is dialled who was on the do-not-call list at this moment. An
+        empty list means that none is dialled now.
         """
         claims: list[Claim] = []
         while not claims:
-            claims, taken = await self._claim_some(campaign_id, count)
-            if not taken:
+            claims, left_out = await self._claim_some(campaign_id, count, rules, caps)
+            if not left_out:
                 break
         return claims
 
-    async def _claim_some(self, campaign_id: int, count: int) -> tuple[list[Claim], int]:
-        now_ms = self.clock_ms()
+    async def _claim_some(
+        self, campaign_id: int, count: int, rules: CampaignRules, caps: Caps
+    ) -> tuple[list[Claim], int]:
+        """Claims, and how many of those that were due are left out for good."""
+        async with self._writing, self.engine.connect() as connection:
+            await self._sync_intents(connection)
+            claims: list[Claim] = []
+            left_out = 0
+            try:
+                async with connection.begin():
+                    leads = await self._take_due(connection, campaign_id, count)
+                    for each in leads:
+                        before = Lead(
+                            state="waiting", attempts=each.attempts - 1, spared=each.spared, due_at_ms=each.due_at_ms
+                        )
+                        person = Person(do_not_call=each.refused is not None)
+                        left = replace(
+                            caps,
+                            campaign_channels=caps.campaign_channels - len(claims),
+                            trunk_channels=caps.trunk_channels - len(claims),
+                        )
+                        decision = decide(self.due_now_ms(), before, person, rules, left)
+                        if isinstance(decision, Dial):
+                            claims.append(self._claim(campaign_id, each))
+                        else:
+                            left_out += isinstance(decision, LeaveOut)
+                            await self._put_back(connection, each.id, decision)
+                    if claims:
+                        await connection.execute(insert(attempt), [_intent(claim) for claim in claims])
+                        self.ours.update(claim.attempt_id for claim in claims)
+            except BaseException:
+                self.ours.difference_update(claim.attempt_id for claim in claims)
+                raise
+            return claims, left_out
+
+    async def _sync_intents(self, connection: AsyncConnection) -> None:
+        """An intent must outlive a power cut, or somebody is rung again after it."""
+        info = connection.sync_connection.info if connection.sync_connection else {}
+        if self.engine.dialect.name == "sqlite" and not info.get("intents_are_synced"):
+            await connection.execute(text("PRAGMA synchronous=FULL"))
+            await connection.commit()
+            info["intents_are_synced"] = True
+
+    async def _take_due(self, connection: AsyncConnection, campaign_id: int, count: int) -> Sequence[Any]:
+        """Rows of due leads, now dialling: a narrower choice than the decision, which is made of each of them."""
         running = exists().where(campaign.c.id == campaign_id, campaign.c.state == "running")
         due = (
             select(lead.c.id)
-            .where(lead.c.campaign_id == campaign_id, lead.c.state == "waiting", lead.c.due_at_ms <= now_ms, running)
+            .where(lead.c.campaign_id == campaign_id, lead.c.state == "waiting", running)
+            .where(lead.c.due_at_ms <= self.due_now_ms())
             .order_by(lead.c.due_at_ms, lead.c.id)
             .limit(count)
             .with_for_update(skip_locked=True)
         )
-        async with self._writing, self.engine.connect() as connection:
-            info = connection.sync_connection.info if connection.sync_connection else {}
-            if self.engine.dialect.name == "sqlite" and not info.get("intents_are_synced"):
-                # An intent must outlive a power cut, or somebody is rung again after it.
-                await connection.execute(text("PRAGMA synchronous=FULL"))
-                await connection.commit()
-                info["intents_are_synced"] = True
-            async with connection.begin():
-                # The first statement writes, so SQLite takes its write lock before anything is read.
-                taken = await connection.execute(
-                    update(lead)
-                    .where(lead.c.id.in_(due))
-                    .values(state="dialling", attempts=lead.c.attempts + 1)
-                    .returning(lead.c.id, lead.c.contact_id, lead.c.attempts)
-                )
-                leads = {row.contact_id: row for row in taken}
-                if not leads:
-                    return [], 0
-                people = await connection.execute(
-                    select(contact.c.id, contact.c.phone, do_not_call.c.phone.is_not(None).label("refused"))
-                    .outerjoin(
-                        do_not_call,
-                        (do_not_call.c.tenant == contact.c.tenant) & (do_not_call.c.phone == contact.c.phone),
-                    )
-                    .where(contact.c.id.in_(leads))
-                )
-                refused = []
-                claims = []
-                for person in people:
-                    row = leads[person.id]
-                    if person.refused:
-                        refused.append(row.id)
-                        continue
-                    claims.append(
-                        Claim(
-                            attempt_id=f"a{uuid.uuid4().hex}",
-                            campaign_id=campaign_id,
-                            lead_id=row.id,
-                            number=row.attempts,
-                            phone=person.phone,
-                            planned_at_ms=now_ms,
-                        )
-                    )
-                if refused:
-                    await connection.execute(
-                        update(lead)
-                        .where(lead.c.id.in_(refused))
-                        .values(state="excluded", excluded_reason="do_not_call", attempts=lead.c.attempts - 1)
-                    )
-                if claims:
-                    await connection.execute(
-                        insert(attempt),
-                        [
-                            {
-                                "id": claim.attempt_id,
-                                "campaign_id": campaign_id,
-                                "lead_id": claim.lead_id,
-                                "number": claim.number,
-                                "planned_at_ms": now_ms,
-                            }
-                            for claim in claims
-                        ],
-                    )
-            return claims, len(leads)
+        # The first statement writes, so SQLite takes its write lock before anything is read.
+        taken = await connection.execute(
+            update(lead)
+            .where(lead.c.id.in_(due))
+            .values(state="dialling", attempts=lead.c.attempts + 1)
+            .returning(lead.c.id)
+        )
+        ids = list(taken.scalars())
+        if not ids:
+            return []
+        on_list = (do_not_call.c.tenant == contact.c.tenant) & (do_not_call.c.phone == contact.c.phone)
+        found = await connection.execute(
+            select(
+                lead.c.id,
+                lead.c.attempts,
+                lead.c.spared,
+                lead.c.due_at_ms,
+                contact.c.phone,
+                contact.c.language,
+                do_not_call.c.phone.label("refused"),
+            )
+            .join(contact, contact.c.id == lead.c.contact_id)
+            .outerjoin(do_not_call, on_list)
+            .where(lead.c.id.in_(ids))
+            .order_by(lead.c.due_at_ms, lead.c.id)
+        )
+        return found.all()
+
+    def _claim(self, campaign_id: int, row: Any) -> Claim:
+        return Claim(
+            attempt_id=f"a{uuid.uuid4().hex}",
+            campaign_id=campaign_id,
+            lead_id=row.id,
+            number=row.attempts,
+            spent=row.attempts - row.spared,
+            phone=row.phone,
+            language=row.language,
+            planned_at_ms=self.clock.now_ms(),
+        )
+
+    async def _put_back(self, connection: AsyncConnection, lead_id: int, decision: Decision) -> None:
+        values: dict[str, object] = {"attempts": lead.c.attempts - 1, "state": "waiting"}
+        if isinstance(decision, LeaveOut) and decision.because is Because.DO_NOT_CALL:
+            values |= {"state": "excluded", "excluded_reason": decision.because.value}
+        elif isinstance(decision, LeaveOut):
+            values |= {"state": "done"}
+        elif isinstance(decision, WaitUntil) and decision.at_ms is not None:
+            values |= {"due_at_ms": decision.at_ms}
+        await connection.execute(update(lead).where(lead.c.id == lead_id).values(values))
+
+    # ------------------------------------------------------------ what became of it
 
     def dialled(self, attempt_id: str, at_ms: int) -> None:
         """Asterisk took the Originate. Written with the next settlement or by `flush`: nothing waits for it."""
-        self._pending.append(_Entry(statements=[(_DIALLED, {"attempt_id": attempt_id, "at_ms": at_ms})]))
+        self._pending.append(_Entry(statements=lambda _: [(_DIALLED, {"attempt_id": attempt_id, "at_ms": at_ms})]))
 
     async def flush(self) -> None:
         """Write what waits to be written."""
         if self._pending:
-            await self._write([])
+            await self._write(lambda _: [])
 
     async def release(self, claim: Claim) -> None:
         """The Originate was never sent: there was no attempt, the lead waits again."""
-        await self._write(
-            [
-                (
-                    _RELEASE_LEAD,
-                    {"lead_id": claim.lead_id, "number": claim.number, "attempt_id": claim.attempt_id},
-                ),
-                (_RELEASE_ATTEMPT, {"attempt_id": claim.attempt_id}),
-            ]
-        )
+        of_lead = {"lead_id": claim.lead_id, "number": claim.number, "attempt_id": claim.attempt_id}
+        await self._write(lambda _: [(_RELEASE_LEAD, of_lead), (_RELEASE_ATTEMPT, {"attempt_id": claim.attempt_id})])
+        self.ours.discard(claim.attempt_id)
 
     async def settle(self, end: Settlement) -> None:
         """Write the end of an attempt, once: settling it again, or later, changes nothing."""
-        again = end.next_due_ms is not None
-        await self._write(
-            [
-                (
-                    _SETTLE_LEAD,
-                    {
-                        "lead_id": end.lead_id,
-                        "number": end.number,
-                        "state": "waiting" if again else "done",
-                        "outcome": end.outcome.value,
-                        "due_at_ms": end.next_due_ms,
-                    },
-                ),
-                (
-                    _SETTLE_ATTEMPT,
-                    {
-                        "attempt_id": end.attempt_id,
-                        "outcome": end.outcome.value,
-                        "settled_by": end.settled_by,
-                        "ended_at_ms": end.ended_at_ms,
-                        "dialled_at_ms": end.dialled_at_ms,
-                        "answered_at_ms": end.answered_at_ms,
-                        "reason": end.reason,
-                        "cause": end.cause,
-                        "sip_status": end.sip_status,
-                    },
-                ),
-            ]
-        )
+        await self._write(lambda now_ms: _settling(end, now_ms))
+        self.ours.discard(end.attempt_id)
 
-    async def in_flight(self, *, planned_before_ms: int) -> list[Claim]:
-        """Attempts that are not settled, of every campaign of the tenant."""
+    async def in_flight(self) -> list[Claim]:
+        """Attempts that are not settled, of every campaign of the tenant and of whichever run."""
         rows = (
-            select(attempt, contact.c.phone)
+            select(attempt, lead.c.spared, contact.c.phone, contact.c.language)
             .join(campaign, campaign.c.id == attempt.c.campaign_id)
             .join(lead, lead.c.id == attempt.c.lead_id)
             .join(contact, contact.c.id == lead.c.contact_id)
-            .where(
-                campaign.c.tenant == self.tenant,
-                attempt.c.outcome.is_(None),
-                attempt.c.planned_at_ms < planned_before_ms,
-            )
+            .where(campaign.c.tenant == self.tenant, attempt.c.outcome.is_(None))
         )
         async with self.engine.connect() as connection:
             return [
@@ -273,7 +327,9 @@ class Ledger:
                     campaign_id=row.campaign_id,
                     lead_id=row.lead_id,
                     number=row.number,
+                    spent=row.number - row.spared,
                     phone=row.phone,
+                    language=row.language,
                     planned_at_ms=row.planned_at_ms,
                 )
                 for row in await connection.execute(rows)
@@ -293,21 +349,22 @@ class Ledger:
                     )
         return found
 
-    async def _write(self, statements: Sequence[tuple[Executable, dict[str, Any]]]) -> None:
+    async def _write(self, statements: Callable[[int], Sequence[tuple[Executable, dict[str, Any]]]]) -> None:
         """Write in one transaction whatever has come up by the time it is our turn."""
         entry = _Entry(statements=statements)
         self._pending.append(entry)
         try:
             # When settlements come thick, each waits a moment for company.
-            await asyncio.sleep(self._written_at_s + _GATHER_S - time.monotonic())
+            if (wait_s := self._written_at_s + _GATHER_S - self.clock.monotonic_s()) > 0:
+                await self.clock.sleep(wait_s)
             async with self._writing:
                 if entry.written:
                     return
-                self._written_at_s = time.monotonic()
-                batch = list(self._pending)
+                self._written_at_s = self.clock.monotonic_s()
+                batch, now_ms = list(self._pending), self.due_now_ms()
                 values: dict[int, tuple[Executable, list[dict[str, Any]]]] = {}
                 for each in batch:
-                    for statement, parameters in each.statements:
+                    for statement, parameters in each.statements(now_ms):
                         values.setdefault(id(statement), (statement, []))[1].append(parameters)
                 async with self.engine.begin() as connection:
                     for statement, many in values.values():
@@ -316,3 +373,37 @@ class Ledger:
                     each.written = True
         finally:
             self._pending = [each for each in self._pending if each is not entry and not each.written]
+
+
+def _intent(claim: Claim) -> dict[str, object]:
+    return {
+        "id": claim.attempt_id,
+        "campaign_id": claim.campaign_id,
+        "lead_id": claim.lead_id,
+        "number": claim.number,
+        "planned_at_ms": claim.planned_at_ms,
+    }
+
+
+def _settling(end: Settlement, now_ms: int) -> Sequence[tuple[Executable, dict[str, Any]]]:
+    cancelled = end.outcome is Outcome.CANCELLED
+    of_lead = {
+        "lead_id": end.lead_id,
+        "number": end.number,
+        "state": "done" if end.rest_ms is None else "waiting",
+        "persons_outcome": None if cancelled else end.outcome.value,
+        "spared": int(cancelled),
+        "due_at_ms": None if end.rest_ms is None else now_ms + end.rest_ms,
+    }
+    of_attempt = {
+        "attempt_id": end.attempt_id,
+        "outcome": end.outcome.value,
+        "settled_by": end.settled_by,
+        "ended_at_ms": end.ended_at_ms,
+        "dialled_at_ms": end.dialled_at_ms,
+        "answered_at_ms": end.answered_at_ms,
+        "reason": end.reason,
+        "cause": end.cause,
+        "sip_status": end.sip_status,
+    }
+    return [(_SETTLE_LEAD, of_lead), (_SETTLE_ATTEMPT, of_attempt)]

@@ -1,44 +1,69 @@
-"""Run every running campaign of the tenant: claim leads that are due as the caps allow, dial them, end what is done.
+"""Run every running campaign of the tenant: claim leads that are due, dial them as the caps allow, end what is done.
 
+A lead's way: `_claim` (the ledger decides) -> `_send` (the Originate leaves) -> Dialer.attend (watch, outcome, settle).
 It reads the campaigns' states from the database, so that `ivr campaign pause` needs no way to reach it.
+
+The end, in this order: `stop_claiming`, `give_back`, `calls_ended`, `close`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import Counter
+import contextlib
+import math
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.settings import Settings
-from outbound.campaigns import Campaign, Rules, finish_if_done, list_campaigns
+from outbound.campaigns import finish_if_done, list_campaigns
+from outbound.clock import Clock
 from outbound.gateway.ami import Ami
+from outbound.gateway.ami_protocol import NotSent
 from outbound.gateway.dialer import Dialer
 from outbound.gateway.recovery import Recovery
 from outbound.ledger import Claim, Ledger
+from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.pacing import Pace
-from outbound.running import RunningCampaigns
+from outbound.running import Open, RunningCampaigns
+from outbound.trouble import Trouble
 
 log = structlog.get_logger(__name__)
 
 #: How soon a change of state, or a lead that has come due, is seen; and a start, while no campaign runs.
 _POLL_S, _IDLE_POLL_S = 0.25, 0.4
+#: Leads are claimed so long before they leave, several in one transaction.
+_AHEAD_S = 0.1
 #: Asterisk is asked about attempts that have been in flight for longer than their ring time and so much more.
 _LOST_AFTER_S = 20.0
 _LOOK_FOR_LOST_EVERY_S = 30.0
+#: After an error of a turn, the next waits so long; twice as long each further time.
+_AGAIN_FIRST_S, _AGAIN_MOST_S = 0.5, 15.0
+#: What rings is hung up within so long, or the next start settles it.
+_GIVE_BACK_S = 5.0
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+@dataclass(kw_only=True)
+class _Line:
+    """A running campaign as the worker has it."""
+
+    open: Open
+    pace: Pace
+    #: Claimed; they leave in this order.
+    ready: deque[Claim] = field(default_factory=deque)
+    #: Turn of its last claim.
+    claimed_at: int = 0
+    #: An error that is this campaign's own keeps it from being dialled until then; the others go on.
+    not_before_s: float = 0.0
+    trouble: Trouble
 
 
 class Worker:
-    """One per tenant and Asterisk. `run()` until `stop()`."""
+    """One per tenant and Asterisk."""
 
     def __init__(
         self,
@@ -47,152 +72,234 @@ class Worker:
         settings: Settings,
         *,
         asterisk_log: Path,
-        clock_ms: Callable[[], int] = _now_ms,
+        may_dial: Callable[[], bool] = lambda: True,
+        clock: Clock | None = None,
         grace_s: float = 10.0,
     ) -> None:
-        self._engine, self._ami, self._settings, self._clock_ms = engine, ami, settings, clock_ms
-        self._ledger = Ledger(engine=engine, tenant=settings.tenant, clock_ms=clock_ms)
-        self._dialer = Dialer(ami=ami, ledger=self._ledger, trunk=settings.trunk, clock_ms=clock_ms)
+        """`may_dial` is asked before every claim: False while an opt-out is not yet on the do-not-call list."""
+        self._engine, self._ami, self._tenant, self._may_dial = engine, ami, settings.tenant, may_dial
+        self._clock = clock or Clock()
+        self._ledger = Ledger(engine=engine, tenant=settings.tenant, clock=self._clock)
+        self._dialer = Dialer(
+            ami=ami, ledger=self._ledger, trunk=settings.trunk, clock=self._clock, asterisk_log=asterisk_log
+        )
         self._recovery = Recovery(
             ami=ami,
             dialer=self._dialer,
             ledger=self._ledger,
             asterisk_log=asterisk_log,
-            clock_ms=clock_ms,
+            clock=self._clock,
             adopt=self._adopt,
             grace_s=grace_s,
         )
-        self._rules: dict[int, Rules] = {}
-        #: Of each campaign, and of the trunk that they share.
+        self._trunk_channels = settings.trunk.channels
+        self._trunk = Pace(calls_per_second=settings.trunk.calls_per_second, next_s=0.0)
+        self._campaigns = RunningCampaigns(engine, settings.tenant, self._clock)
+        #: Of the campaigns that are running, and of those whose calls are not over.
+        self._lines: dict[int, _Line] = {}
         self._paces: dict[int, Pace] = {}
-        self._trunk = settings.trunk
-        self._trunk_pace = Pace(
-            channels=self._trunk.channels, calls_per_second=self._trunk.calls_per_second, at_s=time.monotonic()
-        )
+        self._read_at_s = -math.inf
         self._turns = 0
-        self._campaigns = RunningCampaigns(engine, settings.tenant)
-        self._running: list[Campaign] = []
-        self._read_at_s = -_POLL_S
         self._in_flight: Counter[int] = Counter()
         self._calls: set[asyncio.Task[None]] = set()
         self._recoveries: set[asyncio.Task[None]] = set()
-        self._wake = asyncio.Event()
+        self._wake, self._closed = asyncio.Event(), asyncio.Event()
+        self._turning = asyncio.Lock()
         self._stopping = False
+        self._trouble = Trouble(event="dialling_broken_off", clock=self._clock)
 
     @property
     def in_flight(self) -> int:
         """Attempts that are dialled and not settled."""
         return self._in_flight.total()
 
+    @property
+    def trouble(self) -> str | None:
+        """What keeps it from dialling now, such as a database that can't be written; None: nothing."""
+        each = (self._trouble, *(line.trouble for line in self._lines.values()))
+        return next((trouble.what for trouble in each if trouble.what is not None), None)
+
     async def run(self) -> None:
-        """Dial until `stop()`. Attempts that an earlier engine left in flight are settled first."""
-        await self._read_rules()
-        self._ami.on_up(lambda *_: self._recover())
-        self._recover()
-        lost_check = asyncio.create_task(self._look_for_lost())
+        """Dial until `close()`. Attempts that an earlier engine left in flight are settled first.
+
+        No error ends it: it is told, and the turn is taken again.
+        """
+        self._ami.on_up(lambda *_: self._look_for_lost(after_ring_s=None))
+        self._look_for_lost(after_ring_s=None)
+        looking = asyncio.create_task(self._keep_looking_for_lost(), name="lost-attempts")
+        again_s = _AGAIN_FIRST_S
         try:
             while not self._stopping:
                 try:
-                    wait_s = await self._turn()
-                except DBAPIError as error:
-                    log.error("campaigns_unreadable", error=str(error.orig))
-                    wait_s = 1.0
+                    async with self._turning:
+                        wait_s = await self._turn()
+                    again_s = _AGAIN_FIRST_S
+                    self._trouble.over()
+                except Exception as error:
+                    self._trouble.met(getattr(error, "orig", None) or error, exc_info=error)
+                    wait_s, again_s = again_s, min(2 * again_s, _AGAIN_MOST_S)
                 await self._rest(wait_s)
+            await self._closed.wait()
         finally:
-            lost_check.cancel()
-            await asyncio.gather(lost_check, return_exceptions=True)
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
             self._campaigns.close()
 
-    async def stop(self, *, drain_s: float) -> None:
-        """Dial nobody any more; return when the calls in flight are settled, or after `drain_s`.
-
-        What is still in flight then stays so in the database, and the next start settles it.
-        """
-        self._stopping = True
-        self._wake.set()
-        if self._calls:
-            await asyncio.wait(self._calls, timeout=drain_s)
-        self._dialer.abandon()
-        self._recovery.stop()
-        await asyncio.gather(*self._calls, *self._recoveries, return_exceptions=True)
-
-    # ------------------------------------------------------------ dialling
+    # ------------------------------------------------------------ a turn
 
     async def _turn(self) -> float:
         """Start what may be started now; seconds until there may be more to do."""
-        # A claim looks at the campaign's state again, so a list that is a moment old dials nobody after a pause.
-        if time.monotonic() >= self._read_at_s + _POLL_S:
-            self._read_at_s = time.monotonic()
-            self._running = await self._campaigns.read()
-            self._rules |= {campaign.id: campaign.rules for campaign in self._running}
-            await self._ledger.flush()
-        wait_s = _POLL_S if self._running else _IDLE_POLL_S
-        # Another one is first at each turn: none takes the whole trunk for itself.
         self._turns += 1
-        first = self._turns % max(1, len(self._running))
-        for campaign in self._running[first:] + self._running[:first]:
-            wait_s = min(wait_s, await self._start_calls(campaign))
-        return wait_s
+        # A claim looks at the campaign's state again, so a list that is a moment old dials nobody after a pause.
+        if self._clock.monotonic_s() >= self._read_at_s + _POLL_S:
+            await self._read()
+        wait_s = _POLL_S if self._lines else _IDLE_POLL_S
+        for line in self._in_turn():
+            if (count := self._wanted(line)) and self._dialer.ready and self._may_dial():
+                await self._claim(line, count)
+        return min(wait_s, self._send())
 
-    async def _start_calls(self, campaign: Campaign) -> float:
-        now_s, rules = time.monotonic(), campaign.rules
-        pace = self._paces.get(campaign.id) or Pace(
-            channels=rules.channels, calls_per_second=rules.calls_per_second, at_s=now_s
-        )
-        in_flight = self._in_flight[campaign.id]
-        wanted = min(
-            pace.allowed(now_s=now_s, in_flight=in_flight),
-            self._trunk_pace.allowed(now_s=now_s, in_flight=self.in_flight),
-        )
-        claims: list[Claim] = []
-        if wanted and self._ami.up and not self._stopping:
-            claims = await self._ledger.claim(campaign.id, wanted)
-        self._paces[campaign.id] = pace.spent(len(claims), now_s=now_s)
-        self._trunk_pace = self._trunk_pace.spent(len(claims), now_s=now_s)
-        for claim in claims:
-            self._take(claim.campaign_id, self._dialer.dial(claim, rules), name=claim.attempt_id)
-        idle = wanted and not claims and not in_flight
-        if idle and await finish_if_done(self._engine, campaign.id, now_ms=self._clock_ms()):
-            log.info("campaign_finished", campaign=campaign.name)
-        if len(claims) < wanted or in_flight + len(claims) >= rules.channels or self.in_flight >= self._trunk.channels:
-            # Nobody is due, or every channel is taken: the end of a call wakes us.
-            return _POLL_S
-        now_s = time.monotonic()
-        return max(self._paces[campaign.id].wait_s(now_s=now_s), self._trunk_pace.wait_s(now_s=now_s))
+    def _in_turn(self) -> list[_Line]:
+        """Who was served longest ago is first: none takes the whole trunk for itself."""
+        return sorted(self._lines.values(), key=lambda line: line.claimed_at)
 
-    def _take(self, campaign_id: int, call: Coroutine[None, None, None], *, name: str) -> None:
-        task = asyncio.create_task(call, name=name)
-        self._in_flight[campaign_id] += 1
+    async def _read(self) -> None:
+        await self._ledger.follow_clock()
+        running = await self._campaigns.read()
+        now_s = self._read_at_s = self._clock.monotonic_s()
+        gone = self._lines.keys() - {each.campaign.id for each in running}
+        for id in gone:
+            line = self._lines.pop(id)
+            self._paces[id] = line.pace
+            for claim in line.ready:
+                self._take(claim, self._dialer.release(claim))
+        for each in running:
+            id, longest_s = each.campaign.id, each.rules.retry.longest_rest_s
+            farthest_ms = self._ledger.due_now_ms() + longest_s * 1000
+            if id not in self._lines or (each.first_due_ms or 0) > farthest_ms:
+                await self._ledger.shorten_rests(id, longest_s=longest_s)
+            if id in self._lines:
+                self._lines[id].open = each
+            else:
+                pace = self._paces.pop(id, Pace(calls_per_second=each.rules.calls_per_second, next_s=now_s))
+                trouble = Trouble(event="campaign_not_dialled", clock=self._clock)
+                self._lines[id] = _Line(open=each, pace=pace, trouble=trouble)
+            if each.first_due_ms is None and not each.dialling and not self._in_flight[id]:
+                await self._finish(each)
+        await self._ledger.flush()
+
+    async def _finish(self, each: Open) -> None:
+        if await finish_if_done(self._engine, each.campaign.id, now_ms=self._clock.now_ms()):
+            log.info("campaign_finished", campaign=each.campaign.name)
+
+    # ------------------------------------------------------------ claim
+
+    def _wanted(self, line: _Line) -> int:
+        """How many leads of a campaign are to be claimed now, so that they are there when they may leave."""
+        due_ms, soon_s = line.open.first_due_ms, self._clock.monotonic_s() + _AHEAD_S
+        if due_ms is None or due_ms > self._ledger.due_now_ms() or self._stopping:
+            return 0
+        if max(line.pace.next_s, self._trunk.next_s, line.not_before_s) > soon_s:
+            return 0
+        if len(line.ready) > _ahead(line.pace) // 2:
+            return 0
+        ahead = min(_ahead(line.pace) - len(line.ready), _ahead(self._trunk) - self._ready)
+        return max(0, min(ahead, *self._free(line)))
+
+    @property
+    def _ready(self) -> int:
+        return sum(len(each.ready) for each in self._lines.values())
+
+    def _free(self, line: _Line) -> tuple[int, int]:
+        """Channels that are free, of the campaign and of the trunk; what is claimed has its channel already."""
+        own = line.open.rules.channels - self._in_flight[line.open.campaign.id] - len(line.ready)
+        return own, self._trunk_channels - self.in_flight - self._ready
+
+    async def _claim(self, line: _Line, count: int) -> None:
+        own, trunk = self._free(line)
+        rules = CampaignRules(state="running", retry=line.open.rules.retry)
+        # Of the pace is taken care at the instant at which each leaves.
+        caps = Caps(campaign_channels=own, trunk_channels=trunk)
+        line.claimed_at = self._turns
+        try:
+            claims = await self._ledger.claim(line.open.campaign.id, count, rules=rules, caps=caps)
+        except Exception as error:
+            line.trouble.met(getattr(error, "orig", None) or error, campaign=line.open.campaign.name)
+            line.not_before_s = self._clock.monotonic_s() + _AGAIN_FIRST_S
+            return
+        line.trouble.over()
+        line.ready.extend(claims)
+        if len(claims) < count:
+            # Nobody more is due: the next reading says who is.
+            line.open = replace(line.open, first_due_ms=None)
+
+    # ------------------------------------------------------------ send
+
+    def _send(self) -> float:
+        """Let leave what may leave now; seconds until the next may."""
+        waits_s = [_POLL_S]
+        for line in self._in_turn():
+            while line.ready:
+                now_s = self._clock.monotonic_s()
+                next_s = max(line.pace.next_s, self._trunk.next_s)
+                if self._stopping or not self._dialer.ready:
+                    break
+                if now_s < next_s:
+                    waits_s.append(next_s - now_s)
+                    break
+                claim = line.ready.popleft()
+                try:
+                    watch = self._dialer.send(claim, line.open.rules)
+                except NotSent:
+                    self._take(claim, self._dialer.release(claim))
+                    break
+                line.pace, self._trunk = line.pace.left(now_s=now_s), self._trunk.left(now_s=now_s)
+                self._take(claim, self._dialer.attend(watch))
+            if not self._stopping and self._may_claim_soon(line):
+                waits_s.append(max(line.pace.next_s, self._trunk.next_s) - self._clock.monotonic_s() - _AHEAD_S / 2)
+        return max(0.0, min(waits_s))
+
+    def _may_claim_soon(self, line: _Line) -> bool:
+        due_ms = line.open.first_due_ms
+        due = due_ms is not None and due_ms <= self._ledger.due_now_ms()
+        return due and not line.ready and min(self._free(line)) > 0 and self._dialer.ready and self._may_dial()
+
+    def _take(self, claim: Claim, call: Coroutine[None, None, None]) -> None:
+        """Let an attempt go on by itself to its end."""
+        task = asyncio.create_task(call, name=claim.attempt_id)
+        self._in_flight[claim.campaign_id] += 1
         self._calls.add(task)
 
         def ended(task: asyncio.Task[None]) -> None:
-            self._in_flight[campaign_id] -= 1
+            self._in_flight[claim.campaign_id] -= 1
             self._calls.discard(task)
-            # More calls may start at once only where the channels were all taken, or where the campaign is over.
-            own, all_calls = self._in_flight[campaign_id], self.in_flight
-            if own in (0, self._rules[campaign_id].channels - 1) or all_calls == self._trunk.channels - 1:
-                self._wake.set()
+            self._one_ended(claim.campaign_id)
             if not task.cancelled() and (error := task.exception()) is not None:
-                log.error("attempt_failed", attempt=name, exc_info=error)
+                log.error("attempt_failed", attempt=claim.attempt_id, exc_info=error)
 
         task.add_done_callback(ended)
 
+    def _one_ended(self, campaign_id: int) -> None:
+        """Wake up where more calls may start at once: the channels were all taken, or the campaign may be over."""
+        own, line = self._in_flight[campaign_id], self._lines.get(campaign_id)
+        if own == 0:
+            self._read_at_s = -math.inf
+        if own == 0 or self.in_flight == self._trunk_channels - 1 or (line and own == line.open.rules.channels - 1):
+            self._wake.set()
+
     async def _rest(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            return
-        finally:
-            self._wake.clear()
+        if not self._wake.is_set() and seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                async with self._clock.timeout(seconds):
+                    await self._wake.wait()
+        else:
+            await self._clock.sleep(0)
+        self._wake.clear()
 
     # ------------------------------------------------------------ what was lost from sight
 
-    def _recover(self) -> None:
-        self._settle_lost(older_than_s=0.0)
-
-    def _settle_lost(self, *, older_than_s: float) -> None:
-        task = asyncio.create_task(self._recovery.settle_lost(older_than_s=older_than_s))
+    def _look_for_lost(self, *, after_ring_s: float | None) -> None:
+        task = asyncio.create_task(self._recovery.settle_lost(after_ring_s=after_ring_s))
         self._recoveries.add(task)
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -203,17 +310,68 @@ class Worker:
 
         task.add_done_callback(ended)
 
-    async def _look_for_lost(self) -> None:
+    async def _keep_looking_for_lost(self) -> None:
         while True:
-            await asyncio.sleep(_LOOK_FOR_LOST_EVERY_S)
-            longest_ring_s = max((rules.ring_s for rules in self._rules.values()), default=0)
-            if self._ami.up:
-                self._settle_lost(older_than_s=longest_ring_s + _LOST_AFTER_S)
+            await self._clock.sleep(_LOOK_FOR_LOST_EVERY_S)
+            if self._ami.up and not self._recoveries:
+                self._look_for_lost(after_ring_s=_LOST_AFTER_S)
 
-    def _adopt(self, claim: Claim) -> None:
-        rules = self._rules[claim.campaign_id]
-        self._take(claim.campaign_id, self._dialer.adopt(claim, rules), name=claim.attempt_id)
+    async def _adopt(self, claims: list[Claim]) -> None:
+        """Watch what an earlier engine dialled. Of a campaign that can't be understood it stays as it is."""
+        ids = {claim.campaign_id for claim in claims}
+        found = await list_campaigns(self._engine, tenant=self._tenant, ids=ids) if ids else []
+        rules = {each.id: each.rules for each in found}
+        for claim in claims:
+            if (known := rules.get(claim.campaign_id)) is not None:
+                self._take(claim, self._dialer.attend(self._dialer.adopt(claim, known)))
 
-    async def _read_rules(self) -> None:
-        for campaign in await list_campaigns(self._engine, tenant=self._settings.tenant):
-            self._rules[campaign.id] = campaign.rules
+    # ------------------------------------------------------------ the end
+
+    def stop_claiming(self) -> None:
+        """Dial nobody any more: no Originate leaves after this has returned."""
+        self._stopping = True
+        self._wake.set()
+
+    async def give_back(self) -> None:
+        """Hang up what rings and give back what was not sent: nobody meets a line without a voice.
+
+        Who was rung rests as after a call that was not answered, and no attempt is spent. Who has answered is served.
+        """
+        self.stop_claiming()
+        await self._dialer.give_back(within_s=_GIVE_BACK_S)
+        await self._release_ready()
+
+    async def _release_ready(self) -> None:
+        """Give back what was claimed and not sent, when the turn that is being taken is over."""
+        async with self._turning:
+            for line in self._lines.values():
+                while line.ready:
+                    claim = line.ready.popleft()
+                    self._take(claim, self._dialer.release(claim))
+
+    async def calls_ended(self, within_s: float) -> None:
+        """Return when every call in progress is settled, or after `within_s`."""
+        if self._calls:
+            with contextlib.suppress(TimeoutError):
+                async with self._clock.timeout(within_s):
+                    await asyncio.wait(self._calls)
+
+    async def close(self) -> None:
+        """Watch no longer. What is in flight stays so in the database, and the next start settles it."""
+        self.stop_claiming()
+        self._dialer.abandon()
+        self._recovery.stop()
+        await self._release_ready()
+        await asyncio.gather(*self._calls, *self._recoveries, return_exceptions=True)
+        self._closed.set()
+
+    async def stop(self, *, drain_s: float) -> None:
+        """The whole end; calls in progress may finish within `drain_s`."""
+        await self.give_back()
+        await self.calls_ended(drain_s)
+        await self.close()
+
+
+def _ahead(pace: Pace) -> int:
+    """How many leads are claimed before they leave."""
+    return max(1, math.ceil(_AHEAD_S / pace.apart_s))

@@ -16,6 +16,7 @@ from typing import BinaryIO, Literal, get_args
 
 from faults import AuthorError, Fault
 from people.numbers import Unreadable, read_phone
+from prompts.files import open_file, read_lines
 from prompts.languages import Language
 
 #: A longer line is no contact.
@@ -136,9 +137,9 @@ def open_contacts(path: Path, *, region: str, language: Language, variables: Col
     a Russian Windows.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             encoding = _encoding(file, path)
-        lines = _lines(path, encoding)
+        lines = read_lines(path, encoding, longest=MAX_LINE)
         number, header = next(lines, (1, ""))
     except OSError as error:
         raise _fault(path, f"The file can't be read: {error.strerror}.", "Give the path of a CSV file.") from error
@@ -247,20 +248,6 @@ def _likeness(text: str) -> int:
 
 
 # ---------------------------------------------------------------- lines and rows
-
-
-def _lines(path: Path, encoding: str) -> Iterator[tuple[int, str | None]]:
-    """Lines with their numbers; None for one that is longer than MAX_LINE."""
-    with path.open("rb") as raw, io.TextIOWrapper(raw, encoding=encoding, errors="replace") as file:
-        number = 0
-        while line := file.readline(MAX_LINE):
-            number += 1
-            if len(line) == MAX_LINE and not line.endswith("\n"):
-                while (rest := file.readline(MAX_LINE)) and not rest.endswith("\n"):
-                    pass
-                yield number, None
-            else:
-                yield number, line
 
 
 def _cells(text: str, delimiter: str) -> list[str]:

@@ -15,6 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from faults import AuthorError, Fault, UserError
 from people.numbers import Unreadable, read_phone
 from people.store.tables import do_not_call
+from prompts.files import open_file, read_lines
+
+#: A longer line is no number.
+MAX_LINE = 64 * 1024
 
 Source = Literal["call", "import", "command"]
 
@@ -95,12 +99,13 @@ async def import_file(engine: AsyncEngine, path: Path, *, tenant: str, region: s
 def _first_cells(path: Path) -> Iterator[tuple[int, str]]:
     # Digits are the same in every encoding that such files come in, but UTF-16.
     try:
-        with path.open("rb") as raw:
+        with open_file(path) as raw:
             encoding = "utf-16" if raw.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        with path.open(encoding=encoding, errors="replace") as file:
-            for number, line in enumerate(file, 1):
-                if cell := re.split(r"[,;\t]", line, maxsplit=1)[0].strip().strip('"'):
-                    yield number, cell
+        for number, line in read_lines(path, encoding, longest=MAX_LINE):
+            if line is None:
+                yield number, "a line that is too long"
+            elif cell := re.split(r"[,;\t]", line, maxsplit=1)[0].strip().strip('"'):
+                yield number, cell
     except OSError as error:
         fault = Fault(what=f"The file can't be read: {error.strerror}.", where=path, mend="Give one number per line.")
         raise AuthorError(fault) from error

@@ -1,26 +1,27 @@
-"""Read phone numbers as people write them. Reads no file."""
+"""The only reader of phone numbers: callers, contacts, lists and opt-outs are all read here, so that they agree.
+
+Reads no file. The numbering library is loaded only for a number that is not plain.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, ValidationResult
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
 
 # Excel writes 79161234567 as 7,91612E+10 or as 79161234567.0: the first has lost digits, the second has not.
 _SHORTENED = re.compile(r"\d[.,]\d+E\+?\d+", re.IGNORECASE)
 _FLOAT = re.compile(r"(\+?\d{5,15})[.,]0+")
 _LATIN = re.compile("[A-Za-z]")
-
-_WHY = {
-    ValidationResult.TOO_SHORT: "too short",
-    ValidationResult.TOO_LONG: "too long",
-    ValidationResult.INVALID_COUNTRY_CODE: "no such country code",
-    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "the area code is missing",
-    ValidationResult.INVALID_LENGTH: "no number has this length",
-}
+#: Nearly every number of a Russian file. In +7 there are ten more digits, whatever the plan of the day.
+_PLAIN = re.compile(r"\+7[0-9]{10}", re.ASCII)
+_PLAIN_IN_RUSSIA = re.compile(r"[78]([349][0-9]{9})", re.ASCII)
+_E164 = re.compile(r"\+[1-9][0-9]{1,14}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,22 +31,57 @@ class Unreadable:
     why: str
 
 
-def _readings(text: str, region: str) -> Iterator[PhoneNumber]:
-    """The ways to read `text`, the likeliest first. Raises NumberParseException when there is none."""
-    yield phonenumbers.parse(text, region)
-    # A plus is often forgotten. The library supplies it only for numbers in the numbering plan of today; later ranges
-    # and test numbers are of the same form.
-    digits, code = phonenumbers.normalize_digits_only(text), str(phonenumbers.country_code_for_region(region))
-    if digits.startswith(code) and "+" not in text:
-        yield phonenumbers.parse("+" + digits)
-
-
 def read_phone(text: str, *, region: str) -> str | Unreadable:
     """The E.164 form ("+79161234567") of a number as written in `region` (ISO country), or why it is none.
 
-    A number is taken when its length is possible in its country: numbering plans change oftener than programs.
+    A number is taken when its length is possible in its country: numbering plans change oftener than programs. One of
+    another country needs its plus or its prefix (00), unless it is a valid number there as it stands (380501234567).
     """
     text = text.strip()
+    if _PLAIN.fullmatch(text):
+        return text
+    if region == "RU" and (plain := _PLAIN_IN_RUSSIA.fullmatch(text)):
+        return f"+7{plain[1]}"
+    return _read_phone(text, region)
+
+
+@lru_cache(maxsize=4096)
+def normal_form(number: str, region: str) -> str:
+    """The E.164 form of a caller's number as the network gave it, read in `region` (ISO country).
+
+    What is no number there (withheld, a short internal number) comes back as it is.
+    """
+    read = read_phone(number, region=region)
+    return number if isinstance(read, Unreadable) else read
+
+
+def dial_string(number: str, dial_format: str) -> str:
+    """An E.164 number as the operator wants it dialled: `dial_format` with {e164}, {digits} or {national} filled in.
+
+    What is not E.164 (an extension, 112) is dialled as it is.
+    """
+    if not _E164.fullmatch(number):
+        return number
+    return dial_format.format(e164=number, digits=number[1:], national=_national(number))
+
+
+def mask_phone(phone: str) -> str:
+    """The number with its middle hidden: "+79161234567" -> "+7916***4567". A short number is hidden wholly."""
+    if len(phone) < 10:
+        return "***" if phone else ""
+    return f"{phone[:-7]}***{phone[-4:]}"
+
+
+def _national(number: str) -> str:
+    if number.startswith("+7"):
+        return number[2:]
+    import phonenumbers
+
+    return phonenumbers.national_significant_number(phonenumbers.parse(number))
+
+
+def _read_phone(text: str, region: str) -> str | Unreadable:
+    """What `read_phone` gives, by the numbering library alone."""
     if not text:
         return Unreadable(why="empty")
     if _SHORTENED.search(text):
@@ -54,17 +90,51 @@ def read_phone(text: str, *, region: str) -> str | Unreadable:
         text = whole[1]
     if _LATIN.search(text) and not text.lower().startswith("tel:"):
         return Unreadable(why="has letters")
-    why = "not a phone number"
+    from phonenumbers import (
+        NumberParseException,
+        PhoneNumberFormat,
+        ValidationResult,
+        format_number,
+        is_possible_number_with_reason,
+    )
+
+    reasons = {
+        ValidationResult.TOO_SHORT: "too short",
+        ValidationResult.TOO_LONG: "too long",
+        ValidationResult.INVALID_COUNTRY_CODE: "no such country code",
+        ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "the area code is missing",
+        ValidationResult.INVALID_LENGTH: "no number has this length",
+    }
+    why = ""
     try:
         for number in _readings(text, region):
             if number.extension:
                 return Unreadable(why="has an extension or a second number")
-            verdict = phonenumbers.is_possible_number_with_reason(number)
-            e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+            verdict = is_possible_number_with_reason(number)
+            e164 = format_number(number, PhoneNumberFormat.E164)
             if verdict == ValidationResult.IS_POSSIBLE and len(e164) <= 16:
                 return e164
-            why = _WHY.get(verdict, why) if why == "not a phone number" else why
+            why = why or reasons.get(verdict, "")
     except NumberParseException as error:
-        if error.error_type == NumberParseException.INVALID_COUNTRY_CODE:
+        if not why and error.error_type == NumberParseException.INVALID_COUNTRY_CODE:
             why = "no such country code"
-    return Unreadable(why=why)
+    return Unreadable(why=why or "not a phone number")
+
+
+def _readings(text: str, region: str) -> Iterator[PhoneNumber]:
+    """The ways to read `text`, the likeliest first. Raises NumberParseException when there is none."""
+    import phonenumbers
+
+    digits = phonenumbers.normalize_digits_only(text)
+    if "+" not in text and digits.startswith("00"):
+        # The prefix of international calls, as networks and people of most countries write it; in Russia it is 810.
+        yield phonenumbers.parse("+" + digits.removeprefix("00"))
+    yield phonenumbers.parse(text, region)
+    if "+" in text or not digits:
+        return
+    # A plus is often forgotten. The library supplies it only for numbers in the numbering plan of today; later ranges
+    # and test numbers are of the same form.
+    code = str(phonenumbers.country_code_for_region(region))
+    abroad = phonenumbers.parse("+" + digits)
+    if digits.startswith(code) or phonenumbers.is_valid_number(abroad):
+        yield abroad

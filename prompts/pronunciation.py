@@ -18,9 +18,12 @@ import yaml
 
 from faults import AuthorError, Fault
 from prompts.sentences import LANGUAGES
+from prompts.yaml_files import line_of, read_yaml
 
 #: The dictionaries that come with the engine.
 SHIPPED = Path(__file__).parent / "dictionary"
+#: The shipped ones are under 4 kB.
+MAX_BYTES = 512 * 1024
 
 _LATIN = re.compile(r"(?:[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ][\u0300-\u036f]*)+")
 _CYRILLIC = re.compile(r"[Ѐ-ӿ]+(?:['’ʼ][Ѐ-ӿ]+)*")
@@ -168,13 +171,31 @@ def load_pronunciation(language: str, *folders: Path) -> Pronunciation:
     for path in (folder / f"{language}.yaml" for folder in folders):
         if not path.exists():
             continue
-        try:
-            data = yaml.safe_load(path.read_text("utf-8-sig")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            mend = "Write one word a line, in UTF-8: Sony: Сони"
-            raise AuthorError(Fault(what=f"The file can't be read: {error}.", where=path, mend=mend)) from error
-        if not isinstance(data, dict) or not all(isinstance(k, str) and isinstance(v, str) for k, v in data.items()):
-            mend = "Write one word a line, and put it in quotes when it is a number or yes, no, on, off."
-            raise AuthorError(Fault(what="This is no map of words to words.", where=path, mend=mend))
-        words |= {written.lower(): said for written, said in data.items()}
+        mend = "Write one word a line: Sony: Сони"
+        root, faults = read_yaml(path, what="dictionary", at_most=MAX_BYTES, mend=mend)
+        if faults:
+            raise AuthorError(faults)
+        words |= _words(path, root)
     return Pronunciation(language, words)
+
+
+def _words(path: Path, root: yaml.Node | None) -> dict[str, str]:
+    mend = "Write one word a line, and put it in quotes when it is a number or yes, no, on, off."
+
+    def no_word(at: yaml.Node) -> AuthorError:
+        return AuthorError(Fault(what="This is no map of words to words.", where=path, line=line_of(at), mend=mend))
+
+    words: dict[str, str] = {}
+    if root is None or _is(root, "null"):
+        return words
+    if not isinstance(root, yaml.MappingNode):
+        raise no_word(root)
+    for written, said in root.value:
+        if not _is(written, "str") or not _is(said, "str") or not written.value.strip():
+            raise no_word(written)
+        words[written.value.lower()] = said.value
+    return words
+
+
+def _is(node: yaml.Node, kind: str) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.tag == f"tag:yaml.org,2002:{kind}"

@@ -22,6 +22,7 @@ import structlog
 from numpy.typing import NDArray
 
 from faults import Fault
+from prompts.files import open_file, size_of
 from prompts.fragments import Fragment
 from prompts.sentences import LANGUAGES
 
@@ -31,6 +32,12 @@ _SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
 _MEND = "Save it as a WAV file (PCM, mono) and put it there again."
 #: Shorter is no word.
 _SHORTEST_S = 0.1
+#: Longer is no prompt, and takes minutes to make.
+_LONGEST_S = 600
+#: Ten minutes of the best that a studio gives: 96000 samples a second, two channels, four bytes each.
+_MAX_BYTES = 512 * 1024 * 1024
+#: A file that names more is damaged.
+_MOST_SAMPLES_A_SECOND, _MOST_CHANNELS = 384_000, 32
 #: The loudest 10 ms of a recording: below the first nothing is heard, below the second its noise is turned up too.
 _SILENT_DBFS, _QUIET_DBFS = -70.0, -40.0
 #: So many samples side by side at full scale are a peak that was cut off.
@@ -86,7 +93,7 @@ class Recordings:
             if judged.recording is None:
                 # The synthesis is worth more than silence.
                 fault = judged.faults[0]
-                log.warning("recording_unusable", where=str(path), why=fault.what, mend=fault.mend)
+                log.warning("recording_unusable", where=fault.place, why=fault.what, mend=fault.mend)
         return self._known[path]
 
     def of(self, fragment: Fragment) -> Recording | None:
@@ -121,21 +128,32 @@ def _judge(path: Path) -> _Judged:
         return _Judged(None, (Fault(what=f"The recording {what}.", where=path, mend=_MEND),))
 
     try:
-        data = path.read_bytes()
-        with soundfile.SoundFile(path) as sound:
-            rate, samples = sound.samplerate, sound.read(dtype="float64", always_2d=True)
+        with open_file(path) as file:
+            length, head = size_of(file), file.read(8)
+            if length > _MAX_BYTES:
+                return unusable(f"can't be read: it is larger than {_MAX_BYTES // 1024**2} MB")
+            file.seek(0)
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            with soundfile.SoundFile(file) as sound:
+                rate, channels = sound.samplerate, sound.channels
+                if rate > _MOST_SAMPLES_A_SECOND or channels > _MOST_CHANNELS:
+                    return unusable(f"has {rate} samples a second in {channels} channels")
+                heard = _listen(sound)
     except OSError as error:
         return unusable(f"can't be read: {error.strerror}")
     except soundfile.SoundFileError:
         return unusable("is no sound that can be read")
-    said_bytes = int.from_bytes(data[4:8], "little") + 8
-    if data.startswith(b"RIFF") and len(data) < said_bytes < 0xFFFF_0000:
-        return unusable(f"is cut off: {len(data)} bytes of {said_bytes}")
-    if len(samples) < _SHORTEST_S * rate:
+    said_bytes = int.from_bytes(head[4:], "little") + 8
+    if head.startswith(b"RIFF") and length < said_bytes < 0xFFFF_0000:
+        return unusable(f"is cut off: {length} bytes of {said_bytes}")
+    if heard is None:
+        return unusable(f"is longer than {_LONGEST_S // 60} minutes")
+    if heard.samples < _SHORTEST_S * rate:
         return unusable("is empty")
-    if not np.isfinite(samples).all():
+    if not heard.finite:
         return unusable("has samples that are no numbers")
-    loudest = _loudest_dbfs(samples, rate)
+    loudest = heard.loudest_dbfs
     if loudest < _SILENT_DBFS:
         return unusable("is silent")
     faults = []
@@ -144,26 +162,73 @@ def _judge(path: Path) -> _Judged:
             f"The recording is too quiet: its loudest sound is at {loudest:.0f} dBFS, and its noise is turned up too."
         )
         faults.append(Fault(what=what, where=path, mend="Record it anew, louder: peaks at -12 to -3 dBFS."))
-    if cut := _cut_peaks(samples):
+    if cut := heard.cut_peaks:
         what = f"The recording is clipped at {cut} places."
         faults.append(Fault(what=what, where=path, mend="Record it anew, not so loud: peaks at -12 to -3 dBFS."))
     if rate < 8000:
         what = f"The recording has only {rate} samples a second."
         faults.append(Fault(what=what, where=path, mend="Record it at 8000 or more, best at 48000."))
-    return _Judged(Recording(path, hashlib.sha256(data).hexdigest()), tuple(faults))
+    return _Judged(Recording(path, content), tuple(faults))
 
 
-def _loudest_dbfs(samples: NDArray[np.float64], rate: int) -> float:
-    """The level of the loudest 10 ms."""
-    mono = samples.mean(axis=1)
-    mono = mono - mono.mean()
+@dataclass(frozen=True)
+class _Heard:
+    samples: int
+    finite: bool
+    #: The level of the loudest 10 ms.
+    loudest_dbfs: float
+    #: How many peaks are flat at the top of the scale.
+    cut_peaks: int
+
+
+def _listen(sound: soundfile.SoundFile) -> _Heard | None:
+    """What is in a recording, of which a second at a time is in memory; None: it is too long to be a prompt."""
+    rate = sound.samplerate
+    if sound.frames > _LONGEST_S * rate:
+        return None
     frame = max(1, rate // 100)
-    frames = mono[: len(mono) // frame * frame].reshape(-1, frame)
-    return float(10 * np.log10(np.mean(frames**2, axis=1).max() + 1e-12))
+    samples, peak = 0, 0.0
+    total = 0.0
+    #: Of each 10 ms: the mean, and that of the squares.
+    means: list[NDArray[np.float64]] = []
+    squares: list[NDArray[np.float64]] = []
+    for block in sound.blocks(blocksize=100 * frame, dtype="float64", always_2d=True):
+        samples += len(block)
+        if not np.isfinite(block).all():
+            return _Heard(samples, False, 0.0, 0)
+        peak = max(peak, float(np.abs(block).max()))
+        mono = block.mean(axis=1)
+        total += float(mono.sum())
+        frames = mono[: len(mono) // frame * frame].reshape(-1, frame)
+        means.append(frames.mean(axis=1))
+        squares.append(np.mean(frames**2, axis=1))
+    if samples < frame:
+        return _Heard(samples, True, -np.inf, 0)
+    # Without its mean, which a bad microphone adds and nobody hears.
+    mean = total / samples
+    loudest = float((np.concatenate(squares) - 2 * mean * np.concatenate(means) + mean**2).max())
+    return _Heard(samples, True, float(10 * np.log10(max(loudest, 0.0) + 1e-12)), _cut_peaks(sound, peak))
 
 
-def _cut_peaks(samples: NDArray[np.float64]) -> int:
-    """How many peaks are flat at the top of the scale."""
-    full = np.abs(samples) >= 0.9995 * max(1.0, np.abs(samples).max())
-    runs = np.lib.stride_tricks.sliding_window_view(full, _CUT, axis=0).all(axis=-1)
-    return int((np.diff(runs.astype(np.int8), axis=0, prepend=0) == 1).sum())
+def _cut_peaks(sound: soundfile.SoundFile, peak: float) -> int:
+    full_scale = 0.9995 * max(1.0, peak)
+    if peak < full_scale:
+        return 0
+    sound.seek(0)
+    found, before = 0, np.zeros((1, sound.channels), dtype=np.bool_)
+    for block in sound.blocks(blocksize=sound.samplerate, overlap=_CUT - 1, dtype="float64", always_2d=True):
+        if len(block) >= _CUT:
+            full = np.abs(block) >= full_scale
+            flat = np.asarray(np.lib.stride_tricks.sliding_window_view(full, _CUT, axis=0).all(axis=-1))
+            # A peak begins where it was not flat before.
+            found += int((flat & ~np.concatenate([before, flat[:-1]])).sum())
+            before = flat[-1:]
+    return found
+
+
+def read_recording(path: Path) -> tuple[NDArray[np.float64], int]:
+    """The sound in one channel, and its rate. Raises OSError or soundfile.SoundFileError when it can't be read."""
+    with open_file(path) as file, soundfile.SoundFile(file) as sound:
+        blocks = sound.blocks(blocksize=sound.samplerate, dtype="float64", always_2d=True)
+        mono = [block.mean(axis=1) for block in blocks]
+        return (np.concatenate(mono) if mono else np.zeros(0)), sound.samplerate

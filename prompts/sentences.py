@@ -20,11 +20,16 @@ from pathlib import Path
 import yaml
 
 from faults import AuthorError, Fault
+from prompts.yaml_files import WRITE_OUT, is_endless, line_of, read_yaml
 
 LANGUAGES = ("ru", "uk", "en")
 
 #: The sentences that come with the engine.
 SHIPPED = Path(__file__).parent / "texts"
+
+#: The shipped texts of a language are under 10 kB.
+MAX_BYTES = 512 * 1024
+_MEND = "Mend that line; put a sentence with a colon in it, or with { at its start, in quotes."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +71,15 @@ class _Reader:
         self.faults: list[Fault] = []
 
     def fault(self, what: str, mend: str, node: yaml.Node | None = None) -> None:
-        line = None if node is None else node.start_mark.line + 1
+        line = None if node is None else line_of(node)
         self.faults.append(Fault(what=what, mend=mend, where=self.path, line=line))
 
     def read(self) -> None:
-        try:
-            root = yaml.compose(self.path.read_text("utf-8-sig"), Loader=yaml.SafeLoader)
-        except OSError as error:
-            return self.fault(f"The file can't be read: {error.strerror}.", "Check that it exists and may be read.")
-        except UnicodeDecodeError:
-            return self.fault("The file is not UTF-8.", "Save it as UTF-8 in your editor.")
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            problem = getattr(error, "problem", None) or "it can't be parsed"
-            line = None if mark is None else mark.line + 1
-            mend = "Mend that line; put a sentence with a colon in it, or with { at its start, in quotes."
-            self.faults.append(Fault(what=f"This is no YAML: {problem}.", mend=mend, where=self.path, line=line))
-            return None
+        root, self.faults = read_yaml(self.path, what="file of texts", at_most=MAX_BYTES, mend=_MEND)
         if root is None:
             return None
+        if is_endless(root):
+            return self.fault("The file's aliases make it endless.", WRITE_OUT)
         if not isinstance(root, yaml.MappingNode):
             return self.fault("The file is no map of sentences.", "Begin it with a name and a colon.", root)
         return self.walk(root, ())
@@ -128,7 +123,7 @@ class _Reader:
                 # A sentence folded over several lines is one sentence.
                 parts[name] = " ".join(text.split())
         if "text" in parts:
-            self.sentences[key] = Sentence(parts["text"], parts.get("fallback"), self.path, at.start_mark.line + 1)
+            self.sentences[key] = Sentence(parts["text"], parts.get("fallback"), self.path, line_of(at))
 
 
 def load_sentences(*folders: Path) -> Sentences:

@@ -24,6 +24,7 @@ from prompts.engines.choice import Speaker, engines
 from prompts.engines.engine import EngineAwayError, UnspeakableError
 from prompts.fragments import spoken_sentences
 from prompts.g722 import g722
+from prompts.recordings import read_recording
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +67,10 @@ def make(job: Job) -> Result:
     def failed(failure: FailureKind, error: Exception) -> Result:
         return Result(clip=job.clip, failure=failure, why=f"{job.recording}: {error}" if job.recording else str(error))
 
+    samples: NDArray[np.generic]
     try:
         if job.speaker is None:
-            samples, rate = soundfile.read(job.recording, dtype="float64")
+            samples, rate = read_recording(Path(job.recording))
         else:
             samples, rate = _spoken(job.speaker, job.text, job.pause)
         pcm = telephone(samples, rate, level_lufs=job.level_lufs, tail_ms=job.tail_ms)

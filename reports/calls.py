@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.flow.steps import Ended, NoteKind
-from people.privacy import mask_phone
+from people.numbers import mask_phone
 from people.store.tables import attempt, call, campaign, journal
 from reports.chosen import find_campaign
 
@@ -203,6 +203,7 @@ _STOPPED = {
     Ended.KEY: "stopped by a key",
     Ended.HANG_UP: "stopped by the hang-up",
     Ended.FAULT: "could not be played",
+    Ended.STOPPED: "stopped by the engine",
 }
 
 

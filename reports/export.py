@@ -102,6 +102,8 @@ def _metrics(report: Report) -> Iterator[tuple[str, Rate | int | str]]:
     for request in report.requests:
         yield f"request.{request.kind}", request.persons
     yield "active_elsewhere", report.active_elsewhere
+    yield "incomplete_calls", report.incomplete_calls
+    yield "opt_outs_not_kept", report.opt_outs_not_kept
     yield "attempts", report.attempts
     yield "attempts_dialled", report.attempts_dialled
     for outcome, count in report.person_outcomes.items():

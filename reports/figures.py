@@ -142,6 +142,10 @@ class Report:
     requests: tuple[RequestFigure, ...]
     #: Persons with a key, an opt-out, a transfer or a request on a call that does not count as answered by a human.
     active_elsewhere: int
+    #: Calls of which the journal could not keep everything: the figures of listening and keys may be too low by them.
+    incomplete_calls: int
+    #: Persons whose opt-out could not be kept, and who are not on the do-not-call list.
+    opt_outs_not_kept: int
 
     # ------------------------------------------------------------ how the dialling went
     #: Every attempt, those that never reached the network included.

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ivr.flow.steps import NoteKind
 from outbound.plan.outcome import Outcome
+from people.store.losses import missing_of_campaign
 from people.store.tables import attempt, journal, lead, refused_row
 from reports.by_time import SLOT_MS, Slot, by_date, by_hour
 from reports.chosen import find_campaign
@@ -71,6 +72,7 @@ class _Counting:
         attempts = (await self._rows(_attempts(self.campaign.id)))[0]
         outcomes = await self._attempt_outcomes()
         slots = await self._slots()
+        missing = await missing_of_campaign(self.connection, self.tenant, self.campaign.id)
 
         def of_reached(part: int | None) -> Rate:
             return Rate(part or 0, reached)
@@ -114,6 +116,8 @@ class _Counting:
             follow_up_after=await self._follow_up_after(reached),
             requests=await self._requests(reached),
             active_elsewhere=await self._active_elsewhere(),
+            incomplete_calls=missing.calls,
+            opt_outs_not_kept=missing.opt_outs,
             attempts=attempts.all,
             attempts_dialled=attempts.dialled,
             attempt_outcomes=outcomes,

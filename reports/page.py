@@ -38,6 +38,7 @@ def render_html(report: Report, *, language: Language, title: str) -> str:
         bar=bar,
         typed_in=TYPED_IN,
         summary=summary(report, w),
+        missing=missing(report, w),
         as_of=w.moment(report.as_of_ms, zone),
         first_dial=None if report.first_dial_ms is None else w.moment(report.first_dial_ms, zone),
         last_dial=None if report.last_dial_ms is None else w.moment(report.last_dial_ms, zone),
@@ -68,6 +69,15 @@ def summary(report: Report, w: Words) -> str:
             for name in ("dialled", "reached", "listened", "follow_up", "opted_out")
         },
     )
+
+
+def missing(report: Report, w: Words) -> list[str]:
+    """What the journal could not keep, a sentence each; empty when nothing is missing."""
+    return [
+        w(f"missing.{name}", count=w.count(count))
+        for name, count in (("calls", report.incomplete_calls), ("opt_outs", report.opt_outs_not_kept))
+        if count
+    ]
 
 
 def reasons(counts: Mapping[str, int], w: Words) -> str:

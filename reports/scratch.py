@@ -42,7 +42,7 @@ person = Table(
     "report_person",
     _scratch,
     Column("lead_id", Integer, primary_key=True, autoincrement=False),
-    #: Attempts that reached the network.
+    #: Attempts that reached the network, those aside that we gave up ourselves.
     Column("dialled", Integer, nullable=False),
     #: 0 or 1: an attempt with this outcome.
     Column("human", Integer, nullable=False),
@@ -88,10 +88,14 @@ def _any_row(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 def _persons(campaign_id: int) -> Any:
     human = attempt.c.outcome == Outcome.HUMAN.value
-    code = case({name: place for place, name in enumerate(VERDICTS) if name}, value=attempt.c.outcome, else_=0)
+    # What we gave up ourselves says nothing of the person: it is as if it had not been.
+    ours = Outcome.CANCELLED.value
+    codes = {name: place for place, name in enumerate(VERDICTS) if name not in (None, ours)}
+    code = case(codes, value=attempt.c.outcome, else_=0)
     # The greatest weight wins: human, then machine, then the highest number among the settled.
     weight = case(
         (attempt.c.outcome.is_(None), 0),
+        (attempt.c.outcome == ours, 0),
         (human, 2_000_000),
         (attempt.c.outcome == Outcome.MACHINE.value, 1_000_000),
         else_=attempt.c.number,
@@ -100,7 +104,7 @@ def _persons(campaign_id: int) -> Any:
     return (
         select(
             attempt.c.lead_id,
-            func.count(attempt.c.dialled_at_ms),
+            func.count(case((func.coalesce(attempt.c.outcome, "") != ours, attempt.c.dialled_at_ms))),
             _any_row(human),
             _any_row(attempt.c.outcome == Outcome.MACHINE.value),
             _any_row(attempt.c.outcome == Outcome.UNKNOWN.value),

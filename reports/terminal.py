@@ -14,7 +14,7 @@ from rich.text import Text
 from prompts.languages import Language
 from reports.consistency import verify
 from reports.figures import AFTER_STEP_S, Report
-from reports.page import reasons, summary
+from reports.page import missing, reasons, summary
 from reports.rate import Rate
 from reports.words import Words
 
@@ -33,6 +33,8 @@ def render_terminal(report: Report, *, language: Language, title: str) -> Render
     parts: list[RenderableType] = [_head(report, w, title)]
     if broken := verify(report):
         parts.append(Panel(Text("\n".join([w("warning"), *broken])), border_style="bold red", style="red"))
+    if lost := missing(report, w):
+        parts.append(Panel(Text("\n".join(lost)), border_style="bold yellow", style="yellow"))
     parts += [_figures(report, w), *_curve(report, w), *_details(report, w)]
     parts.append(Text(w("interval_note"), style="dim"))
     return Group(*parts)

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 
 import debroot
-from app.commands.console import plain_console
+from app.commands.console import plain_console, put
 from app.commands.options import SiteFolder
 from faults import Fault, MachineError
 from ivr.asterisk import conf, program, running
@@ -100,7 +100,7 @@ def log(
         with home.messages.open(encoding="utf-8", errors="replace") as text:
             last = [line.rstrip("\n") for line in deque(text, maxlen=lines)]
     for line in last:
-        typer.echo(line)
+        put(line)
 
 
 @app.command()
@@ -121,7 +121,7 @@ def render(
         # What it runs with must stay what `ivr up` compares with.
         what = "This site's Asterisk is running with the configuration that is there."
         raise MachineError(Fault(what=what, where=home.etc, mend="Give another folder with --into, or stop it first."))
-    typer.echo(f"{len(files)} files in {into or home.etc}")
+    put(f"{len(files)} files in {into or home.etc}")
 
 
 @app.command()
@@ -134,7 +134,7 @@ def console(
     home = conf.site_home(loaded)
     if running.running_pid(home) is None:
         raise MachineError(Fault(what="This site's Asterisk is not running.", mend="Start it: ivr up."))
-    typer.echo(asyncio.run(running.console(home, site_program(loaded), line)).rstrip("\n"))
+    put(asyncio.run(running.console(home, site_program(loaded), line)).rstrip("\n"))
 
 
 @app.command()
@@ -148,10 +148,10 @@ def stop(
     loaded = load_site(site)
     present = running.adopt(conf.site_home(loaded), site_program(loaded))
     if present is None:
-        typer.echo("It is not running.")
+        put("It is not running.")
     else:
         asyncio.run(present.stop(grace_s=grace))
-        typer.echo(f"Asterisk (process {present.pid}) has ended.")
+        put(f"Asterisk (process {present.pid}) has ended.")
 
 
 def site_program(site: Site) -> Program:

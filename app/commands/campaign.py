@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.commands.console import plain_console
+from app.commands.console import plain_console, put
 from app.commands.options import SiteFolder
 from app.rendering import render_campaign
 from faults import AuthorError, Fault, UserError
@@ -133,6 +133,9 @@ def status(name: Name, watch: Watch = False, site: SiteFolder = Path()) -> None:
     campaign, progress = _on_database(loaded, lambda engine: _look(loaded, engine, name))
     _console.print(_line(campaign, progress))
     rules = campaign.rules
+    if campaign.fault is not None or rules is None:
+        _console.print(f"[red]{escape(str(campaign.fault))}[/red]")
+        return
     _console.print(
         f"  flow {escape(campaign.flow)} · {rules.channels} channels · {rules.calls_per_second:g} calls/s · rings"
         f" {rules.ring_s} s · {rules.max_attempts} attempts, {rules.retry_after_s} s apart · machines {rules.machines}"
@@ -150,11 +153,16 @@ def list_(site: SiteFolder = Path()) -> None:
     for header in ("leads", "done", "waiting", "excluded"):
         table.add_column(header, justify="right")
     zone = ZoneInfo(loaded.settings.timezone)
-    for campaign, progress in _on_database(loaded, lambda engine: _look_at_all(loaded, engine)):
+    found = _on_database(loaded, lambda engine: _look_at_all(loaded, engine))
+    for campaign, progress in found:
         made = datetime.fromtimestamp(campaign.created_at_ms / 1000, zone).strftime("%Y-%m-%d %H:%M")
         counts = (progress.leads, progress.done, progress.waiting + progress.dialling, progress.excluded)
-        table.add_row(escape(campaign.name), campaign.state, escape(campaign.flow), made, *map(str, counts))
+        state = "not understood" if campaign.fault is not None else campaign.state
+        table.add_row(escape(campaign.name), state, escape(campaign.flow), made, *map(str, counts))
     _console.print(table)
+    for campaign, _ in found:
+        if campaign.fault is not None:
+            _console.print(f"[red]{escape(str(campaign.fault))}[/red]")
 
 
 # ---------------------------------------------------------------- do-not-call
@@ -203,7 +211,7 @@ def list_numbers(site: SiteFolder = Path()) -> None:
     zone = ZoneInfo(settings.timezone)
     for entry in _on_database(loaded, work):
         since = datetime.fromtimestamp(entry.since_ms / 1000, zone).strftime("%Y-%m-%d %H:%M")
-        typer.echo(f"{entry.phone}  {since}  {entry.source}")
+        put(f"{entry.phone}  {since}  {entry.source}")
 
 
 @do_not_call_app.command("import")

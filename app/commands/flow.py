@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from app.commands.console import put
 from app.commands.phone import Phone
 from faults import AuthorError, Fault, UserError
 from ivr.flow.load import check_flow_file, check_flow_files, flow_files
@@ -78,7 +79,7 @@ def check(
         raise AuthorError(Fault(what="There is no call flow.", where=around.folder, mend=mend))
     flows, faults = check_flow_files(paths, around.sentences, around.destinations)
     for flow in flows.values():
-        typer.echo(f"{flow.name}: {len(flow.nodes)} nodes in {', '.join(flow.languages)}, no faults")
+        put(f"{flow.name}: {len(flow.nodes)} nodes in {', '.join(flow.languages)}, no faults")
     if faults:
         raise AuthorError(faults)
 
@@ -92,14 +93,14 @@ def show(
     """Show a flow as a tree of what each key leads to, or draw it."""
     found = _find(flow, around := _surroundings(site))
     if svg is None:
-        typer.echo(flow_text(found, around.sentences))
+        put(flow_text(found, around.sentences))
         return
     try:
         svg.write_text(flow_svg(found, around.sentences), "utf-8")
     except OSError as error:
         what = f"The drawing can't be written: {error.strerror}."
         raise UserError(Fault(what=what, where=svg, mend="Choose another file.")) from error
-    typer.echo(f"{svg}: {len(found.nodes)} nodes")
+    put(f"{svg}: {len(found.nodes)} nodes")
 
 
 @app.command()

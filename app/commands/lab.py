@@ -13,7 +13,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from app.commands.console import plain_console
+from app.commands.console import plain_console, put
 from faults import AuthorError, Fault
 from ivr.asterisk.program import find
 from ivr.asterisk.running import Home, adopt
@@ -47,10 +47,10 @@ def down(site: Path = _site_option) -> None:
     home = Home(folder=_folder(load_site(site)))
     running = adopt(home, find())
     if running is None:
-        typer.echo("No lab runs for this site.")
+        put("No lab runs for this site.")
     else:
         asyncio.run(running.stop())
-        typer.echo("The lab is down.")
+        put("The lab is down.")
 
 
 @app.command()
@@ -63,7 +63,7 @@ def calls(site: Path = _site_option) -> None:
 @app.command()
 def behaviours() -> None:
     """Explain the subscribers file."""
-    typer.echo(subscribers_file.__doc__)
+    put(subscribers_file.__doc__)
 
 
 def _folder(site: Site) -> Path:
@@ -107,7 +107,7 @@ async def _up(lab: Lab, background: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await lab.start()
-    typer.echo(f"The lab takes calls for {len(lab.subscribers)} subscribers on {lab.host}:{lab.sip_port}.")
+    put(f"The lab takes calls for {len(lab.subscribers)} subscribers on {lab.host}:{lab.sip_port}.")
     if background:
         lab.schedule_calls()
         return

@@ -1,4 +1,4 @@
-"""The `ivr` command: every sub-command is registered here, and user errors are shown here."""
+"""The `ivr` command. User errors are shown here; the sub-commands are in app.commands.tree."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ import sys
 
 import structlog
 import typer
-from rich.markup import escape
-from sqlalchemy.exc import DBAPIError
 
-from app.commands import asterisk, campaign, flow, lab, prompt, report, site
-from app.commands.console import plain_console
-from app.demo.run import demo
-from app.service.up import up
+from app.commands.tree import Commands
 from faults import Fault, UserError
-from people.store.db import refusal
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -25,26 +20,28 @@ app = typer.Typer(
     epilog="[bold]To begin:[/bold] ivr init DIR, ivr doctor, ivr up; then ivr campaign create, ivr campaign start, and "
     "ivr report. [bold]To see it all at once:[/bold] ivr demo.",
 )
-app.command()(site.init)
-app.command()(up)
-app.command()(site.doctor)
-app.add_typer(flow.app, name="flow", help="Call flows: check them, draw them, walk them in the terminal.")
-app.add_typer(prompt.app, name="prompt", help="What callers hear: read, say, render and check texts.")
-app.add_typer(campaign.app, name="campaign", help="Promo campaigns: make, start, pause, resume, stop.")
-app.add_typer(asterisk.app, name="asterisk", help="The Asterisk beside the engine: install, show, log.")
-app.add_typer(lab.app, name="lab", help="A second Asterisk that plays the mobile operator.")
-app.command()(report.report)
-app.command()(report.calls)
-app.command()(demo)
 
 
-def _faults(error: UserError | DBAPIError | OSError) -> tuple[Fault, ...]:
+@app.callback()
+def _commands() -> None:
+    """What stands here is in app.commands.tree."""
+
+
+def _faults(error: Exception) -> tuple[Fault, ...]:
+    """What the user is told of `error`; none for a fault of ours."""
     if isinstance(error, UserError):
         return error.faults
-    if isinstance(error, DBAPIError):
-        return (refusal(error),)
-    mend = "Check free space, rights and the path; ivr doctor looks at the site."
-    return (Fault(what=f"The machine refuses: {error.strerror or error}.", where=error.filename, mend=mend),)
+    if isinstance(error, OSError):
+        mend = "Check free space, rights and the path; ivr doctor looks at the site."
+        return (Fault(what=f"The machine refuses: {error.strerror or error}.", where=error.filename, mend=mend),)
+    if "sqlalchemy" in sys.modules:
+        from sqlalchemy.exc import DBAPIError
+
+        from people.store.db import refusal
+
+        if isinstance(error, DBAPIError):
+            return (refusal(error),)
+    return ()
 
 
 def main() -> None:
@@ -56,8 +53,15 @@ def main() -> None:
     )
     try:
         app()
-    except (UserError, DBAPIError, OSError) as error:
+    except Exception as error:
+        faults = _faults(error)
+        if not faults:
+            raise
+        from rich.markup import escape
+
+        from app.commands.console import plain_console
+
         console = plain_console(stderr=True)
-        for fault in _faults(error):
+        for fault in faults:
             console.print(f"[red]error:[/red] {escape(str(fault))}", markup=True, highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 
-import typer
-
+from app.commands.console import put
 from ivr.flow.machine import Machine
 from ivr.flow.model import KEYPAD, Flow, Say
 from ivr.flow.state import State
@@ -51,29 +50,29 @@ class Phone:
         notes: list[Note] = []
         event: Event = Begun(language=language, variables=variables)
         self.actions = _actions()
-        typer.echo(f"Calling {self.flow.name} in {language}. Type keys, {SILENCE} for silence, {HANG_UP} to hang up.")
+        put(f"Calling {self.flow.name} in {language}. Type keys, {SILENCE} for silence, {HANG_UP} to hang up.")
         while True:
             state, steps = machine.advance(state, event)
             notes += [step for step in steps if isinstance(step, Note)]
             last = steps[-1]
             if isinstance(last, End):
-                typer.echo(f"\nThe call is over: {_REASONS[last.reason]}")
+                put(f"\nThe call is over: {_REASONS[last.reason]}")
                 break
             event = self.carry_out(last)
-        typer.echo("\nJournal")
+        put("\nJournal")
         for note in notes:
-            typer.echo(f"  {_journal_line(note)}")
+            put(f"  {_journal_line(note)}")
 
     def carry_out(self, step: Step) -> Event:
         """Do what a waiting step asks for, and say what came of it."""
         match step:
             case Speak():
-                typer.echo(f"\n[{step.node}]")
+                put(f"\n[{step.node}]")
                 return Spoken(heard=tuple(self.speak(say, step) for say in step.say))
             case Listen():
                 return self.listen()
             case TransferTo():
-                typer.echo(f"\n[{step.node}] is {step.destination} there? 1 yes, {SILENCE} no answer")
+                put(f"\n[{step.node}] is {step.destination} there? 1 yes, {SILENCE} no answer")
                 answer = self.listen()
                 return answer if isinstance(answer, HungUp) else TransferEnded(answered=answer == KeyPressed(key="1"))
             case _:
@@ -81,7 +80,7 @@ class Phone:
 
     def speak(self, say: Say, step: Speak) -> Heard:
         text = self.reading(say, step)
-        typer.echo(f"  {text}")
+        put(f"  {text}")
         length_ms = _MS_PER_LETTER * len(text)
         return Heard(text=say.text, heard_ms=length_ms, length_ms=length_ms, ended=Ended.PLAYED)
 
@@ -97,10 +96,10 @@ class Phone:
 
     def listen(self) -> Event:
         if sys.stdin.isatty():
-            typer.echo("> ", nl=False)
+            put("> ", nl=False)
         action = next(self.actions, HANG_UP)
         if not sys.stdin.isatty():
-            typer.echo(f"> {action}")
+            put(f"> {action}")
         match action:
             case "-":
                 return Silence()
@@ -117,7 +116,7 @@ def _actions() -> Iterator[str]:
             if action in KEYPAD or action in (SILENCE, HANG_UP):
                 yield action
             elif not action.isspace():
-                typer.echo(f"  {action} is not on the keypad; {SILENCE} is silence, {HANG_UP} hangs up")
+                put(f"  {action} is not on the keypad; {SILENCE} is silence, {HANG_UP} hangs up")
 
 
 _REASONS = {

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from app.commands.console import plain_console
+from app.commands.console import plain_console, put
 from faults import Fault, MachineError, UserError
 from ivr.settings import Site, load_site
 from people.numbers import Unreadable, read_phone
@@ -93,7 +93,7 @@ def calls(
         typer.echo(calls_json(stories), nl=False)
         return
     zone = ZoneInfo(loaded.settings.timezone)
-    typer.echo("\n\n".join("\n".join(timeline(story, zone)) for story in stories) or "No calls yet.")
+    put("\n\n".join("\n".join(timeline(story, zone)) for story in stories) or "No calls yet.")
 
 
 async def _figures(site: Site, campaign: str) -> Report:

@@ -22,9 +22,10 @@ from sqlalchemy import select
 from app.commands.asterisk import install_progress
 from app.commands.console import plain_console
 from app.commands.logs import log_to
+from app.commands.up import Terminal, TerminalReporter
 from app.demo.comparison import Line, compare_calls, compare_person, compare_report
 from app.rendering import render_campaign
-from app.service.up import Up, site_running
+from app.service.running import Up, site_running
 from faults import AuthorError, Fault
 from ivr.asterisk import program
 from ivr.lab.lab import Lab
@@ -37,7 +38,7 @@ from outbound import campaigns
 from outbound.campaigns import Rules
 from people import do_not_call
 from people.contacts import open_contacts
-from people.privacy import mask_phone
+from people.numbers import mask_phone
 from people.store.tables import attempt, contact, lead
 from reports.calls import CallStory, read_calls
 from reports.figures import Report
@@ -110,7 +111,7 @@ async def _demo(site: Site, console: Console) -> bool:
         rtp=(int(str(ports["asterisk.rtp_start"])), int(str(ports["asterisk.rtp_end"]))),
         program=program.find(),
     )
-    async with site_running(site, console) as up, lab:
+    async with site_running(site, TerminalReporter(Terminal(console))) as up, lab:
         console.print(f"A hotline and {len(lab.subscribers)} lines of subscribers and shoppers are ready.")
         await _make_campaign(up, console)
         console.rule("Shoppers call the hotline, the campaign is dialled")
@@ -121,7 +122,7 @@ async def _demo(site: Site, console: Console) -> bool:
         async with asyncio.timeout(_PATIENCE_S):
             await asyncio.gather(lab.place_calls(), _watch(up, console))
             truth = await lab.calls_ended(_PATIENCE_S)
-        await up.drain(5.0)
+        await up.end(5.0)
         report, lines = await _look(up, truth)
     console.rule("The report")
     page = site.folder / "report.html"

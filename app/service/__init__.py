@@ -1,1 +1,1 @@
-"""What `ivr up` starts and stops, and in which order."""
+"""What `ivr up` runs: its parts, who watches over them, and the order of their end. Prints nothing."""

@@ -10,6 +10,7 @@ from typing import cast
 import structlog
 
 from faults import Fault, MachineError
+from ivr.agi.refusals import EVERY_S, Refusals
 from ivr.agi.session import Session
 
 log = structlog.get_logger()
@@ -38,13 +39,17 @@ class _Refusal(asyncio.Protocol):
 class FastAgiServer:
     """start -> (calls) -> drain or stop. Made inside the running loop."""
 
-    def __init__(self, handler: Handler, limits: Limits | None = None) -> None:
+    def __init__(self, handler: Handler, *, key: str, limits: Limits | None = None) -> None:
+        """`key` is what the site's dialplan sends along (Site.agi_key); an opening without it never becomes a call."""
         self._handler = handler
+        self._key = key
         self._limits = limits or Limits()
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.Server | None = None
         self._connections: set[Session] = set()
         self._calls: dict[asyncio.Task[None], Session] = {}
+        self._refusals = Refusals()
+        self._telling: asyncio.TimerHandle | None = None
 
     @property
     def calls(self) -> int:
@@ -90,6 +95,9 @@ class FastAgiServer:
         for session in list(self._connections):
             session.abort()
         await asyncio.gather(*late, return_exceptions=True)
+        if self._telling is not None:
+            self._telling.cancel()
+            self._tell_refusals()
         log.info("agi.drained", cut_off=len(late))
 
     async def stop(self) -> None:
@@ -102,11 +110,28 @@ class FastAgiServer:
 
     def _connect(self) -> asyncio.Protocol:
         if len(self._connections) >= self._limits.max_connections:
-            log.error("agi.full", connections=len(self._connections))
+            self._refused("too many connections", f"more than {self._limits.max_connections}")
             return _Refusal()
-        session = Session(self._begin, self._connections.discard, header_timeout_s=self._limits.header_timeout_s)
+        session = Session(
+            self._begin,
+            self._connections.discard,
+            self._refused,
+            key=self._key,
+            header_timeout_s=self._limits.header_timeout_s,
+        )
         self._connections.add(session)
         return session
+
+    def _refused(self, why: str, detail: str) -> None:
+        if count := self._refusals.count(why, self._loop.time()):
+            log.warning("agi.refused", why=why, detail=detail, count=count)
+        elif self._telling is None:
+            self._telling = self._loop.call_later(EVERY_S, self._tell_refusals)
+
+    def _tell_refusals(self) -> None:
+        self._telling = None
+        for why, count in self._refusals.take(self._loop.time()).items():
+            log.warning("agi.refused", why=why, count=count)
 
     def _begin(self, session: Session) -> None:
         task = self._loop.create_task(self._carry_out(session))

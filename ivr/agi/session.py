@@ -7,6 +7,8 @@ Asterisk writes `HANGUP` before it reads the next command, so once that one is a
 from __future__ import annotations
 
 import asyncio
+import hmac
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
@@ -34,6 +36,10 @@ log = structlog.get_logger()
 
 #: `endpos` counts samples at 8 kHz in alaw, ulaw and sln, so many a millisecond; in g722 see `measure_positions`.
 SAMPLES_PER_MS = 8
+#: Asterisk sends a packet of so many milliseconds.
+_PACKET_MS = 20
+#: A key comes as its ASCII code: 49 is "1". A result that is none of these is no Asterisk's.
+_KEYS = {ord(key): key for key in f"{KEYPAD}ABCD"}
 #: Beyond the end of every clip; Asterisk goes to its end then.
 _BEYOND = 1_000_000_000
 #: After a clean end Asterisk closes the link; a peer that doesn't is cut off after so many seconds.
@@ -73,7 +79,7 @@ class Played(NamedTuple):
     ended: Ended
     #: From the start of the file; the offset itself when Asterisk could not tell.
     position_ms: int
-    #: With Ended.KEY, the key.
+    #: With Ended.KEY, the key, one of a telephone's sixteen.
     key: str = ""
 
 
@@ -83,15 +89,19 @@ class Session(asyncio.Protocol):
     __slots__ = (
         "_fenced",
         "_head",
+        "_key",
         "_loop",
         "_on_lost",
         "_on_open",
+        "_on_refused",
         "_per_ms",
         "_reader",
         "_stopping",
         "_timer",
         "_transport",
+        "_unasked",
         "_waiting",
+        "cut_ms",
         "finished",
         "hung_up",
         "lost",
@@ -105,18 +115,23 @@ class Session(asyncio.Protocol):
         self,
         on_open: Callable[[Session], None],
         on_lost: Callable[[Session], None],
+        on_refused: Callable[[str, str], None],
         *,
+        key: str,
         header_timeout_s: float,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_open = on_open
         self._on_lost = on_lost
+        self._on_refused = on_refused
+        self._key = key.encode()
         self._transport: asyncio.Transport | None = None
         self._head = b""
         self._reader: ReplyReader | None = None
         self._waiting: asyncio.Future[Reply] | None = None
         self._stopping: CallStopped | None = None
         self._fenced = False
+        self._unasked = False
         self._per_ms = SAMPLES_PER_MS
         self._timer = self._loop.call_later(header_timeout_s, self._refuse, "headers took too long")
         #: The caller is gone. What was heard until then is known.
@@ -125,6 +140,8 @@ class Session(asyncio.Protocol):
         self.lost = False
         #: `finish` was called.
         self.finished = False
+        #: Where in its file the playback stood that `stop` cut.
+        self.cut_ms = 0
 
     # ------------------------------------------------------------ asyncio's side
 
@@ -159,7 +176,10 @@ class Session(asyncio.Protocol):
         try:
             self.opening = parse_opening(head[:end])
         except BadHeaders as error:
-            return self._refuse(str(error))
+            return self._refuse("bad AGI headers", str(error))
+        if not hmac.compare_digest(self.opening.key.encode(), self._key):
+            # A stranger on this machine, or an Asterisk whose dialplan was made before the engine's key.
+            return self._refuse("wrong key")
         self._timer.cancel()
         self._head = b""
         self._reader = ReplyReader()
@@ -172,8 +192,7 @@ class Session(asyncio.Protocol):
         try:
             replies = reader.feed(data)
         except BadReply as error:
-            log.error("agi.bad_reply", uniqueid=self.opening.uniqueid, what=str(error))
-            self.abort()
+            self._distrust(str(error))
             return
         for reply in replies:
             if isinstance(reply, Hangup):
@@ -183,12 +202,20 @@ class Session(asyncio.Protocol):
                 continue
             waiting, self._waiting = self._waiting, None
             if waiting is None:
-                log.warning("agi.unasked_reply", uniqueid=self.opening.uniqueid, code=reply.code)
+                if not self._unasked:
+                    self._unasked = True
+                    log.warning("agi.unasked_reply", uniqueid=self.opening.uniqueid, code=reply.code)
             elif not waiting.done():
                 waiting.set_result(reply)
 
-    def _refuse(self, why: str) -> None:
-        log.warning("agi.refused", why=why, bytes=len(self._head))
+    def _refuse(self, why: str, detail: str = "") -> None:
+        self._on_refused(why, detail)
+        self.abort()
+
+    def _distrust(self, what: str) -> None:
+        """End the link with a peer that answers what no Asterisk would."""
+        log.error("agi.bad_reply", uniqueid=self.opening.uniqueid, what=what)
+        self.hung_up = True
         self.abort()
 
     # ------------------------------------------------------------ the call's side
@@ -239,15 +266,23 @@ class Session(asyncio.Protocol):
         if self.hung_up:
             return Played(Ended.HANG_UP, offset_ms)
         offset = offset_ms * self._per_ms
-        reply = await self.ask(_stream_file(path, stop_keys, offset))
+        began_s = time.monotonic()
+        try:
+            reply = await self.ask(_stream_file(path, stop_keys, offset))
+        except (CallStopped, asyncio.CancelledError):
+            # Asterisk will not tell where it was stopped; our clock does to a packet.
+            self.cut_ms = offset_ms + int((time.monotonic() - began_s) * 1000) // _PACKET_MS * _PACKET_MS
+            raise
         if not self._alive(reply):
             return Played(Ended.HANG_UP, offset_ms)
         endpos = offset if reply.endpos is None else reply.endpos
         if reply.result == 0:
             return Played(Ended.PLAYED, endpos // self._per_ms)
         if reply.result is not None and reply.result > 0:
-            # The key comes as its ASCII code: 49 is "1".
-            return Played(Ended.KEY, endpos // self._per_ms, chr(reply.result))
+            if key := _KEYS.get(reply.result):
+                return Played(Ended.KEY, endpos // self._per_ms, key)
+            self._distrust(f"{reply.result} is no key")
+            return Played(Ended.HANG_UP, offset_ms)
         # -1 at the offset is a file that is not there, or a hang-up before the first packet: the next reply tells.
         if endpos == offset and not self.hung_up:
             self._alive(await self.ask(_NOOP))
@@ -263,8 +298,13 @@ class Session(asyncio.Protocol):
         reply = await self.ask(b"WAIT FOR DIGIT %d\n" % round(seconds * 1000))
         if not self._alive(reply):
             return HungUp()
-        if reply.result is not None and reply.result > 0 and (key := chr(reply.result)) in KEYPAD:
-            return KeyPressed(key=key)
+        if reply.result is not None and reply.result > 0:
+            key = _KEYS.get(reply.result)
+            if key is None:
+                self._distrust(f"{reply.result} is no key")
+                return HungUp()
+            # A to D are on no telephone that people have.
+            return KeyPressed(key=key) if key in KEYPAD else Silence()
         if reply.result == -1:
             self.hung_up = True
             return HungUp()

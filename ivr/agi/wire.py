@@ -49,6 +49,8 @@ class Opening:
     uniqueid: str
     #: The caller's number as the network gave it; "" when withheld.
     caller: str
+    #: `key=` of agi_network_script's query: what only this site's dialplan knows; "" when there is none.
+    key: str = ""
     #: Every header as it came; `header` gives its text.
     raw: Mapping[bytes, bytes]
 
@@ -86,11 +88,13 @@ def parse_opening(block: bytes) -> Opening:
     while (arg := raw.get(b"agi_arg_%d" % (len(args) + 1))) is not None:
         args.append(decode(arg))
     caller = decode(raw.get(b"agi_callerid", b""))
+    script, _, query = raw.get(b"agi_network_script", b"").partition(b"?")
     return Opening(
-        script=decode(raw.get(b"agi_network_script", b"").partition(b"?")[0]),
+        script=decode(script),
         args=tuple(args),
         uniqueid=decode(uniqueid),
         caller="" if caller == "unknown" else caller,
+        key=next((decode(word[4:]) for word in query.split(b"&") if word.startswith(b"key=")), ""),
         raw=raw,
     )
 
@@ -135,7 +139,9 @@ HANGUP: Final = Hangup()
 #: The answer to whatever was asked when the link ended.
 GONE: Final = Reply(0)
 
-_RESULT = re.compile(rb"200 result=(-?\d+)(?: endpos=(-?\d+))?\Z")
+#: A number with more digits is no Asterisk's: it counts in 64 bits at most.
+_DIGITS_MAX = 18
+_RESULT = re.compile(rb"200 result=(-?\d{1,18})(?: endpos=(-?\d{1,18}))?\Z")
 
 
 def parse_reply(line: bytes) -> Reply:
@@ -162,6 +168,8 @@ def _number(words: bytes, name: bytes) -> int | None:
     for word in words.split():
         if word.startswith(name):
             digits = word[len(name) :]
+            if len(digits) > _DIGITS_MAX + 1:
+                raise BadReply(f"a number of {len(digits)} digits")
             return int(digits) if digits.removeprefix(b"-").isdigit() else None
     return None
 

@@ -14,6 +14,7 @@ from ivr.asterisk.program import Program
 from ivr.asterisk.running import Home, Ports, path_fault
 from ivr.resources import resource_dir
 from ivr.settings import Site
+from people.numbers import dial_string, normal_form
 
 #: Asterisk complains in its log when they are missing; nothing need be in them.
 _EMPTY = (
@@ -25,6 +26,14 @@ _EMPTY = (
     "features.conf",
     "udptl.conf",
 )
+
+#: In var/: the engine's loop renews it every second. Older than this, the engine hangs.
+ALIVE = Path("run") / "engine.alive"
+HUNG_AFTER_S = 5
+#: Processes at one time that note wishes while the engine is away; whoever comes later waits for his turn.
+NOTING_AT_ONCE = 4
+#: The destination of ivr.toml that the fallback offers.
+OPERATOR = "operator"
 
 
 class Unfit(ValueError):
@@ -87,7 +96,13 @@ def site_files(site: Site, program: Program) -> dict[str, str]:
         "trunk": site.settings.trunk,
         "asterisk": site.settings.asterisk,
         "agi": site.settings.agi,
+        "alive_file": site.var / ALIVE,
+        "hung_after_s": HUNG_AFTER_S,
+        "says": fallback_folder(site),
+        "spool": site.spool,
+        "operator": operator(site),
         "fallback": fallback_command(site),
+        "noting_at_once": NOTING_AT_ONCE,
         "ami_secret": site.secrets.ami_secret.get_secret_value(),
         "trunk_secret": site.secrets.trunk_secret.get_secret_value(),
     }
@@ -95,15 +110,22 @@ def site_files(site: Site, program: Program) -> dict[str, str]:
     return render((conf / "common", conf / "site"), values)
 
 
-def fallback_plan(site: Site) -> Path:
-    """Where the fallback script finds what to say: `ivr.fallback.prepare.prepare_fallback` writes it."""
-    return site.var / "fallback.json"
+def fallback_folder(site: Site) -> Path:
+    """Where the dialplan finds what to say without an engine: `ivr.fallback.prepare.prepare_fallback` fills it."""
+    return site.var / "fallback"
 
 
 def fallback_command(site: Site) -> tuple[str, ...]:
-    """What Asterisk starts for a caller whom no engine serves; the dialled number follows."""
+    """What Asterisk starts for a caller who wants to be called back; number dialled, language and time follow."""
     # -I: neither the folder Asterisk runs in nor PYTHONPATH may shadow pyst2's package `asterisk`.
-    return (sys.executable, "-I", "-m", "ivr.fallback.script", str(fallback_plan(site)))
+    return (sys.executable, "-I", "-m", "ivr.fallback.script", str(site.spool))
+
+
+def operator(site: Site) -> str:
+    """Argument of Dial() that reaches the operator; "" when the site has none."""
+    number = site.settings.destinations.get(OPERATOR, "")
+    dialled = dial_string(normal_form(number, site.settings.region), site.settings.trunk.dial_format) if number else ""
+    return f"PJSIP/{dialled}@trunk" if dialled else ""
 
 
 _HOST = r"[A-Za-z0-9._:-]+|\[[0-9A-Fa-f:]+\]"
@@ -128,7 +150,7 @@ def setting_faults(site: Site) -> list[Fault]:
         if not re.fullmatch(form, str(getattr(getattr(site.settings, section), key))):
             where = site.folder / "ivr.toml"
             faults.append(Fault(what=f"{name} is not {words}.", where=where, mend=f"Write {words} there."))
-    if re.search(r"[\x00-\x1f\x7f;,()$\"|]", str(site.folder)):
+    if re.search(r"[\x00-\x1f\x7f;,()$\"|\\&\[\]]", str(site.folder)):
         what = "The folder's name has a character that Asterisk's files can't carry."
         faults.append(Fault(what=what, where=site.folder, mend="Rename it to letters, digits, dashes and slashes."))
     if site.settings.asterisk.mode != "external" and (fault := path_fault(site_home(site))):

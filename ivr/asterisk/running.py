@@ -36,6 +36,9 @@ _OPEN_FILES = 65536
 #: Bytes without which Asterisk does not start.
 _ROOM = 1_000_000
 
+#: A console that has not greeted us by then hangs.
+_GREETING_S = 10.0
+
 #: How long a process may take to end when asked to.
 TERM_PATIENCE_S = 10.0
 
@@ -129,13 +132,23 @@ class Running:
         """What Asterisk's console answers to `line`. Raises PeerError when it does not answer."""
         return await console(self.home, self.program, line, timeout_s=timeout_s)
 
+    async def answers(self, within_s: float) -> bool:
+        """Whether it moves: its console greets whoever connects. A stopped process takes the connection, no more."""
+        return await answers(self.home, within_s)
+
+    async def kill(self) -> None:
+        """End it at once, calls and all."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        await self._gone_within(5.0)
+
     async def stop(self, *, grace_s: float = 0.0) -> None:
         """End it: calls in progress may finish for `grace_s`; nothing is left running."""
         if grace_s > 0 and self.alive:
-            # New calls are refused from now on.
+            # New calls are refused from now on. One that does not take the command has no calls that could finish.
             with contextlib.suppress(PeerError):
                 await self.command("core stop gracefully")
-            await self._gone_within(grace_s)
+                await self._gone_within(grace_s)
         for number, patience_s in ((signal.SIGTERM, TERM_PATIENCE_S), (signal.SIGKILL, 5.0)):
             if self.alive:
                 with contextlib.suppress(ProcessLookupError):
@@ -165,6 +178,19 @@ def adopt(home: Home, program: Program) -> Running | None:
     """The Asterisk that already runs in `home`; None when there is none."""
     pid = running_pid(home)
     return None if pid is None else Running(home, program, pid, None)
+
+
+async def answers(home: Home, within_s: float) -> bool:
+    """Whether the console of the Asterisk in `home` greets us in time."""
+    try:
+        async with asyncio.timeout(within_s):
+            reader, writer = await asyncio.open_unix_connection(str(home.control))
+            try:
+                return bool(await reader.readline())
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
 
 
 async def console(home: Home, program: Program, line: str, *, timeout_s: float = 10.0) -> str:
@@ -250,7 +276,10 @@ async def ensure(
     """
     present = adopt(home, program)
     changed = write_configuration(home, files)
-    if present is not None:
+    if present is not None and not await present.answers(_GREETING_S):
+        _log.error("asterisk_hung", pid=present.pid)
+        await present.kill()
+    elif present is not None:
         if not changed and await _answers(present):
             _log.info("asterisk_adopted", pid=present.pid, folder=str(home.folder))
             return present
@@ -308,6 +337,8 @@ def _launch(home: Home, program: Program) -> Running:
             stderr=subprocess.STDOUT,
             cwd=home.run,
             start_new_session=True,
+            # Its records and the wishes that the dialplan notes hold people's numbers.
+            umask=0o077,
         )
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     most = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)

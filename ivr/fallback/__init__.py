@@ -1,1 +1,3 @@
-"""What a caller hears when no engine answers: a script that Asterisk starts by itself, in a process of its own."""
+"""What a caller hears when no engine answers: prepared files that the dialplan plays by itself, and a script, a process
+of its own, that notes who wants to be called back.
+"""

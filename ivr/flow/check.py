@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from faults import Fault
-from ivr.flow.fields import Use, did_you_mean, suggestion
-from ivr.flow.graph import links, reached, rings, says, waits
-from ivr.flow.model import Gather, HangUp, LanguageChoice, Menu, Node, OptOut, Transfer
+from ivr.flow.fields import Use, did_you_mean, shortened, suggestion
+from ivr.flow.graph import reached, rings
 from ivr.flow.parse import Parsed
 from prompts.languages import Language
 from prompts.reading import ReadingError, TemplateError, read, variables
@@ -31,8 +30,7 @@ def check_flow(parsed: Parsed, sentences: Sentences, destinations: Collection[st
         check.targets(),
         check.paths(),
         check.promo(),
-        check.languages(),
-        check.destinations(destinations) if destinations is not None else (),
+        check.findings(destinations),
         _texts(parsed, sentences),
     )
     return list(islice(found, MAX_FAULTS))
@@ -48,13 +46,13 @@ class _Check:
         unknown = dict.fromkeys(target.to for target in self.parsed.targets if target.to not in self.nodes)
         #: What a misspelt target most likely was, so that one mistake does not make half of the flow unreachable.
         self.meanings = {name: suggestion(name, self.nodes) or name for name in islice(unknown, MAX_FAULTS)}
-        self.ways = {name: links(node) for name, node in self.nodes.items()}
+        self.ways = {name: node.links() for name, node in self.nodes.items()}
         self.after = {
             name: tuple(dict.fromkeys(self.meant(way.to) for way in ways)) for name, ways in self.ways.items()
         }
 
     def fault(self, line: int | None, what: str, mend: str) -> Fault:
-        return Fault(what=what, mend=mend, where=self.parsed.path, line=line)
+        return Fault(what=shortened(what), mend=mend, where=self.parsed.path, line=line)
 
     def at(self, name: str) -> int:
         return self.nodes[name].line
@@ -89,7 +87,7 @@ class _Check:
 
     def endless(self, from_start: set[str]) -> Iterator[Fault]:
         """Dead ends, loops that never wait, and loops in which a silent caller goes round for ever."""
-        ends = [name for name, node in self.nodes.items() if isinstance(node, HangUp | Transfer)]
+        ends = [name for name, node in self.nodes.items() if node.ends]
         before: dict[str, list[str]] = {name: [] for name in self.nodes}
         for name in self.nodes:
             for to in self.next_of(name):
@@ -97,7 +95,7 @@ class _Check:
         ending = reached(self.nodes, ends, lambda name: before[name])
         told: set[str] = set()
 
-        still = {name: node for name, node in self.nodes.items() if name in from_start and not waits(node)}
+        still = {name: node for name, node in self.nodes.items() if name in from_start and not node.waits()}
         for ring in rings(still, self.next_of):
             told.update(ring)
             what = f"{_chain(ring)} goes round for ever without saying or asking anything."
@@ -140,7 +138,7 @@ class _Check:
         from_start = reached(self.nodes, [self.meant(self.flow.start)], self.next_of)
         tellers = [name for name in self.nodes if name in from_start and self.tells(name, main)]
         if not tellers:
-            used = {say.text: say for node in self.nodes.values() for say in says(node)}
+            used = {say.text: say for node in self.nodes.values() for say in node.says()}
             mend = did_you_mean(main, used, "Say it in the first menu.")
             yield self.fault(line, f"The main message {main} is never said.", mend)
         for name in tellers:
@@ -154,38 +152,28 @@ class _Check:
                     yield self.fault(self.at(menu), what, "Add a key that leads to an opt_out node.")
 
     def tells(self, name: str, main: str) -> bool:
-        return any(say.text == main for say in says(self.nodes[name]))
+        return any(say.text == main for say in self.nodes[name].says())
 
     def menus_after(self, name: str) -> list[str]:
         """The menu that says the message itself, or the first ones that follow it."""
 
         def on(name: str) -> tuple[str, ...]:
-            return () if isinstance(self.nodes[name], Menu) else self.next_of(name)
+            return () if self.nodes[name].offers_keys else self.next_of(name)
 
         group = reached(self.nodes, [name], on)
-        return [other for other in self.nodes if other in group and isinstance(self.nodes[other], Menu)]
+        return [other for other in self.nodes if other in group and self.nodes[other].offers_keys]
 
     def offers_opt_out(self, menu: str) -> bool:
         keys = [self.meant(way.to) for way in self.ways[menu] if way.pressed]
         others = {name: node for name, node in self.nodes.items() if name != menu}
-        return any(isinstance(self.nodes[name], OptOut) for name in reached(others, keys, self.next_of))
+        return any(self.nodes[name].opts_out for name in reached(others, keys, self.next_of))
 
-    # ------------------------------------------------------------ what it needs from outside
+    # ------------------------------------------------------------ what the nodes themselves find
 
-    def languages(self) -> Iterator[Fault]:
+    def findings(self, destinations: Collection[str] | None) -> Iterator[Fault]:
         for node in self.nodes.values():
-            if isinstance(node, LanguageChoice):
-                for key, language in node.keys.items():
-                    if self.flow.languages and language not in self.flow.languages:
-                        what = f"In {node.name}: key {key} chooses {language}, which the flow does not speak."
-                        yield self.fault(node.line, what, f"Add {language} to languages, or remove the key.")
-
-    def destinations(self, known: Collection[str]) -> Iterator[Fault]:
-        for node in self.nodes.values():
-            if isinstance(node, Transfer) and node.to and node.to not in known:
-                mend = did_you_mean(node.to, tuple(known), "Add it under [destinations] in ivr.toml.")
-                what = f"In {node.name}: the settings name no destination {node.to}."
-                yield self.fault(node.line, what, mend)
+            for what, mend in node.findings(self.flow.languages, destinations):
+                yield self.fault(node.line, f"In {node.name}: {what}", mend)
 
 
 def _chain(ring: tuple[str, ...]) -> str:
@@ -267,19 +255,7 @@ def _variables_of(sentence: Sentence) -> list[str]:
 def _known_variables(parsed: Parsed) -> set[str]:
     """Variables of the call, and those that gathers and keys of the flow set."""
     known = {*CALL_VARIABLES, *parsed.flow.variables}
-    for node in parsed.flow.nodes.values():
-        known |= _set_by(node)
-    return known
-
-
-def _set_by(node: Node) -> set[str]:
-    match node:
-        case Gather():
-            return {node.into}
-        case Menu():
-            return {name for choice in node.keys.values() for name in choice.set}
-        case _:
-            return set()
+    return known.union(*(node.sets() for node in parsed.flow.nodes.values()))
 
 
 def _listed(languages: Sequence[str]) -> str:

@@ -13,7 +13,8 @@ import yaml
 
 from faults import Fault
 from ivr.flow.grammar import GOODBYE, Field
-from ivr.flow.model import KEYPAD, Say
+from ivr.flow.keys import KEYPAD
+from ivr.flow.say import Say
 from ivr.flow.source import line_of
 from prompts.languages import LANGUAGES, Language
 
@@ -45,6 +46,16 @@ def did_you_mean(word: str, known: Mapping[str, object] | tuple[str, ...], other
 MAX_PARTS = 100_000
 
 
+#: Nobody reads more at a time; a file of so many is no flow.
+MAX_FAULTS = 500
+#: Letters of a fault, which quotes the file.
+LONGEST_FAULT = 400
+
+
+class TooManyFaults(Exception):
+    """The reader keeps those that it has found."""
+
+
 class Overgrown(Exception):
     """The file has aliases of aliases, and no end."""
 
@@ -68,6 +79,10 @@ class Use:
     line: int
 
 
+def shortened(what: str) -> str:
+    return what if len(what) <= LONGEST_FAULT else f"{what[:LONGEST_FAULT]}…"
+
+
 class FieldReader:
     """Reads the fields of one file, and keeps its faults, the nodes it names and the texts it says."""
 
@@ -82,7 +97,9 @@ class FieldReader:
 
     def fault(self, at: yaml.Node, what: str, mend: str) -> None:
         what = f"In {self.node}: {what}" if self.node else _SENTENCE.sub(lambda found: found[0].upper(), what)
-        self.faults.append(Fault(what=what, mend=mend, where=self.path, line=line_of(at)))
+        self.faults.append(Fault(what=shortened(what), mend=mend, where=self.path, line=line_of(at)))
+        if len(self.faults) >= MAX_FAULTS:
+            raise TooManyFaults
 
     def spend(self, parts: int) -> None:
         """Count what is looked at: aliases can make a small file endless. Raises Overgrown."""
@@ -223,19 +240,6 @@ class FieldReader:
             self.fault(at, f"{what} must be {noun} from {low:g} to {high:g}.", f"Leave it out for {default:g}.")
             return default
         return value
-
-    def terminator(self, at: yaml.Node | None) -> str | None:
-        if at is None:
-            return "#"
-        if is_null(at):
-            return None
-        value = at.value if isinstance(at, yaml.ScalarNode) else ""
-        if value == "none":
-            return None
-        if value not in ("*", "#"):
-            self.fault(at, "terminator must be *, # or none.", 'Write "#", in quotes.')
-            return "#"
-        return str(value)
 
 
 def is_null(at: yaml.Node) -> bool:

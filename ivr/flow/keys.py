@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from enum import Enum, auto
 
+#: The keys of a telephone keypad.
+KEYPAD = "0123456789*#"
+
 
 class Match(Enum):
     #: More digits may follow: wait for them.

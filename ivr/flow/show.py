@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import assert_never
 
 from ivr.flow.graph import Way, outline
-from ivr.flow.model import (
-    Branch,
-    Flow,
-    Gather,
-    Goto,
-    HangUp,
-    LanguageChoice,
-    Menu,
-    Node,
-    OptOut,
-    Play,
-    Request,
-    Say,
-    Transfer,
-)
+from ivr.flow.model import Flow
+from ivr.flow.node import Node
+from ivr.flow.say import Say
 from prompts.languages import Language
 from prompts.sentences import Sentences
 
@@ -58,40 +45,12 @@ def _branches(flow: Flow, sentences: Sentences, tree: dict[str, tuple[Way, ...]]
 
 def _title(node: Node, flow: Flow, sentences: Sentences) -> str:
     words = _excerpt(node, flow, sentences)
-    return f"{node.name} [{kind_of(node)}]" + (f" {words}" if words else "")
-
-
-def kind_of(node: Node) -> str:
-    """The node's kind in words, with what sets it apart."""
-    match node:
-        case Play():
-            return "play"
-        case Menu():
-            return "menu"
-        case Gather():
-            return f"gather {node.into}"
-        case LanguageChoice():
-            return "language " + " ".join(f"{key}={language}" for key, language in node.keys.items())
-        case Goto():
-            return "goto"
-        case Branch():
-            return f"branch on {node.on}"
-        case Transfer():
-            return f"transfer to {node.to}"
-        case Request():
-            return f"request {node.kind}"
-        case OptOut():
-            return "opt out"
-        case HangUp():
-            return "hang up"
-        case _:
-            assert_never(node)
+    return f"{node.name} [{node.in_words()}]" + (f" {words}" if words else "")
 
 
 def spoken(node: Node, flow: Flow, sentences: Sentences) -> str:
     """What the node says, in the flow's first language: constants as the flow has them, variables as <name>."""
-    says = () if isinstance(node, Goto | Branch) else node.say
-    return " ".join(_shown(say, flow.languages[0], sentences) for say in says)
+    return " ".join(_shown(say, flow.languages[0], sentences) for say in node.say)
 
 
 def _shown(say: Say, language: Language, sentences: Sentences) -> str:

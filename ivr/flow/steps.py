@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from ivr.flow.model import Say
+from ivr.flow.say import Say
 from prompts.languages import Language
 
 # ---------------------------------------------------------------- events
@@ -39,6 +39,8 @@ class Ended(StrEnum):
     HANG_UP = "hang_up"
     #: The audio could not be played; nothing was heard.
     FAULT = "fault"
+    #: The engine ended it: it stops, or the call lasted too long.
+    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, kw_only=True)

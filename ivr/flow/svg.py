@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from html import escape
 
 from ivr.flow.graph import Way, outline
-from ivr.flow.model import Flow, Node
-from ivr.flow.show import kind_of, spoken
+from ivr.flow.model import Flow
+from ivr.flow.node import Node
+from ivr.flow.show import spoken
 from prompts.sentences import Sentences
 
 # All in pixels.
@@ -28,19 +29,6 @@ _TITLE = 56
 #: Letters of a line of 12 px that are sure to fit into a card.
 _LETTERS = 32
 _LINES = 3
-
-_COLOURS = {
-    "play": "#3b82c4",
-    "menu": "#2f8f6b",
-    "gather": "#2f8f6b",
-    "language": "#7b61c9",
-    "goto": "#7a8594",
-    "branch": "#7a8594",
-    "transfer": "#c77d1e",
-    "request": "#c77d1e",
-    "opt": "#c24a4a",
-    "hang": "#5a6472",
-}
 
 _STYLE = """
 svg { background: #f6f7f9; font-family: system-ui, "Segoe UI", "Noto Sans", "DejaVu Sans", sans-serif; }
@@ -157,13 +145,12 @@ def _lines(card: _Card, cards: dict[str, _Card]) -> Iterator[str]:
 
 def _drawn(card: _Card, main_message: str | None) -> Iterator[str]:
     node, x, y = card.node, card.x, card.y
-    kind = kind_of(node)
-    colour = _COLOURS[kind.split()[0]]
-    main = any(say.text == main_message for say in getattr(node, "say", ()))
+    kind = node.in_words()
+    main = any(say.text == main_message for say in node.say)
     yield f'<g id="{escape(node.name, quote=True)}">'
     yield f'<rect class="card" x="{x}" y="{y:g}" width="{_CARD}" height="{card.height:g}" rx="9"/>'
     yield (
-        f'<path fill="{colour}" d="M{x},{y + _HEAD:g} v{9 - _HEAD} a9,9 0 0 1 9,-9 h{_CARD - 18} a9,9 0 0 1 9,9 '
+        f'<path fill="{node.colour}" d="M{x},{y + _HEAD:g} v{9 - _HEAD} a9,9 0 0 1 9,-9 h{_CARD - 18} a9,9 0 0 1 9,9 '
         f'v{_HEAD - 9} z"/>'
     )
     yield f'<text class="name" x="{x + 12}" y="{y + 22:g}">{escape(_cut(node.name, 20))}</text>'

@@ -51,7 +51,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from faults import AuthorError, Fault
-from ivr.flow.model import KEYPAD
+from ivr.flow.keys import KEYPAD
+from prompts.files import read_text
 
 
 class Behaviour(StrEnum):
@@ -122,6 +123,8 @@ _DEFAULTS: Mapping[Behaviour, Mapping[str, float | None]] = {
 COLUMNS = (
     "number", "behaviour", "after_s", "speech_ms", "greeting_s", "keys", "hang_up_s", "start_s", "dial",
 )  # fmt: skip
+#: A hundred thousand subscribers are 4 MB.
+MAX_BYTES = 64 * 1024 * 1024
 #: Nothing in the lab lasts longer.
 _LONGEST_S = 3600.0
 #: A machine's beep after its greeting.
@@ -135,10 +138,13 @@ _SHORTEST_KEY_S = 0.1
 def load_subscribers(path: Path) -> tuple[Subscriber, ...]:
     """The rows of the file. Raises AuthorError with every fault."""
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text(path, at_most=MAX_BYTES)
     except FileNotFoundError as error:
         raise AuthorError(Fault(what="The file is missing.", where=path, mend="Name an existing CSV file.")) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        fault = Fault(what=f"The file can't be read: {error.strerror}.", where=path, mend="Name an existing CSV file.")
+        raise AuthorError(fault) from error
+    except UnicodeDecodeError as error:
         raise AuthorError(Fault(what=f"It can't be read: {error}.", where=path, mend="Save it as UTF-8.")) from error
     return parse_subscribers(text, path)
 

@@ -18,7 +18,9 @@ from panoramisk.manager import Manager
 from panoramisk.message import Message
 
 from faults import Fault, PeerError
+from outbound.clock import Clock
 from outbound.gateway.ami_protocol import AmiError, AmiProtocol, NotSent, OutcomeUnknown, Refused, checked
+from outbound.trouble import Trouble
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +44,7 @@ class Ami(Manager):  # type: ignore[misc]  # panoramisk has no types
         port: int,
         username: str,
         secret: str,
+        clock: Clock | None = None,
         ssl: tls.SSLContext | bool = False,
         answer_s: float = 5.0,
         ping_every_s: float = 5.0,
@@ -53,6 +56,8 @@ class Ami(Manager):  # type: ignore[misc]  # panoramisk has no types
         )
         self.callbacks.clear()  # panoramisk's own re-sends unanswered actions
         self.patterns.clear()
+        self.clock = clock or Clock()
+        self._link = Trouble(event="ami_unreachable", clock=self.clock)
         self._answer_s, self._ping_every_s = answer_s, ping_every_s
         self._reconnect_s = (reconnect_first_s, reconnect_most_s)
         self._waiting: asyncio.Queue[tuple[Callback, Message]] = asyncio.Queue()
@@ -68,12 +73,20 @@ class Ami(Manager):  # type: ignore[misc]  # panoramisk has no types
         """Connect and log in. Raises PeerError when the login is refused, or no Asterisk answers within `within_s`."""
         self._tasks = [asyncio.create_task(self._stay_connected()), asyncio.create_task(self._deliver())]
         try:
-            await asyncio.wait_for(asyncio.shield(self._first_login), within_s)
+            async with self.clock.timeout(within_s):
+                await asyncio.shield(self._first_login)
         except TimeoutError:
             raise PeerError(self._fault("does not answer", "Is Asterisk running? See: ivr doctor.")) from None
         finally:
             if not self.up:
                 await self.aclose()
+
+    async def watch(self) -> None:
+        """Return never, but raise when one of the link's own tasks is dead: no event would come any more."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        raise RuntimeError("a task of the link to Asterisk has ended")
 
     async def aclose(self) -> None:
         """Close for good."""
@@ -101,25 +114,28 @@ class Ami(Manager):  # type: ignore[misc]  # panoramisk has no types
         delay_s = first_s
         while True:
             self._lost.clear()
+            up_at_s = None
             try:
                 await self._connect_once()
-                delay_s = first_s
+                up_at_s = self.clock.monotonic_s()
                 await self._lost.wait()
-                log.warning("ami_link_lost")
+                self._link.met("the link was lost")
             except PeerError as error:
                 delay_s = most_s
-                log.error("ami_login_refused", user=self.config["username"])
+                self._link.met(error, user=self.config["username"])
                 if not self._first_login.done():
                     self._first_login.set_exception(error)
             except (OSError, TimeoutError, AmiError) as error:
-                log.warning("ami_unreachable", error=str(error), again_in_s=round(delay_s, 1))
+                self._link.met(error)
             self.authenticated = False
             self.close()
-            await asyncio.sleep(delay_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing
+            if up_at_s is not None and self.clock.monotonic_s() - up_at_s > most_s:
+                delay_s = first_s
+            await self.clock.sleep(delay_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing
             delay_s = min(delay_s * 2, most_s)
 
     async def _connect_once(self) -> None:
-        async with asyncio.timeout(self._answer_s):
+        async with self.clock.timeout(self._answer_s):
             _, self.protocol = await self.loop.create_connection(
                 lambda: AmiProtocol(self), self.config["host"], self.config["port"], ssl=self.config["ssl"]
             )
@@ -132,7 +148,8 @@ class Ami(Manager):  # type: ignore[misc]  # panoramisk has no types
             raise PeerError(self._fault(what, "Compare the secrets on both sides.")) from error
         # A starting Asterisk takes logins before its trunks are loaded; FullyBooted says that they are.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._booted, self._answer_s)
+            async with self.clock.timeout(self._answer_s):
+                await self._booted
         if self.protocol.closed:
             raise NotSent("the link was lost during the login")
         self.authenticated = True
@@ -141,12 +158,13 @@ class Ami(Manager):  # type: ignore[misc]  # panoramisk has no types
             self._waiting.put_nowait((callback, Message({"Event": "FullyBooted"})))
         if not self._first_login.done():
             self._first_login.set_result(None)
+        self._link.over()
         log.info("ami_up", version=self.protocol.version)
 
     async def _keep_alive(self, protocol: AmiProtocol) -> None:
         """Ping until the link is gone: a peer that vanished without a word closes no socket."""
         while not protocol.closed:
-            await asyncio.sleep(self._ping_every_s)
+            await self.clock.sleep(self._ping_every_s)
             try:
                 await self._answer({"Action": "Ping"}, within_s=self._answer_s)
             except AmiError:
@@ -183,12 +201,17 @@ class Ami(Manager):  # type: ignore[misc]  # panoramisk has no types
         """The channels that exist now, by Uniqueid."""
         return {str(row.uniqueid): row for row in await self.listing({"Action": "CoreShowChannels"})}
 
+    async def answered(self, future: Awaitable[Any], name: str, *, within_s: float | None = None) -> Any:
+        """Asterisk's answer to what `send_action` sent, an action of that name. Raises OutcomeUnknown or Refused."""
+        try:
+            async with self.clock.timeout(within_s or self._answer_s):
+                return await future
+        except TimeoutError:
+            raise OutcomeUnknown(f"no answer to {name} within {within_s or self._answer_s} s") from None
+
     async def _answer(self, fields: Mapping[str, str], *, within_s: float, as_list: bool = False) -> Any:
         future = self.send_action(dict(fields), as_list=as_list)
-        try:
-            return await asyncio.wait_for(future, within_s)
-        except TimeoutError:
-            raise OutcomeUnknown(f"no answer to {fields['Action']} within {within_s} s") from None
+        return await self.answered(future, fields["Action"], within_s=within_s)
 
     def send_action(self, action: dict[str, str], as_list: bool = False, **more: str) -> asyncio.Future[Any]:
         """Send one action; the future of its answer. Raises ValueError when a field would break the protocol."""

@@ -7,105 +7,128 @@ stays silent about is not given up here: outbound.gateway.recovery asks for live
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import structlog
 from panoramisk.message import Message
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from ivr.amd import is_machine
 from ivr.settings import Trunk
 from outbound.campaigns import Rules
+from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.gateway.ami_protocol import AmiError, NotSent, Refused
+from outbound.gateway.records import Records
+from outbound.gateway.watch import Watch, from_events, from_learned
 from outbound.ledger import Claim, Ledger, Settlement
-from outbound.plan.outcome import ANSWERED, Outcome, decide
-from outbound.plan.recovery import Learned
-from outbound.plan.retry import next_due_ms
-from people.phones import dial_string
-from people.privacy import mask_phone
+from outbound.plan.outcome import ANSWERED, Outcome
+from outbound.plan.recovery import Journalled, Learned, Record
+from outbound.trouble import Trouble
+from people.numbers import dial_string, mask_phone
 
 log = structlog.get_logger(__name__)
 
-#: When one of OriginateResponse and Hangup has come, the other may be on its way for so long.
+#: When one of OriginateResponse and Hangup has come, the other may be on its way for so long; a record, too.
 SECOND_EVENT_S = 3.0
 #: Between tries to write an outcome while the database refuses (disk full, locked).
 _WRITE_AGAIN_S = 1.0
+#: An Asterisk that leaves an Originate unanswered for so long is sent no other: it would ring them all when it wakes.
+_HUNG_AFTER_S = 1.0
+#: Between looks at what rings while everything is given back.
+_GIVE_BACK_EVERY_S = 0.1
 _UP = "6"
 
 
-@dataclass(kw_only=True)
-class Watch:
-    """What is known of one attempt in flight."""
-
-    claim: Claim
-    rules: Rules
-    answered_at_ms: int | None = None
-    #: AMD's verdict; None: it has not spoken.
-    machine: bool | None = None
-    reason: int | None = None
-    cause: int | None = None
-    sip_status: int | None = None
-    hung_up_at_ms: int | None = None
-    #: Settled from elsewhere.
-    learned: Learned | None = None
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def heard_both(self) -> bool:
-        return self.hung_up_at_ms is not None and (self.reason is not None or self.answered_at_ms is not None)
-
-    @property
-    def heard_one(self) -> bool:
-        """The end is certain, and the second event is only an addition to it."""
-        return self.hung_up_at_ms is not None or self.reason not in (None, ANSWERED)
-
-
 class Dialer:
-    """Attempts in flight, by id."""
+    """Attempts in flight, by id: send, watch, outcome, settle."""
 
-    def __init__(self, *, ami: Ami, ledger: Ledger, trunk: Trunk, clock_ms: Callable[[], int]) -> None:
-        self._ami, self._ledger, self._trunk, self._clock_ms = ami, ledger, trunk, clock_ms
+    def __init__(self, *, ami: Ami, ledger: Ledger, trunk: Trunk, clock: Clock, asterisk_log: Path) -> None:
+        self._ami, self._ledger, self._trunk, self._clock = ami, ledger, trunk, clock
+        self._log_folder = asterisk_log
         self.watched: dict[str, Watch] = {}
-        self._abandoned = False
+        #: When each Originate was sent that Asterisk has not answered yet, the oldest first.
+        self._unanswered: dict[str, float] = {}
+        self._abandoned = asyncio.Event()
+        self._writing = Trouble(event="ledger_refuses", clock=clock)
+        self._asking = Trouble(event="originate_refused", clock=clock)
+        ami.on_up(self._saw_nothing)
         ami.register_event("Newstate", self._newstate)
         ami.register_event("OriginateResponse", self._originate_response)
         ami.register_event("Hangup", self._hangup)
         ami.register_event("UserEvent", self._user_event)
 
-    async def dial(self, claim: Claim, rules: Rules) -> None:
-        """Make the attempt and return when it is settled, or released because it surely was not sent."""
-        watch = self._begin(claim, rules)
+    # ------------------------------------------------------------ send
+
+    @property
+    def ready(self) -> bool:
+        """Whether Asterisk is there and takes what it is sent."""
+        oldest_s = next(iter(self._unanswered.values()), None)
+        hung = oldest_s is not None and self._clock.monotonic_s() > oldest_s + _HUNG_AFTER_S
+        return self._ami.up and not hung
+
+    def send(self, claim: Claim, rules: Rules) -> Watch:
+        """Send the Originate in this instant; `attend` to it then. Raises NotSent when it surely was not."""
+        if not self._ami.up:
+            raise NotSent("the link to Asterisk is down")
         try:
-            try:
-                await self._ami.action(self._originate(claim, rules))
-            except NotSent:
-                await self._written(lambda: self._ledger.release(claim))
-                return
-            except Refused as error:
-                log.warning("originate_refused", attempt=claim.attempt_id, error=str(error))
-                watch.learned = Learned(outcome=Outcome.FAILED, settled_by="none")
-            except AmiError as error:
-                log.warning("originate_unanswered", attempt=claim.attempt_id, error=str(error))
-            else:
-                self._ledger.dialled(claim.attempt_id, self._clock_ms())
-            await self._watch_to_end(watch)
+            answer = self._ami.send_action(self._originate(claim, rules))
+        except ValueError as error:
+            answer = asyncio.get_running_loop().create_future()
+            answer.set_exception(Refused(str(error)))
+        now_s = self._clock.monotonic_s()
+        self._unanswered[claim.attempt_id] = now_s
+        watch = Watch(claim=claim, rules=rules, sent_at_s=now_s, answer=answer)
+        self.watched[claim.attempt_id] = watch
+        log.info("dial", attempt=claim.attempt_id, lead=claim.lead_id, phone=mask_phone(claim.phone))
+        return watch
+
+    def adopt(self, claim: Claim, rules: Rules) -> Watch:
+        """Watch, from now on, an attempt that an earlier engine sent, or that was lost from sight; `attend` to it."""
+        watch = self.watched[claim.attempt_id] = Watch(claim=claim, rules=rules, blind=True)
+        self._ledger.ours.add(claim.attempt_id)
+        return watch
+
+    async def attend(self, watch: Watch) -> None:
+        """Watch the attempt to its end and settle it; return early when all is abandoned."""
+        attempt_id = watch.claim.attempt_id
+        try:
+            if watch.answer is not None:
+                await self._taken(watch, watch.answer)
+            end = await self._watch_to_end(watch)
+            if end is not None and await self._written(lambda: self._ledger.settle(end)):
+                log.info("settled", attempt=attempt_id, outcome=end.outcome.value, by=end.settled_by, cause=end.cause)
         finally:
-            self.watched.pop(claim.attempt_id, None)
+            self._unanswered.pop(attempt_id, None)
+            self.watched.pop(attempt_id, None)
+            # Not settled: whoever looks for what was lost finds it.
+            self._ledger.ours.discard(attempt_id)
 
-    def adopt(self, claim: Claim, rules: Rules) -> Coroutine[None, None, None]:
-        """Watch, from now on, an attempt that an earlier engine dialled; await it to settle it."""
-        watch = self._begin(claim, rules)
+    async def _taken(self, watch: Watch, answer: Awaitable[Message]) -> None:
+        """Wait for Asterisk's answer to the Originate: it is no more than that."""
+        attempt_id = watch.claim.attempt_id
+        try:
+            await self._ami.answered(answer, "Originate")
+        except Refused as error:
+            self._asking.met(error, attempt=attempt_id)
+            watch.learned = Learned(outcome=Outcome.FAILED, settled_by="none")
+        except AmiError as error:
+            # Whether it rings is told by events, or learned from the records.
+            log.info("originate_unanswered", attempt=attempt_id, error=str(error))
+            watch.blind = True
+        else:
+            self._asking.over()
+            self._ledger.dialled(attempt_id, self._clock.now_ms())
+        self._unanswered.pop(attempt_id, None)
 
-        async def settled() -> None:
-            try:
-                await self._watch_to_end(watch)
-            finally:
-                self.watched.pop(claim.attempt_id, None)
+    async def release(self, claim: Claim) -> None:
+        """The Originate was never sent: the lead waits again."""
+        await self._written(lambda: self._ledger.release(claim))
 
-        return settled()
+    # ------------------------------------------------------------ what others know of it
 
     def seen_live(self, attempt_id: str, *, up: bool) -> None:
         """The channel exists; `up`: it was answered, perhaps while the link was lost."""
@@ -119,18 +142,55 @@ class Dialer:
             watch.learned = learned
             watch.changed.set()
 
+    def in_flight(self, *, after_ring_s: float | None) -> list[Claim]:
+        """Those that are in flight for longer than their phones ring and so much more; None: all."""
+        now_s = self._clock.monotonic_s()
+        return [
+            watch.claim
+            for watch in self.watched.values()
+            if after_ring_s is None
+            or watch.sent_at_s is None
+            or now_s - watch.sent_at_s > watch.rules.ring_s + after_ring_s
+        ]
+
+    # ------------------------------------------------------------ the end of the engine
+
+    async def give_back(self, *, within_s: float) -> None:
+        """Hang up whatever is not answered, until each is answered or gone. An answer that crosses it is served.
+
+        Without a link nothing can be hung up: it stays in flight, for the next start to settle.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with self._clock.timeout(within_s):
+                while ringing := [each for each in self.watched.values() if each.answered_at_ms is None]:
+                    await self._hang_up(ringing)
+                    await self._clock.sleep(_GIVE_BACK_EVERY_S)
+
+    async def _hang_up(self, ringing: list[Watch]) -> None:
+        try:
+            live = await self._ami.live_channels()
+            for watch in ringing:
+                channel = live.get(watch.claim.attempt_id)
+                if channel is None or watch.answered_at_ms is not None:
+                    continue
+                if channel.channelstate == _UP:
+                    self._answered(watch)
+                    continue
+                watch.given_up = True
+                await self._ami.action({"Action": "Hangup", "Channel": channel.channel, "Cause": "16"})
+        except Refused:
+            pass  # it was gone before
+        except AmiError as error:
+            log.info("give_back_without_link", error=str(error))
+
     def abandon(self) -> None:
         """Watch no longer: what is in flight stays so in the ledger, for the next start to settle.
 
         Tasks come to their end by themselves; a cancelled one would tear its database connection.
         """
-        self._abandoned = True
+        self._abandoned.set()
         for watch in self.watched.values():
             watch.changed.set()
-
-    def _begin(self, claim: Claim, rules: Rules) -> Watch:
-        watch = self.watched[claim.attempt_id] = Watch(claim=claim, rules=rules)
-        return watch
 
     def _originate(self, claim: Claim, rules: Rules) -> dict[str, str]:
         fields = {
@@ -143,11 +203,17 @@ class Dialer:
             "Priority": "1",
             "Timeout": str(rules.ring_s * 1000),
             "Async": "true",
+            # In which language the dialplan speaks when there is no engine.
+            "Variable": f"IVR_LANGUAGE={claim.language}",
         }
-        log.info("dial", attempt=claim.attempt_id, lead=claim.lead_id, phone=mask_phone(claim.phone))
         return fields | ({"CallerID": self._trunk.caller_id} if self._trunk.caller_id else {})
 
     # ------------------------------------------------------------ events
+
+    def _saw_nothing(self, _ami: Ami, _event: Message) -> None:
+        """The link is up again: who knows what was missed while it was down."""
+        for watch in self.watched.values():
+            watch.blind = True
 
     def _newstate(self, _ami: Ami, event: Message) -> None:
         if event.channelstate == _UP and (watch := self.watched.get(event.uniqueid)):
@@ -164,104 +230,90 @@ class Dialer:
     def _hangup(self, _ami: Ami, event: Message) -> None:
         if watch := self.watched.get(event.uniqueid):
             watch.cause, watch.sip_status = _number(event.cause), _number(event.techcause)
-            watch.hung_up_at_ms = self._clock_ms()
+            watch.hung_up_at_ms = self._clock.now_ms()
             watch.changed.set()
 
     def _user_event(self, _ami: Ami, event: Message) -> None:
         if event.userevent == "AMD" and (watch := self.watched.get(event.attempt)):
             watch.machine = is_machine(event.status, event.cause)
+        elif event.userevent == "Fallback" and (watch := self.watched.get(event.attempt)):
+            watch.fallback = True
 
     def _answered(self, watch: Watch) -> None:
         if watch.answered_at_ms is None:
-            watch.answered_at_ms = self._clock_ms()
+            watch.answered_at_ms = self._clock.now_ms()
 
     # ------------------------------------------------------------ the end
 
-    async def _watch_to_end(self, watch: Watch) -> None:
+    async def _watch_to_end(self, watch: Watch) -> Settlement | None:
         while watch.learned is None and not watch.heard_both:
-            if self._abandoned:
-                return
+            if self._abandoned.is_set():
+                return None
             try:
-                async with asyncio.timeout(SECOND_EVENT_S if watch.heard_one else None):
+                async with self._clock.timeout(SECOND_EVENT_S if watch.heard_one else None):
                     await watch.changed.wait()
             except TimeoutError:
                 break
             watch.changed.clear()
-        end = self._from_learned(watch, watch.learned) if watch.learned else await self._from_events(watch)
-        await self._written(lambda: self._ledger.settle(end))
-        log.info("settled", attempt=end.attempt_id, outcome=end.outcome.value, by=end.settled_by, cause=end.cause)
-
-    def _from_learned(self, watch: Watch, learned: Learned) -> Settlement:
-        claim, outcome = watch.claim, learned.outcome
-        if outcome is Outcome.HUMAN and watch.machine:
-            # AMD's verdict was heard before the link was lost; Asterisk's records do not hold it.
-            outcome = Outcome.MACHINE
-        ended_at_ms = learned.ended_at_ms or self._clock_ms()
-        return Settlement(
-            attempt_id=claim.attempt_id,
-            lead_id=claim.lead_id,
-            number=claim.number,
-            outcome=outcome,
-            settled_by=learned.settled_by,
-            ended_at_ms=ended_at_ms,
-            dialled_at_ms=learned.dialled_at_ms,
-            answered_at_ms=learned.answered_at_ms,
-            cause=learned.cause,
-            next_due_ms=_next_due_ms(outcome, claim, watch.rules, ended_at_ms),
-        )
+        if watch.learned is not None:
+            return from_learned(watch, watch.learned, now_ms=self._clock.now_ms())
+        return await self._from_events(watch)
 
     async def _from_events(self, watch: Watch) -> Settlement:
-        claim, rules = watch.claim, watch.rules
-        answered_at_ms, machine = watch.answered_at_ms, watch.machine
-        if answered_at_ms is None or (machine is None and rules.machines == "detect"):
-            # Our journal is the second witness of an answer and of AMD's verdict.
-            journalled = (await self._ledger.journalled([claim.attempt_id])).get(claim.attempt_id)
-            if journalled is not None:
-                answered_at_ms = answered_at_ms or journalled.answered_at_ms
-                machine = journalled.machine if machine is None else machine
-        ended_at_ms = watch.hung_up_at_ms or self._clock_ms()
-        outcome = decide(
-            reason=watch.reason,
-            cause=watch.cause,
-            sip_status=watch.sip_status,
-            answered=answered_at_ms is not None,
-            machine=bool(machine),
-        )
-        return Settlement(
-            attempt_id=claim.attempt_id,
-            lead_id=claim.lead_id,
-            number=claim.number,
-            outcome=outcome,
-            settled_by="events",
-            ended_at_ms=ended_at_ms,
-            dialled_at_ms=claim.planned_at_ms,
-            answered_at_ms=answered_at_ms,
-            reason=watch.reason,
-            cause=watch.cause,
-            sip_status=watch.sip_status,
-            next_due_ms=_next_due_ms(outcome, claim, rules, ended_at_ms),
-        )
+        """What the events say, and what other witnesses say where events may have been missed."""
+        attempt_id, detects = watch.claim.attempt_id, watch.rules.machines == "detect"
+        in_journal = False
+        if watch.blind or watch.given_up or watch.fallback:
+            journalled = await self._read_journal(attempt_id)
+            if journalled is not None and journalled.answered_at_ms is not None:
+                in_journal = True
+                watch.answered_at_ms = watch.answered_at_ms or journalled.answered_at_ms
+                watch.machine = journalled.machine if watch.machine is None else watch.machine
+        unsure = not in_journal or (detects and watch.machine is None)
+        if watch.blind and watch.answered_at_ms is not None and unsure and (record := await self._recorded(attempt_id)):
+            watch.machine = record.machine if watch.machine is None else watch.machine
+            watch.fallback = watch.fallback or record.fallback
+        return from_events(watch, in_journal=in_journal, now_ms=self._clock.now_ms())
 
-    async def _written(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Write to the ledger, again and again while the database refuses: an outcome must not be lost."""
+    # ------------------------------------------------------------ the witnesses
+
+    async def _read_journal(self, attempt_id: str) -> Journalled | None:
+        found: dict[str, Journalled] = {}
+
+        async def read() -> None:
+            found.update(await self._ledger.journalled([attempt_id]))
+
+        await self._written(read)
+        return found.get(attempt_id)
+
+    async def _recorded(self, attempt_id: str) -> Record | None:
+        """Asterisk's record of the call: whether a machine took it, whether the fallback spoke; None: there is none."""
+        records = Records(self._log_folder, {attempt_id})
+        until_s = self._clock.monotonic_s() + SECOND_EVENT_S
+        while True:
+            record = (await asyncio.to_thread(records.read)).get(attempt_id)
+            if record is not None or self._abandoned.is_set() or self._clock.monotonic_s() >= until_s:
+                return record
+            await self._clock.sleep(_WRITE_AGAIN_S / 4)
+
+    async def _written(self, write: Callable[[], Awaitable[None]]) -> bool:
+        """Write to the ledger, again and again while the database refuses: an outcome must not be lost.
+
+        False: it still refused when all was abandoned.
+        """
         while True:
             try:
-                return await write()
-            except DBAPIError as error:
-                log.error("ledger_refuses", error=str(error.orig), again_in_s=_WRITE_AGAIN_S)
-                if self._abandoned:
-                    return None
-                await asyncio.sleep(_WRITE_AGAIN_S)
-
-
-def _next_due_ms(outcome: Outcome, claim: Claim, rules: Rules, ended_at_ms: int) -> int | None:
-    return next_due_ms(
-        outcome,
-        attempts=claim.number,
-        max_attempts=rules.max_attempts,
-        retry_after_s=rules.retry_after_s,
-        ended_at_ms=ended_at_ms,
-    )
+                await write()
+            except (SQLAlchemyError, OSError) as error:
+                self._writing.met(getattr(error, "orig", None) or error, again_in_s=_WRITE_AGAIN_S)
+                if self._abandoned.is_set():
+                    return False
+                with contextlib.suppress(TimeoutError):
+                    async with self._clock.timeout(_WRITE_AGAIN_S):
+                        await self._abandoned.wait()
+            else:
+                self._writing.over()
+                return True
 
 
 def _number(text: str) -> int | None:

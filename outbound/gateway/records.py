@@ -1,13 +1,15 @@
 """Read what Asterisk itself wrote of each call: its CDR and, for the cause of the hang-up, its CEL.
 
-The columns are those of asterisk-conf/site/cdr_custom.conf.j2 and cel_custom.conf.j2.
+The columns are those of asterisk-conf/site/cdr_custom.conf.j2 and cel_custom.conf.j2. A file that was put aside since
+(ivr.asterisk.rotation) is read too, when the present one does not have all.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Set
+import os
+from collections.abc import Collection, Iterator, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,24 +23,26 @@ class Records:
         self._cdr = log_folder / "cdr-custom" / "ivr.csv"
         self._cel = log_folder / "cel-custom" / "ivr.csv"
         self._wanted = uniqueids
-        self._read_to: dict[Path, int] = {}
+        self._read_to: dict[int, int] = {}
         self._found: dict[str, Record] = {}
         self._causes: dict[str, int] = {}
 
     def read(self) -> dict[str, Record]:
         """What is known by now, by Uniqueid. A missing file is an empty one; a line half written waits."""
-        for cells in self._new_rows(self._cel, 3):
+        for cells in self._new_rows(self._cel, 3, self._causes):
             try:
                 self._causes[cells[0]] = int(json.loads(cells[2])["hangupcause"])
             except (ValueError, KeyError, TypeError):
                 continue
-        for cells in self._new_rows(self._cdr, 7):
+        for cells in self._new_rows(self._cdr, 7, self._found):
             try:
                 record = Record(
                     disposition=cells[6],
                     started_at_ms=_ms(cells[3]),
                     answered_at_ms=_ms(cells[4]) if float(cells[4] or 0) else None,
                     ended_at_ms=_ms(cells[5]),
+                    amd=cells[8] if len(cells) > 8 else "",
+                    fallback=cells[9] == "1" if len(cells) > 9 else False,
                 )
             except ValueError:
                 continue
@@ -47,14 +51,21 @@ class Records:
                 self._found[cells[0]] = record
         return {uniqueid: replace(record, cause=self._causes.get(uniqueid)) for uniqueid, record in self._found.items()}
 
-    def _new_rows(self, path: Path, columns: int) -> Iterator[list[str]]:
+    def _new_rows(self, path: Path, columns: int, found: Collection[str]) -> Iterator[list[str]]:
+        yield from self._rows_of(path, columns)
+        if not self._wanted <= set(found):
+            yield from self._rows_of(path.with_name(f"{path.name}.1"), columns)
+
+    def _rows_of(self, path: Path, columns: int) -> Iterator[list[str]]:
         try:
             with path.open("rb") as file:
-                file.seek(self._read_to.get(path, 0))
+                # By its inode: a file that is put aside keeps it.
+                inode = os.fstat(file.fileno()).st_ino
+                file.seek(self._read_to.get(inode, 0))
                 for line in file:
                     if not line.endswith(b"\n"):
                         break
-                    self._read_to[path] = self._read_to.get(path, 0) + len(line)
+                    self._read_to[inode] = self._read_to.get(inode, 0) + len(line)
                     # Parsed only when it is one of ours: the file holds every call of the site.
                     uniqueid = line.partition(b",")[0].strip(b'"').decode("ascii", "replace")
                     if uniqueid in self._wanted:

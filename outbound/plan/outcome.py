@@ -21,6 +21,8 @@ class Outcome(StrEnum):
     INVALID_NUMBER = "invalid_number"
     CONGESTION = "congestion"
     FAILED = "failed"
+    #: We stopped ringing it ourselves, so it is not the person's: no attempt is spent.
+    CANCELLED = "cancelled"
     #: The engine could not learn it. Shown, never hidden; not dialled again by itself.
     UNKNOWN = "unknown"
 

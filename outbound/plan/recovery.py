@@ -25,6 +25,14 @@ class Record:
     ended_at_ms: int
     #: Q.850; None: Asterisk has not noted it.
     cause: int | None = None
+    #: AMDSTATUS-AMDCAUSE; "" when there was no verdict, or an older release wrote the record.
+    amd: str = ""
+    #: Asterisk itself apologised, for no engine was there.
+    fallback: bool = False
+
+    @property
+    def machine(self) -> bool | None:
+        return _verdict(self.amd)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +45,14 @@ class Journalled:
     amd: str
 
     @property
-    def machine(self) -> bool:
-        status, _, cause = self.amd.partition("-")
-        return is_machine(status, cause)
+    def machine(self) -> bool | None:
+        return _verdict(self.amd)
+
+
+def _verdict(amd: str) -> bool | None:
+    """Whether a machine took the call; None: AMD did not come to a verdict."""
+    status, _, cause = amd.partition("-")
+    return None if status in ("", "HANGUP") else is_machine(status, cause)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +66,19 @@ class Learned:
     cause: int | None = None
 
 
-def learn(*, record: Record | None, journalled: Journalled | None, waited_enough: bool) -> Learned | None:
+def learn(
+    *, record: Record | None, journalled: Journalled | None, detects: bool, waited_enough: bool
+) -> Learned | None:
     """What became of an attempt whose channel is gone; None: wait, a record may still be written.
 
-    Asterisk's record wins; our journal alone proves an answer. With neither, and enough waiting, it is UNKNOWN.
+    Asterisk's record wins; our journal alone proves an answer. With neither, and enough waiting, it is UNKNOWN. Where
+    the campaign `detects` machines, so is an answer of which nobody knows whether it was one's. So is the answer of a
+    person who heard the fallback alone.
     """
     answered_at_ms = journalled.answered_at_ms if journalled else None
-    machine = journalled.machine if journalled else False
+    machine = journalled.machine if journalled else None
+    if machine is None and record is not None:
+        machine = record.machine
     if record is not None:
         answered_at_ms = answered_at_ms or record.answered_at_ms
         reason = _REASONS.get(record.disposition, 0)
@@ -71,8 +90,11 @@ def learn(*, record: Record | None, journalled: Journalled | None, waited_enough
             cause=record.cause,
             sip_status=None,
             answered=answered_at_ms is not None,
-            machine=machine,
+            machine=bool(machine),
         )
+        served = not record.fallback or (journalled is not None and journalled.answered_at_ms is not None)
+        if answered_at_ms is not None and (not served or (detects and machine is None)):
+            outcome = Outcome.UNKNOWN
         return Learned(
             outcome=outcome,
             settled_by="cdr",
@@ -84,8 +106,9 @@ def learn(*, record: Record | None, journalled: Journalled | None, waited_enough
     if not waited_enough:
         return None
     if journalled is not None and answered_at_ms is not None:
+        answered = Outcome.MACHINE if machine else Outcome.HUMAN
         return Learned(
-            outcome=Outcome.MACHINE if machine else Outcome.HUMAN,
+            outcome=Outcome.UNKNOWN if detects and machine is None else answered,
             settled_by="call",
             dialled_at_ms=answered_at_ms,
             answered_at_ms=answered_at_ms,

@@ -1,19 +1,52 @@
-"""Decide whether a lead is dialled again, and when. Does nothing itself; reads no clock, no database."""
+"""Decide whether a lead is dialled again after an attempt, and how long it rests. Reads no clock, no database.
+
+The rule is data: outcome -> rest. An outcome without a rest is final.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from outbound.plan.outcome import Outcome
 
-_WORTH_ANOTHER_TRY = frozenset({Outcome.BUSY, Outcome.NO_ANSWER})
+
+@dataclass(frozen=True, kw_only=True)
+class Rest:
+    """How long a person is left alone after an attempt that came to nothing."""
+
+    seconds: int
+    #: Whether the attempt is one of those that the campaign allows itself.
+    counts: bool = True
 
 
-def next_due_ms(
-    outcome: Outcome, *, attempts: int, max_attempts: int, retry_after_s: int, ended_at_ms: int
-) -> int | None:
-    """Not before this moment (UTC, ms) the lead is dialled again; None: never.
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """When a campaign tries again."""
 
-    Only a busy or unanswered phone is tried again. `attempts` counts the one that has just ended.
+    #: Attempts per lead that count, the first one included.
+    max_attempts: int
+    rests: Mapping[Outcome, Rest]
+
+    @property
+    def longest_rest_s(self) -> int:
+        """No lead of the campaign waits longer than that."""
+        return max((rest.seconds for rest in self.rests.values()), default=0)
+
+    @classmethod
+    def after(cls, seconds: int, *, max_attempts: int) -> Retry:
+        """A busy or unanswered phone is tried again; so is one that we ourselves stopped ringing, whatever it cost."""
+        rest = Rest(seconds=seconds)
+        rests = {Outcome.BUSY: rest, Outcome.NO_ANSWER: rest, Outcome.CANCELLED: Rest(seconds=seconds, counts=False)}
+        return cls(max_attempts=max_attempts, rests=rests)
+
+
+def rest_ms(retry: Retry, outcome: Outcome, *, spent: int, ended_ago_ms: int = 0) -> int | None:
+    """How much longer the lead rests before it is dialled again; None: it never is.
+
+    `spent` counts the attempts that count, the one that has just ended included unless its outcome does not.
     """
-    if outcome not in _WORTH_ANOTHER_TRY or attempts >= max_attempts:
+    rest = retry.rests.get(outcome)
+    if rest is None or (rest.counts and spent >= retry.max_attempts):
         return None
-    return ended_at_ms + retry_after_s * 1000
+    return max(0, rest.seconds * 1000 - max(0, ended_ago_ms))

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import JSON, Insert, bindparam, exists, insert, select
+from sqlalchemy import JSON, Insert, bindparam, case, exists, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from people.store.tables import attempt, call, campaign, contact, do_not_call, journal, lead, request
+from people.store.tables import attempt, call, campaign, contact, do_not_call, journal, lead, loss, request
 from prompts.languages import Language
 
 
@@ -89,6 +89,7 @@ JOURNAL_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "ended": (*_BEGUN, "ended_at_ms", "ended_by"),
     "opt_outs": tuple(do_not_call.c.keys()),
     "requests": _REQUEST,
+    "losses": tuple(loss.c.keys()),
 }
 
 
@@ -101,11 +102,12 @@ class JournalStatements:
     ended: Insert
     opt_outs: Insert
     requests: Insert
+    losses: Insert
 
     @classmethod
     def of(cls, dialect: str) -> JournalStatements:
         upsert: Any = sqlite.insert if dialect == "sqlite" else postgresql.insert
-        ended = upsert(call)
+        ended, lost = upsert(call), upsert(loss)
         return cls(
             begun=upsert(call).on_conflict_do_nothing(),
             notes=upsert(journal).on_conflict_do_nothing(),
@@ -115,6 +117,11 @@ class JournalStatements:
             ),
             opt_outs=upsert(do_not_call).on_conflict_do_nothing(),
             requests=WRITE_REQUEST,
+            # Rows count all that was lost until then, so the larger number is the later one.
+            losses=lost.on_conflict_do_update(
+                index_elements=[loss.c.call_id, loss.c.kind],
+                set_={"lines": case((lost.excluded.lines > loss.c.lines, lost.excluded.lines), else_=loss.c.lines)},
+            ),
         )
 
     def of_kind(self, kind: str) -> Insert:

@@ -6,10 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -29,18 +26,40 @@ def prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
     cursor.close()
 
 
+#: What this release's tables are called by Alembic: the number that its newest migration's file begins with.
+NEWEST = max(path.name[:4] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+class NewerTables(Exception):
+    """The tables are of a release that came after this one."""
+
+
 def _upgrade(connection: Connection) -> None:
+    """Bring the tables up to date. Raises NewerTables."""
+    revision = None
+    if inspect(connection).has_table("alembic_version"):
+        revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    if revision == NEWEST:
+        return
+    # Alembic is slow to import, and there is rarely anything to do.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise NewerTables(str(error)) from error
 
 
-def refusal(error: DBAPIError | OSError | CommandError, *, where: str = "database") -> Fault:
+def refusal(error: DBAPIError | OSError | NewerTables, *, where: str = "database") -> Fault:
     """What the database did not do, as the user is told."""
     reason = str(error.orig if isinstance(error, DBAPIError) else error)
     mend = "Check that the folder exists, can be written and has free space (ivr doctor)."
-    if isinstance(error, CommandError):
+    if isinstance(error, NewerTables):
         mend = "A newer release has used it: install that release again, or restore an older copy."
     elif re.search("not a database|malformed", reason):
         mend = "Restore it from a copy; or move it away with its -wal and -shm files, and an empty one is made."
@@ -66,7 +85,7 @@ async def open_database(url: str) -> AsyncEngine:
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)
-    except (DBAPIError, OSError, CommandError) as error:
+    except (DBAPIError, OSError, NewerTables) as error:
         await engine.dispose()
         raise MachineError(refusal(error, where=make_url(url).render_as_string(hide_password=True))) from error
     return engine

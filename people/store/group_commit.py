@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy.dialects import sqlite as sqlite_dialect
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -24,6 +24,10 @@ from people.store.db import prepare_sqlite
 Row = Mapping[str, Any]
 #: Rows by kind, a field of JournalStatements.
 Group = Mapping[str, Sequence[Row]]
+
+
+#: What is wrong with the rows, not with the database.
+_ROWS_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 
 
 class NotNow(Exception):
@@ -59,6 +63,7 @@ class SqliteWriter:
         self._path = path
         self._prepare = prepare
         self._connection: sqlite3.Connection | None = None
+        self._synchronous = ""
         statements = JournalStatements.of("sqlite")
         dialect = sqlite_dialect.dialect(paramstyle="named")
         self._sql = {
@@ -69,21 +74,31 @@ class SqliteWriter:
     def write(self, group: Group) -> None:
         try:
             self._commit(group)
-        except sqlite3.OperationalError as error:
-            raise NotNow(str(error)) from error
-        except (sqlite3.Error, ValueError, OverflowError) as error:
+        except (*_ROWS_FAULTS, ValueError, TypeError, OverflowError) as error:
             # Python itself refuses what SQLite has no room for.
             raise Refused(str(error)) from error
+        except sqlite3.Error as error:
+            if not isinstance(error, sqlite3.OperationalError):
+                # A damaged file, or none of SQLite's: the rows are good, and wanted when it is put right.
+                self.close()
+            raise NotNow(str(error)) from error
 
     def _commit(self, group: Group) -> None:
         connection = self._connection
         if connection is None:
             # The one that reads back at the start is another thread.
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            self._prepare(connection, None)
+            try:
+                self._prepare(connection, None)
+            except sqlite3.Error:
+                connection.close()
+                raise
             self._connection = connection
         # Whoever was told that no call will come again must not be called after a power cut either.
-        connection.execute(f"PRAGMA synchronous={'FULL' if group.get('opt_outs') else 'NORMAL'}")
+        synchronous = "FULL" if group.get("opt_outs") else "NORMAL"
+        if synchronous != self._synchronous:
+            connection.execute(f"PRAGMA synchronous={synchronous}")
+            self._synchronous = synchronous
         connection.execute("BEGIN IMMEDIATE")
         try:
             for kind, rows in group.items():
@@ -102,6 +117,11 @@ class SqliteWriter:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+            self._synchronous = ""
+
+
+#: What is wrong with the rows, as SQLAlchemy tells it.
+_REFUSALS = (IntegrityError, DataError, ProgrammingError)
 
 
 class AlchemyWriter:
@@ -121,9 +141,9 @@ class AlchemyWriter:
                         await connection.execute(self._statements.of_kind(kind), rows)
         except (SQLAlchemyError, OSError) as error:
             gone = isinstance(error, DBAPIError) and error.connection_invalidated
-            if gone or isinstance(error, OperationalError | PoolTimeout | OSError):
-                raise NotNow(str(error)) from error
-            raise Refused(str(error)) from error
+            if not gone and (isinstance(error, _REFUSALS) or not isinstance(error, DBAPIError | PoolTimeout | OSError)):
+                raise Refused(str(error)) from error
+            raise NotNow(str(error)) from error
 
     def close(self) -> None:
         """Nothing to close: the engine belongs to whoever opened it."""

@@ -104,6 +104,25 @@ async def engine_running(site: Site) -> AsyncIterator[int]:
         await process.wait()
 
 
+@contextlib.asynccontextmanager
+async def bare_loop_running(site: Site, menu: Clip, more: Clip) -> AsyncIterator[int]:
+    """The bare socket loop in the place of the site's engine; its process id."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "tests.bench.bare_loop", str(site.settings.agi.port), str(menu.path), str(more.path)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            if not await process.stdout.readline():
+                raise RuntimeError("the bare loop ended before it listened")
+        yield process.pid
+    finally:
+        process.kill()
+        await process.wait()
+
+
 def cpu_ms(pid: int) -> float:
     """User and system time of a process, from its own clock (clock_getcpuclockid(3) says how it is numbered)."""
     return time.clock_gettime(~pid << 3 | 2) * 1000

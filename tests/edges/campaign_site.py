@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ivr.settings import Outbound, Settings, Trunk
 from outbound import campaigns
 from outbound.campaigns import Campaign, Rules
+from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.worker import Worker
 from people.contacts import open_contacts
@@ -39,6 +40,7 @@ def number(n: int) -> str:
 class CampaignSite:
     folder: Path
     engine: AsyncEngine
+    clock: Clock = field(default_factory=Clock)
 
     @property
     def log(self) -> Path:
@@ -115,24 +117,31 @@ class CampaignSite:
 
     @contextlib.asynccontextmanager
     async def working(
-        self, fake: FakeAmi, *, grace_s: float = 1.0, settings: Settings = SETTINGS
+        self,
+        fake: FakeAmi,
+        *,
+        grace_s: float = 1.0,
+        settings: Settings = SETTINGS,
+        may_dial: Callable[[], bool] = lambda: True,
     ) -> AsyncIterator[Worker]:
         """A worker on the fake Asterisk; the end drops the calls in flight as a crash does."""
-        ami = ami_link(fake.port)
+        ami = ami_link(fake.port, clock=self.clock)
         await ami.open()
-        worker = Worker(self.engine, ami, settings, asterisk_log=self.log, grace_s=grace_s)
-
+        worker = Worker(
+            self.engine, ami, settings, asterisk_log=self.log, grace_s=grace_s, may_dial=may_dial, clock=self.clock
+        )
         task = asyncio.create_task(worker.run())
         try:
             yield worker
         finally:
-            await worker.stop(drain_s=0)
+            await worker.close()
             await task
             await ami.aclose()
 
 
-def ami_link(port: int) -> Ami:
+def ami_link(port: int, *, clock: Clock | None = None) -> Ami:
     return Ami(
+        clock=clock,
         host="127.0.0.1",
         port=port,
         username="ivr",

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from outbound.clock import Clock
 from tests.edges.waiting import until
 
 Fields = dict[str, str]
@@ -64,7 +64,12 @@ class FakeAmi:
     unanswered: set[str] = field(default_factory=set)
     #: Called on every Originate before anything else happens.
     on_originate: Callable[[Fields], None] = lambda _: None
+    #: Called on every Hangup before anything else happens.
+    on_hangup: Callable[[Fields], None] = lambda _: None
+    clock: Clock = field(default_factory=Clock)
     port: int = 0
+    #: When each Originate came; seconds of the clock.
+    came_at_s: list[float] = field(default_factory=list)
     actions: list[Fields] = field(default_factory=list)
     channels: dict[str, Fields] = field(default_factory=dict)
     most_channels: int = 0
@@ -72,6 +77,8 @@ class FakeAmi:
     logins: int = 0
     _server: asyncio.Server | None = None
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
+    #: Of each channel that is live: we were told to hang it up.
+    _hung_up: dict[str, asyncio.Event] = field(default_factory=dict)
 
     @property
     def originates(self) -> list[Fields]:
@@ -141,6 +148,7 @@ class FakeAmi:
         self.actions.append(action)
         name = action["Action"]
         if name == "Originate":
+            self.came_at_s.append(self.clock.monotonic_s())
             self.on_originate(action)
         reply = {"ActionID": action["ActionID"]}
         if name in self.unanswered:
@@ -171,8 +179,19 @@ class FakeAmi:
             text = "Originate successfully queued"
             await self._write(link, message({"Response": "Success", **reply, "Message": text}))
             self._begin(action)
+        elif name == "Hangup":
+            await self._hang_up(link, action, reply)
         else:
             await self._write(link, message({"Response": "Error", **reply, "Message": "Invalid/unknown command"}))
+
+    async def _hang_up(self, link: Link, action: Fields, reply: Fields) -> None:
+        self.on_hangup(action)
+        found = [id for id, channel in self.channels.items() if channel["Channel"] == action["Channel"]]
+        if not found:
+            await self._write(link, message({"Response": "Error", **reply, "Message": "No such channel"}))
+            return
+        await self._write(link, message({"Response": "Success", **reply, "Message": "Channel Hungup"}))
+        self._hung_up[found[0]].set()
 
     def _begin(self, action: Fields) -> None:
         call = asyncio.create_task(self._call(action))
@@ -183,46 +202,63 @@ class FakeAmi:
         """One call as a subscriber takes it."""
         number = action["Channel"].removeprefix("PJSIP/").partition("@")[0]
         subscriber = self.subscribers(number)
-        uniqueid, clock = action["ChannelId"], asyncio.get_running_loop().time
+        uniqueid = action["ChannelId"]
         channel = {"Channel": f"PJSIP/trunk-{uniqueid}", "Uniqueid": uniqueid, "ChannelState": "5"}
         self.channels[uniqueid] = channel
+        hung_up = self._hung_up[uniqueid] = asyncio.Event()
         self.most_channels = max(self.most_channels, len(self.channels))
-        started, answered = clock(), None
-        await asyncio.sleep(subscriber.rings_s)
+        started_at_ms, answered = self.clock.now_ms(), False
+        cancelled = await self._within(subscriber.rings_s, hung_up)
         response = {
             "Event": "OriginateResponse",
             "ActionID": action["ActionID"],
             "Uniqueid": uniqueid,
             "Channel": action["Channel"],
         }
-        if subscriber.refuses is None:
-            answered = clock()
+        if cancelled:
+            cause, sip = 16, 0
+            await self.emit(**response, Response="Failure", Reason="0")
+        elif subscriber.refuses is None:
+            answered = True
             channel["ChannelState"] = "6"
             await self.emit(Event="Newstate", Uniqueid=uniqueid, ChannelState="6", ChannelStateDesc="Up")
             await self.emit(**response, Response="Success", Reason="4")
             if subscriber.amd[0] and action["Exten"] == "detect":
                 status, why = subscriber.amd
                 await self.emit(Event="UserEvent", UserEvent="AMD", Attempt=uniqueid, Status=status, Cause=why)
-            await asyncio.sleep(subscriber.talks_s)
+            await self._within(subscriber.talks_s, hung_up)
             cause, sip = 16, 0
         else:
             reason, cause, sip = subscriber.refuses
             if not subscriber.hangup_first:
                 await self.emit(**response, Response="Failure", Reason=str(reason))
-        del self.channels[uniqueid]
-        self._write_cdr(uniqueid, number, answered is not None, cause, clock() - started)
+        self.channels.pop(uniqueid, None)
+        del self._hung_up[uniqueid]
+        amd = "-".join(subscriber.amd) if answered and subscriber.amd[0] and action["Exten"] == "detect" else ""
+        self._write_cdr(uniqueid, number, started_at_ms, answered=answered, cause=cause, amd=amd)
         tech = {"TechCause": f"SIP {sip}"} if sip else {}
         await self.emit(Event="Hangup", Uniqueid=uniqueid, Cause=str(cause), **{"Cause-txt": "x"}, **tech)
-        if subscriber.refuses is not None and subscriber.hangup_first:
+        if subscriber.refuses is not None and subscriber.hangup_first and not cancelled:
             await self.emit(**response, Response="Failure", Reason=str(subscriber.refuses[0]))
 
-    def _write_cdr(self, uniqueid: str, number: str, answered: bool, cause: int, seconds: float) -> None:
+    async def _within(self, seconds: float, event: asyncio.Event) -> bool:
+        """Whether the event came before so long had passed."""
+        try:
+            async with self.clock.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _write_cdr(
+        self, uniqueid: str, number: str, started_at_ms: int, *, answered: bool, cause: int, amd: str
+    ) -> None:
         if self.log is None:
             return
-        end = time.time()
+        start, end = started_at_ms / 1000, self.clock.now_ms() / 1000
         disposition = "ANSWERED" if answered else {17: "BUSY", 34: "CONGESTION", 19: "NO ANSWER"}.get(cause, "FAILED")
-        answer = f"{end - seconds / 2:.6f}" if answered else "0.000000"
-        cdr = f'"{uniqueid}","PJSIP/trunk-1","{number}",{end - seconds:.6f},{answer},{end:.6f},{disposition},0\n'
+        answer = f"{(start + end) / 2:.6f}" if answered else "0.000000"
+        cdr = f'"{uniqueid}","PJSIP/trunk-1","{number}",{start:.6f},{answer},{end:.6f},{disposition},0,"{amd}"\n'
         cel = f'"{uniqueid}",{end:.3f},"{{""hangupcause"":{cause},""hangupsource"":"""",""dialstatus"":""""}}"\n'
         for folder, line in (("cdr-custom", cdr), ("cel-custom", cel)):
             path = self.log / folder / "ivr.csv"

@@ -8,6 +8,8 @@ from types import TracebackType
 
 #: Nothing here takes longer; a test that waits so long has failed.
 PATIENCE_S = 5.0
+#: What the dialplan of these tests' site sends along.
+KEY = "0123456789abcdef"
 
 
 def opening(
@@ -16,12 +18,13 @@ def opening(
     uniqueid: str = "1763820000.1",
     caller: str = "+79161234567",
     name: bytes = b"unknown",
+    key: str = KEY,
 ) -> bytes:
-    """The header block that Asterisk 22 sends for `AGI(agi://127.0.0.1:4573/<script>,<args>)`."""
+    """The header block that Asterisk 22 sends for `AGI(agi://127.0.0.1:4573/<script>?key=<key>,<args>)`."""
     lines = [
         b"agi_network: yes",
-        f"agi_network_script: {script}".encode(),
-        f"agi_request: agi://127.0.0.1:4573/{script}".encode(),
+        f"agi_network_script: {script}?key={key}".encode(),
+        f"agi_request: agi://127.0.0.1:4573/{script}?key={key}".encode(),
         b"agi_channel: PJSIP/trunk-00000001",
         b"agi_language: en",
         b"agi_type: PJSIP",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,14 +12,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from ivr import call as call_module
+from ivr import speaking
 from ivr.engine import Engine
 from ivr.settings import Agi, Hotline, Settings, Trunk
-from people.store.tables import call, journal
+from people.store.tables import call, do_not_call, journal, loss
 from prompts.voice import Clip
 from tests.databases import a_database
 from tests.edges.disk_voice import DiskVoice
-from tests.edges.fake_asterisk import FakeAsterisk, opening
+from tests.edges.fake_asterisk import KEY, FakeAsterisk, opening
 from tests.golden.flows import FLOWS
 
 DONE = 'SET VARIABLE "IVR_DONE" "1"'
@@ -32,6 +33,8 @@ class Bench:
     #: After the engine's end: (ended_by, language), and (kind, value, heard_ms, ended) of every line.
     calls: list[tuple[str, str]]
     lines: list[tuple[str, str, int | None, str | None]]
+    losses: list[tuple[str, str]]
+    opt_outs: list[str]
 
     @property
     def port(self) -> int:
@@ -51,10 +54,10 @@ async def bench(folder: Path, *, voice: DiskVoice | None = None) -> AsyncIterato
         agi=Agi(port=1),
     )
     async with a_database(folder) as database:
-        engine = Engine(settings, flows=FLOWS, voice=voice, database=database, var=folder)
+        engine = Engine(settings, flows=FLOWS, voice=voice, database=database, agi_key=KEY, var=folder)
         await engine.journal.start()
         await engine.server.start("127.0.0.1", 0)
-        this = Bench(engine=engine, voice=voice, audio=folder / "audio", calls=[], lines=[])
+        this = Bench(engine=engine, voice=voice, audio=folder / "audio", calls=[], lines=[], losses=[], opt_outs=[])
         try:
             yield this
         finally:
@@ -65,6 +68,8 @@ async def bench(folder: Path, *, voice: DiskVoice | None = None) -> AsyncIterato
                 (row.kind, row.value, row.heard_ms, row.ended)
                 for row in await connection.execute(select(journal).order_by(journal.c.seq))
             ]
+            this.losses += [(row.kind, row.why) for row in await connection.execute(select(loss))]
+            this.opt_outs += (await connection.execute(select(do_not_call.c.phone))).scalars()
 
 
 async def answered(asterisk: FakeAsterisk, dialled: str = "88001234567") -> None:
@@ -89,9 +94,11 @@ async def test_drain_says_goodbye_and_keeps_what_was_heard(tmp_path: Path) -> No
         await asterisk.expects(DONE)
         await stopping
     assert site.calls == [("drain", "ru")]
-    assert site.lines == [
+    # Stopped in its first packet, the keys were not begun; the clip of a second is not heard longer than it is.
+    assert [line for line in site.lines if line[1] != "promo.keys"] == [
         ("heard", "promo.greeting", 1000, "played"),
         ("heard", "promo.offer", 1000, "played"),
+        ("heard", "fallback.goodbye", 1000, "played"),
     ]
 
 
@@ -135,7 +142,7 @@ async def test_a_call_without_a_flow_is_no_silence(tmp_path: Path, script: str) 
 async def test_late_audio_is_made_and_stuck_audio_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call_module, "RENDER_S", 0.05)
+    monkeypatch.setattr(speaking, "RENDER_S", 0.05)
     voice = DiskVoice(tmp_path / "audio")
     voice.late.add("promo.greeting")
     voice.stuck.add("promo.offer")
@@ -157,7 +164,7 @@ async def test_late_audio_is_made_and_stuck_audio_is_passed_over(
 async def test_the_fallback_is_said_instead_of_audio_that_takes_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call_module, "RENDER_S", 0.05)
+    monkeypatch.setattr(speaking, "RENDER_S", 0.05)
     voice = DiskVoice(tmp_path / "audio")
     voice.stuck.add("promo.offer")
     async with bench(tmp_path, voice=voice) as site, FakeAsterisk(site.port) as asterisk:
@@ -175,7 +182,7 @@ async def test_the_fallback_is_said_instead_of_audio_that_takes_too_long(
 async def test_the_longest_call_is_told_goodbye(tmp_path: Path) -> None:
     async with bench(tmp_path) as site:
         # The shortest limit of the settings is ten seconds; a test has no time for it.
-        site.engine.server._limits = type(site.engine.server._limits)(max_call_s=0.05)
+        site.engine.server._limits = type(site.engine.server._limits)(max_call_s=0.3)
         async with FakeAsterisk(site.port) as asterisk:
             await answered(asterisk)
             await asterisk.expects(site.plays("promo.greeting"), 'GET FULL VARIABLE "ivr-fence"')
@@ -184,6 +191,42 @@ async def test_the_longest_call_is_told_goodbye(tmp_path: Path) -> None:
             await asterisk.says("200 result=0 endpos=8000")
             await asterisk.expects(DONE)
     assert site.calls == [("limit", "ru")]
+    [cut, goodbye] = site.lines
+    assert (cut[:2], cut[3]) == (("heard", "promo.greeting"), "stopped")
+    assert cut[2] in range(20, 301, 20)
+    assert goodbye == ("heard", "fallback.goodbye", 1000, "played")
+
+
+async def test_a_withheld_number_hears_no_promise_that_cannot_be_kept(tmp_path: Path) -> None:
+    async with bench(tmp_path) as site, FakeAsterisk(site.port) as asterisk:
+        await asterisk.says(opening("inbound", "88001234567", caller="anonymous"))
+        await asterisk.expects("ANSWER")
+        await asterisk.says("200 result=0")
+        await asterisk.expects(site.plays("promo.greeting"))
+        await asterisk.says("200 result=0 endpos=8000")
+        await asterisk.expects(site.plays("promo.offer"))
+        await asterisk.says("200 result=57 endpos=4000")
+        await asterisk.expects(site.plays("opt_out.not_kept"))
+        await asterisk.says("200 result=0 endpos=8000")
+        await asterisk.expects(DONE)
+    assert ("heard", "opt_out.not_kept", 1000, "played") in site.lines
+    assert site.losses == [("opt_outs", "no number to call is known")]
+    assert site.opt_outs == []
+
+
+async def test_the_confirmation_waits_for_the_disk(tmp_path: Path) -> None:
+    async with bench(tmp_path) as site, FakeAsterisk(site.port) as asterisk:
+        await answered(asterisk)
+        await asterisk.expects(site.plays("promo.greeting"))
+        await asterisk.says("200 result=0 endpos=8000")
+        await asterisk.expects(site.plays("promo.offer"))
+        await asterisk.says("200 result=57 endpos=4000")
+        await asterisk.expects(site.plays("promo.opted_out"))
+        with sqlite3.connect(tmp_path / "ivr.sqlite3") as connection:
+            listed = connection.execute("select phone from do_not_call").fetchall()
+        await asterisk.says("200 result=0 endpos=8000")
+        await asterisk.expects(DONE)
+    assert listed == [("+79161234567",)]
 
 
 async def test_two_hundred_calls_at_one_time(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ from sqlalchemy import func, select
 from faults import UserError
 from ivr.settings import Outbound
 from outbound import campaigns
-from outbound.campaigns import Action, Created, Rules
+from outbound.campaigns import Action, Campaign, Created, Rules
+from outbound.clock import Clock
 from outbound.gateway.records import Records
-from outbound.ledger import Ledger, Settlement
+from outbound.ledger import Claim, Ledger, Settlement
+from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.outcome import Outcome
 from people import do_not_call
 from people.contacts import ContactsFile, open_contacts
@@ -49,11 +51,17 @@ async def make(site: CampaignSite, text: str, *, name: str = "sony", told: Calla
 
 
 def ledger(site: CampaignSite) -> Ledger:
-    return Ledger(engine=site.engine, tenant="shop", clock_ms=now_ms)
+    return Ledger(engine=site.engine, tenant="shop", clock=Clock())
+
+
+async def claim(book: Ledger, made: Campaign, count: int) -> list[Claim]:
+    assert made.rules is not None
+    rules = CampaignRules(state="running", retry=made.rules.retry)
+    return await book.claim(made.id, count, rules=rules, caps=Caps(campaign_channels=count, trunk_channels=count))
 
 
 def settlement(
-    attempt_id: str, lead_id: int, outcome: Outcome, number: int = 1, due_ms: int | None = None
+    attempt_id: str, lead_id: int, outcome: Outcome, number: int = 1, rest_ms: int | None = None
 ) -> Settlement:
     return Settlement(
         attempt_id=attempt_id,
@@ -62,7 +70,7 @@ def settlement(
         outcome=outcome,
         settled_by="events",
         ended_at_ms=now_ms(),
-        next_due_ms=due_ms,
+        rest_ms=rest_ms,
     )
 
 
@@ -177,7 +185,7 @@ async def test_rules_out_of_range_name_the_rule() -> None:
 
 async def test_many_claimers_never_take_one_lead_twice(site: CampaignSite) -> None:
     campaign = await site.campaign(200)
-    claims = await asyncio.gather(*(ledger(site).claim(campaign.id, 7) for _ in range(40)))
+    claims = await asyncio.gather(*(claim(ledger(site), campaign, 7) for _ in range(40)))
     taken = [claim.lead_id for some in claims for claim in some]
     assert len(taken) == len(set(taken)) == 200
     assert len({claim.attempt_id for some in claims for claim in some}) == 200
@@ -186,22 +194,22 @@ async def test_many_claimers_never_take_one_lead_twice(site: CampaignSite) -> No
 async def test_only_due_leads_of_a_running_campaign_are_claimed(site: CampaignSite) -> None:
     campaign = await site.campaign(3)
     await site.change("pause")
-    assert await ledger(site).claim(campaign.id, 10) == []
+    assert await claim(ledger(site), campaign, 10) == []
     await site.change("resume")
-    (first, *_) = await ledger(site).claim(campaign.id, 1)
-    await ledger(site).settle(settlement(first.attempt_id, first.lead_id, Outcome.BUSY, due_ms=now_ms() + 60_000))
-    assert len(await ledger(site).claim(campaign.id, 10)) == 2
+    (first, *_) = await claim(ledger(site), campaign, 1)
+    await ledger(site).settle(settlement(first.attempt_id, first.lead_id, Outcome.BUSY, rest_ms=60_000))
+    assert len(await claim(ledger(site), campaign, 10)) == 2
 
 
 async def test_the_first_settlement_stands(site: CampaignSite) -> None:
-    campaign = await site.campaign(1)
-    (claim,) = await ledger(site).claim(campaign.id, 1)
-    await ledger(site).settle(settlement(claim.attempt_id, claim.lead_id, Outcome.BUSY, due_ms=now_ms() - 1))
-    await ledger(site).settle(settlement(claim.attempt_id, claim.lead_id, Outcome.HUMAN))
-    (again,) = await ledger(site).claim(campaign.id, 1)
+    campaign = await site.campaign(1, max_attempts=2)
+    (claimed,) = await claim(ledger(site), campaign, 1)
+    await ledger(site).settle(settlement(claimed.attempt_id, claimed.lead_id, Outcome.BUSY, rest_ms=0))
+    await ledger(site).settle(settlement(claimed.attempt_id, claimed.lead_id, Outcome.HUMAN))
+    (again,) = await claim(ledger(site), campaign, 1)
     assert again.number == 2
     # A late word about the first attempt does not end the second.
-    await ledger(site).settle(settlement(claim.attempt_id, claim.lead_id, Outcome.UNKNOWN))
+    await ledger(site).settle(settlement(claimed.attempt_id, claimed.lead_id, Outcome.UNKNOWN))
     assert [(row.number, row.outcome, row.lead_state) for row in await site.attempts()] == [
         (1, "busy", "dialling"),
         (2, None, "dialling"),
@@ -209,12 +217,12 @@ async def test_the_first_settlement_stands(site: CampaignSite) -> None:
 
 
 async def test_an_attempt_that_was_never_sent_leaves_no_trace(site: CampaignSite) -> None:
-    campaign = await site.campaign(1)
-    (claim,) = await ledger(site).claim(campaign.id, 1)
-    await ledger(site).release(claim)
+    campaign = await site.campaign(1, max_attempts=2)
+    (claimed,) = await claim(ledger(site), campaign, 1)
+    await ledger(site).release(claimed)
     assert await site.attempts() == []
-    (again,) = await ledger(site).claim(campaign.id, 1)
-    assert (again.lead_id, again.number) == (claim.lead_id, 1)
+    (again,) = await claim(ledger(site), campaign, 1)
+    assert (again.lead_id, again.number) == (claimed.lead_id, 1)
     # One that Asterisk took is not released.
     book = ledger(site)
     book.dialled(again.attempt_id, now_ms())
@@ -226,7 +234,7 @@ async def test_an_attempt_that_was_never_sent_leaves_no_trace(site: CampaignSite
 async def test_settlements_at_one_time_share_a_transaction_and_none_is_lost(site: CampaignSite) -> None:
     campaign = await site.campaign(100)
     book = ledger(site)
-    claims = await book.claim(campaign.id, 100)
+    claims = await claim(book, campaign, 100)
     await asyncio.gather(*(book.settle(settlement(c.attempt_id, c.lead_id, Outcome.HUMAN)) for c in claims))
     assert {(row.outcome, row.lead_state) for row in await site.attempts()} == {("human", "done")}
     assert await campaigns.finish_if_done(site.engine, campaign.id, now_ms=now_ms())

@@ -10,13 +10,13 @@ from sqlalchemy import select
 
 from faults import MachineError
 from ivr.engine import Engine
-from ivr.fallback.plan import CallBack, Plan
+from ivr.fallback.call_back import CallBack
 from ivr.settings import Agi, Settings, Trunk
 from ivr.site import free_ports
 from people.store.tables import call, request
 from tests.databases import a_database
 from tests.edges.disk_voice import DiskVoice
-from tests.edges.fake_asterisk import FakeAsterisk, opening
+from tests.edges.fake_asterisk import KEY, FakeAsterisk, opening
 from tests.golden.flows import FLOWS
 
 
@@ -25,9 +25,9 @@ async def test_from_start_to_stop(tmp_path: Path) -> None:
     CallBack(phone="+79160000000", dialled="", language="ru", uniqueid="1.1", asked_at_ms=5).write(tmp_path / "spool")
     voice = DiskVoice(tmp_path / "audio")
     async with a_database(tmp_path) as database:
-        engine = Engine(settings, flows=FLOWS, voice=voice, database=database, var=tmp_path)
+        engine = Engine(settings, flows=FLOWS, voice=voice, database=database, agi_key=KEY, var=tmp_path)
         await engine.start()
-        taken = Engine(settings, flows=FLOWS, voice=voice, database=database, var=tmp_path)
+        taken = Engine(settings, flows=FLOWS, voice=voice, database=database, agi_key=KEY, var=tmp_path)
         with pytest.raises(MachineError, match="can't listen"):
             await taken.start()
         async with FakeAsterisk(settings.agi.port) as asterisk:
@@ -38,9 +38,9 @@ async def test_from_start_to_stop(tmp_path: Path) -> None:
             await asterisk.says("200 result=-1 endpos=800", "HANGUP")
             await asterisk.expects_end()
         async with asyncio.timeout(5):
-            await engine.fallback_ready.wait()
+            await engine.prepare_fallback()
             await asyncio.gather(engine.drain(), engine.stop())
         async with database.connect() as connection:
             assert (await connection.execute(select(call.c.ended_by))).scalars().all() == ["hang_up"]
             assert (await connection.execute(select(request.c.phone))).scalars().all() == ["+79160000000"]
-    assert set(Plan.read(tmp_path / "fallback.json").audio) == {"ru", "uk", "en"}
+    assert {path.name for path in (tmp_path / "fallback").iterdir()} == {"ru", "uk", "en"}

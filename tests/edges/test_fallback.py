@@ -1,10 +1,11 @@
-"""The local fallback as Asterisk starts it: a real process, AGI over its pipes, its request picked up by the engine."""
+"""What is ready when no engine is there: files for the dialplan, and the script that notes a wish to be called back."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import shutil
-import signal
 import stat
 import sys
 from collections.abc import AsyncIterator
@@ -14,9 +15,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from ivr.fallback.plan import CallBack, Plan
-from ivr.fallback.prepare import prepare_fallback
-from ivr.settings import Settings, Trunk
+from ivr.fallback.call_back import CallBack
+from ivr.fallback.prepare import TEXTS, prepare_fallback
 from ivr.spool import pick_up
 from people.store.tables import request
 from tests.databases import a_database
@@ -24,10 +24,6 @@ from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import opening
 
 CALLER = "79161234567"
-
-
-def alaw(file: str) -> bytes:
-    return Path(f"{file}.alaw").read_bytes()
 
 
 class Script:
@@ -47,28 +43,20 @@ class Script:
         assert heard == command, f"the script said {heard!r}, expected {command!r}"
         await self.says(*answer)
 
-    async def ends(self) -> str:
-        """Wait for its good end; what it wrote for the operator of the machine."""
+    async def ends(self) -> tuple[int | None, str]:
+        """Wait for its end; its status, and what it wrote for the operator of the machine."""
         self._to.close()
         async with asyncio.timeout(10):
             out, err = await self.process.communicate()
-        assert (self.process.returncode, out) == (0, b"")
-        return err.decode()
-
-
-def settings(operator: str = "+74951234567") -> Settings:
-    return Settings(trunk=Trunk(host="x"), destinations={"operator": operator} if operator else {})
+        assert out == b""
+        return self.process.returncode, err.decode()
 
 
 @asynccontextmanager
-async def started(
-    folder: Path, site: Settings, name: bytes = b"unknown", caller: str = CALLER
-) -> AsyncIterator[Script]:
-    plan = folder / "fallback.json"
-    voice = DiskVoice(folder / "audio")
-    assert await prepare_fallback(site, voice, plan=plan, spool=folder / "spool") == ()
+async def started(spool: Path, name: bytes = b"unknown", *words: str) -> AsyncIterator[Script]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", "ivr.fallback.script", plan, "+78001234567"),
+        *(sys.executable, "-I", "-m", "ivr.fallback.script", spool),
+        *(words or ("+78001234567", "uk", "1763820000")),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -76,7 +64,7 @@ async def started(
     )
     script = Script(process)
     try:
-        await script.says(opening("x", caller=caller, name=name))
+        await script.says(opening("x", caller=CALLER, name=name))
         yield script
     finally:
         if process.returncode is None:
@@ -84,100 +72,69 @@ async def started(
             await process.communicate()
 
 
-async def begins(script: Script, folder: Path, language: str, keys: str, *answer: str) -> None:
-    await script.takes("ANSWER", "200 result=0")
-    set_by_engine = f"200 result=1 ({language})" if language != "ru" else "200 result=0"
-    await script.takes("GET VARIABLE IVR_LANGUAGE", set_by_engine)
-    await script.takes(f'STREAM FILE "{folder}/fallback/{language}/apology-1" "{keys}"', *answer)
-
-
-async def test_a_call_back_is_noted_and_picked_up_once(tmp_path: Path) -> None:
-    async with started(tmp_path, settings()) as script:
-        await begins(script, tmp_path, "uk", "10", "200 result=49 endpos=800")
-        await script.takes(f'STREAM FILE "{tmp_path}/fallback/uk/noted-1" ""', "200 result=0 endpos=8000")
-        assert await script.ends() == ""
-    (noted,) = (tmp_path / "spool").iterdir()
+async def test_a_wish_is_noted_and_picked_up_once(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    async with started(spool, "Иван".encode("cp1251")) as script:
+        await script.takes("SET VARIABLE IVR_NOTED 1", "200 result=1")
+        assert await script.ends() == (0, "")
+    (noted,) = spool.iterdir()
     assert stat.S_IMODE(noted.stat().st_mode) == 0o600
     again = noted.read_bytes()
 
     async with a_database(tmp_path) as database:
-        assert await pick_up(database, tmp_path / "spool", tenant="shop", region="RU") == 1
-        assert list((tmp_path / "spool").iterdir()) == []
+        assert await pick_up(database, spool, tenant="shop", region="RU") == 1
+        assert list(spool.iterdir()) == []
         noted.write_bytes(again)  # As if the engine had died between the commit and the removal.
-        await pick_up(database, tmp_path / "spool", tenant="shop", region="RU")
+        await pick_up(database, spool, tenant="shop", region="RU")
         async with database.connect() as connection:
             row = (await connection.execute(select(request))).one()
     assert (row.kind, row.phone, row.call_id) == ("call_back", "+79161234567", None)
+    assert row.asked_at_ms == 1763820000_000
     assert row.variables == {"dialled": "+78001234567", "language": "uk", "uniqueid": "1763820000.1"}
 
 
-async def test_the_operator_takes_the_call(tmp_path: Path) -> None:
-    async with started(tmp_path, settings()) as script:
-        await begins(script, tmp_path, "ru", "10", "200 result=0 endpos=8000")
-        await script.takes("WAIT FOR DIGIT 5000", "200 result=48")
-        await script.takes('EXEC Dial "PJSIP/74951234567@trunk,30,g"', "200 result=0")
-        await script.takes("GET VARIABLE DIALSTATUS", "200 result=1 (ANSWER)")
-        await script.ends()
-    assert not (tmp_path / "spool").exists()
-
-
-async def test_busy_operators_leave_the_call_back(tmp_path: Path) -> None:
-    async with started(tmp_path, settings()) as script:
-        await begins(script, tmp_path, "ru", "10", "200 result=48 endpos=8000")
-        await script.takes('EXEC Dial "PJSIP/74951234567@trunk,30,g"', "200 result=-1")
-        await script.takes("GET VARIABLE DIALSTATUS", "200 result=1 (BUSY)")
-        await script.takes(f'STREAM FILE "{tmp_path}/fallback/ru/operators_busy-1" "1"', "200 result=49 endpos=8")
-        await script.takes(f'STREAM FILE "{tmp_path}/fallback/ru/noted-1" ""', "200 result=0 endpos=8000")
-        await script.ends()
+@pytest.mark.parametrize("reply", ["HANGUP", "511 Command Not Permitted on a dead channel", None])
+async def test_the_wish_of_a_caller_who_hangs_up_is_kept(tmp_path: Path, reply: str | None) -> None:
+    async with started(tmp_path / "spool") as script:
+        await script.takes("SET VARIABLE IVR_NOTED 1", *([reply] if reply else []))
+        _, said = await script.ends()
+    assert CALLER not in said
+    assert "Traceback" not in said
     assert len(list((tmp_path / "spool").iterdir())) == 1
 
 
-async def test_the_fallbacks_audio_outlives_the_cache(tmp_path: Path) -> None:
-    async with started(tmp_path, settings()):
-        pass
-    shutil.rmtree(tmp_path / "audio")
-    plan = Plan.read(tmp_path / "fallback.json")
-    files = [file for texts in plan.audio.values() for clips in texts.values() for file in clips]
-    assert len(files) == 12
-    assert [file for file in files if len(alaw(file)) != 8000] == []
-
-
-async def test_without_an_operator_and_with_a_missing_file_the_offer_stands(tmp_path: Path) -> None:
-    async with started(tmp_path, settings(operator="")) as script:
-        await begins(script, tmp_path, "ru", "1", "200 result=-1 endpos=0")
-        await script.takes("WAIT FOR DIGIT 5000", "200 result=0")
-        await script.takes(f'STREAM FILE "{tmp_path}/fallback/ru/apology-1" "1"', "200 result=0 endpos=8000")
-        await script.takes("WAIT FOR DIGIT 5000", "200 result=0")
-        await script.takes(f'STREAM FILE "{tmp_path}/fallback/ru/goodbye-1" ""', "200 result=0 endpos=8000")
-        await script.ends()
-
-
-async def test_a_name_of_any_bytes_and_a_withheld_number(tmp_path: Path) -> None:
-    async with started(tmp_path, settings(), name="Иван".encode("cp1251"), caller="unknown") as script:
-        await begins(script, tmp_path, "ru", "10", "200 result=49 endpos=8")
-        # Nobody to call back: the offer is made once more.
-        await script.takes(f'STREAM FILE "{tmp_path}/fallback/ru/apology-1" "10"', "200 result=49 endpos=8")
-        await script.takes(f'STREAM FILE "{tmp_path}/fallback/ru/goodbye-1" ""', "200 result=0 endpos=8000")
-        await script.ends()
-    assert not (tmp_path / "spool").exists()
-
-
-@pytest.mark.parametrize("reply", ["HANGUP", "511 Command Not Permitted on a dead channel", None])
-async def test_a_caller_who_hangs_up_ends_it_quietly(tmp_path: Path, reply: str | None) -> None:
-    async with started(tmp_path, settings()) as script:
-        await begins(script, tmp_path, "ru", "10", *([reply] if reply else []))
-        said = await script.ends()
-    assert CALLER not in said
+async def test_a_wish_that_the_disk_refuses_is_not_confirmed(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("a file is in the way")
+    async with started(tmp_path / "spool") as script:
+        status, said = await script.ends()
+    assert status == 1
+    assert "not noted" in said
     assert "Traceback" not in said
 
 
-async def test_sighup_is_the_callers_hang_up(tmp_path: Path) -> None:
-    async with started(tmp_path, settings()) as script:
-        await script.takes("ANSWER", "200 result=0")
-        await script.takes("GET VARIABLE IVR_LANGUAGE")
-        script.process.send_signal(signal.SIGHUP)
-        await script.says("200 result=0")
-        assert "AGISIGHUPHangup" in await script.ends()
+def sizes(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_size for path in folder.glob("*/*")}
+
+
+async def test_the_files_outlive_the_cache_and_are_whole(tmp_path: Path) -> None:
+    """A text of two clips is one file, for the dialplan plays one."""
+    voice = DiskVoice(tmp_path / "audio", {"fallback.promo": (1000, 500)})
+    voice.silent.add("fallback.wait")
+    missing = await prepare_fallback(voice, tmp_path / "fallback")
+    shutil.rmtree(tmp_path / "audio")
+    assert set(missing) == {f"{language} fallback.wait" for language in ("ru", "uk", "en")}
+    files = sizes(tmp_path / "fallback")
+    spoken = {f"{language}/{text}.alaw" for language in ("ru", "uk", "en") for text in TEXTS if text != "wait"}
+    assert files.keys() == spoken
+    assert [files[f"{language}/promo.alaw"] for language in ("ru", "uk", "en")] == [12_000] * 3
+
+
+async def test_a_text_that_can_no_more_be_spoken_keeps_its_file(tmp_path: Path) -> None:
+    voice = DiskVoice(tmp_path / "audio")
+    await prepare_fallback(voice, tmp_path / "fallback")
+    voice.silent.add("fallback.apology")
+    await prepare_fallback(voice, tmp_path / "fallback")
+    assert (tmp_path / "fallback" / "ru" / "apology.alaw").stat().st_size == 8000
 
 
 async def test_unreadable_requests_are_set_aside(tmp_path: Path) -> None:
@@ -185,6 +142,8 @@ async def test_unreadable_requests_are_set_aside(tmp_path: Path) -> None:
     spool.mkdir()
     (spool / "1.json").write_text("{", "utf-8")
     (spool / "2.json").write_text('{"phone": 7}', "utf-8")
+    for name in ("1.json", "2.json"):
+        os.utime(spool / name, (0, 0))
     (spool / "3.part").write_text("half", "utf-8")
     CallBack(phone="100", dialled="", language="ru", uniqueid="1.1", asked_at_ms=5).write(spool)
     async with a_database(tmp_path) as database:
@@ -192,9 +151,15 @@ async def test_unreadable_requests_are_set_aside(tmp_path: Path) -> None:
     assert sorted(path.name for path in spool.iterdir()) == ["1.bad", "2.bad", "3.part"]
 
 
-def test_the_plan_is_replaced_in_one_step(tmp_path: Path) -> None:
-    plan = Plan(audio={"ru": {"apology": ("/a",)}}, language="ru", spool="/s", operator="PJSIP/1@trunk")
-    plan.write(tmp_path / "plan.json")
-    again = Plan.read(tmp_path / "plan.json")
-    assert (again.language, again.operator, tuple(again.audio["ru"]["apology"])) == ("ru", plan.operator, ("/a",))
-    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
+async def test_a_request_that_is_being_written_is_picked_up_later(tmp_path: Path) -> None:
+    """The dialplan writes the wish of a caller who hung up in place."""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    wish = spool / "1763820000-1763820000.1.json"
+    whole = {"phone": "100", "dialled": "", "language": "ru", "uniqueid": "1.1", "asked_at_ms": 5}
+    async with a_database(tmp_path) as database:
+        wish.write_text(json.dumps(whole)[:20], "utf-8")
+        assert await pick_up(database, spool, tenant="shop", region="RU") == 0
+        wish.write_text(json.dumps(whole), "utf-8")
+        assert await pick_up(database, spool, tenant="shop", region="RU") == 1
+    assert list(spool.iterdir()) == []

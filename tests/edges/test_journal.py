@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from ivr.flow.steps import Note, NoteKind
-from ivr.journal import CallJournal, Journal, Leg
+from ivr.journal import CallJournal, Journal, Leg, committing
+from ivr.journal import journal as journal_module
+from ivr.journal.journal import JournalDied
 from people.store.db import prepare_sqlite
 from people.store.group_commit import AlchemyWriter, Group, NotNow, Refused, SqliteWriter, group_writer
-from people.store.tables import call, do_not_call, journal, request
+from people.store.tables import call, do_not_call, journal, loss, request
 from tests.databases import a_database
+from tests.edges.waiting import until
 
 
 def leg(number: int = 1, *, phone: str = "+79161234567", dialled: str = "") -> Leg:
@@ -86,6 +90,12 @@ async def count(database: AsyncEngine, table: object) -> int:
     async with database.connect() as connection:
         found = await connection.scalar(select(func.count()).select_from(table))  # type: ignore[arg-type]
     return int(found or 0)
+
+
+async def losses(database: AsyncEngine) -> list[tuple[str, str, int]]:
+    async with database.connect() as connection:
+        rows = await connection.execute(select(loss).order_by(loss.c.call_id, loss.c.kind))
+        return [(row.call_id, row.kind, row.lines) for row in rows]
 
 
 async def test_lines_are_committed_by_themselves(database: AsyncEngine, path: Path, tmp_path: Path) -> None:
@@ -254,9 +264,10 @@ async def test_lines_that_can_never_be_stored_do_not_block_the_rest(
         await writer.sees("Refused")
         lines.begin(leg(2))
         await lines.close()
-    assert await count(database, call) == 1
+    assert await count(database, call) == 2
     assert logs[0]["event"] == "journal.rejected"
-    assert len((tmp_path / "spill.rejected.jsonl").read_text("utf-8").splitlines()) == 2
+    assert len((tmp_path / "spill.rejected.jsonl").read_text("utf-8").splitlines()) == 1
+    assert await losses(database) == [("c1", "notes", 1)]
 
 
 async def test_through_the_driver_of_another_database_lines_are_committed_too(
@@ -269,6 +280,261 @@ async def test_through_the_driver_of_another_database_lines_are_committed_too(
     assert await count(database, journal) == 1
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"depth": 2**63},
+        {"depth": 2**80},
+        {"depth": None},
+        {"depth": [1]},
+        {"depth": object()},
+        {"node": None},
+        {"kind": None},
+    ],
+    ids=repr,
+)
+async def test_a_bad_line_is_put_aside_alone(
+    database: AsyncEngine, path: Path, tmp_path: Path, bad: dict[str, object]
+) -> None:
+    lines = Journal(SqliteWriter(str(path)), tmp_path / "spill.jsonl")
+    await lines.start()
+    for number in range(20):
+        begun = lines.begin(leg(number))
+        begun.note(KEY, 2000)
+        if number == 7:
+            noted = begun._noted(KEY, 2000)
+            lines.write(noted._replace(row={**noted.row, **bad}))
+        begun.end("flow", "uk", 3000)
+    await lines.close()
+    assert await count(database, call) == await count(database, journal) == 20
+    assert await losses(database) == [("c7", "notes", 1)]
+    assert len((tmp_path / "spill.rejected.jsonl").read_text("utf-8").splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "\0", "x\0\ud800", "\U0010ffff"])
+async def test_no_text_that_a_caller_brings_is_refused(
+    database: AsyncEngine, path: Path, tmp_path: Path, text: str
+) -> None:
+    lines = Journal(SqliteWriter(str(path)), tmp_path / "spill.jsonl")
+    await lines.start()
+    begun = lines.begin(replace(leg(1), phone=text, dialled=text, uniqueid=text, amd=text))
+    begun.note(replace(KEY, value=text), 2000)
+    begun.note(Note(kind=NoteKind.REQUEST, node="ask", value="x", variables={text: text}), 2000)
+    begun.note(Note(kind=NoteKind.OPT_OUT, node="never"), 2000)
+    begun.end("flow", "uk", 3000)
+    await lines.close()
+    async with database.connect() as connection:
+        row = (await connection.execute(select(call))).one()
+        asked = (await connection.execute(select(request.c.variables))).scalar_one()
+    assert row.ended_by == "flow"
+    assert "\0" not in row.phone + row.dialled + row.uniqueid
+    assert row.phone.encode() and "".join((*asked, *asked.values())).encode()
+    assert await losses(database) == []
+    assert not (tmp_path / "spill.rejected.jsonl").exists()
+
+
+class FaultyWriter(SqliteWriter):
+    """Fails in ways that nobody has foreseen, as often as `faults` says."""
+
+    def __init__(self, path: Path, *faults: Exception) -> None:
+        super().__init__(str(path))
+        self.faults = list(faults)
+
+    def write(self, group: Group) -> None:
+        if self.faults:
+            raise self.faults.pop()
+        super().write(group)
+
+
+async def test_a_fault_of_the_writer_does_not_end_the_journal(
+    database: AsyncEngine, path: Path, tmp_path: Path
+) -> None:
+    lines = Journal(FaultyWriter(path, ZeroDivisionError(), KeyError("x"), MemoryError()), tmp_path / "spill.jsonl")
+    await lines.start()
+    for number in range(50):
+        lines.begin(leg(number))
+    await lines.close()
+    # Each time halves are tried; lines are put aside only when they are alone.
+    assert await count(database, call) == 50
+
+
+async def test_a_fault_beside_the_writer_does_not_end_the_journal(
+    database: AsyncEngine, path: Path, tmp_path: Path
+) -> None:
+    lines = Journal(WatchedWriter(path), tmp_path / "spill.jsonl")
+    await lines.start()
+    with capture_logs() as logs:
+        # A directory in the spill file's place: it can neither be read nor written.
+        (tmp_path / "spill.jsonl").mkdir()
+        lines._spill.filled = True
+        for number in range(3):
+            lines.begin(leg(number))
+            await lines._rows.sees("written")  # type: ignore[attr-defined]
+        assert lines.alive
+        await lines.close()
+    assert await count(database, call) == 3
+    assert [entry["event"] for entry in logs].count("journal.fault") == 1
+
+
+async def test_a_journal_that_ends_by_itself_is_noticed(tmp_path: Path, path: Path) -> None:
+    lines = Journal(WatchedWriter(path), tmp_path / "spill.jsonl")
+    lines._work.run = lambda: None  # type: ignore[method-assign]
+    await lines.start()
+    with pytest.raises(JournalDied):
+        async with asyncio.timeout(5):
+            await lines.watch()
+    assert not lines.alive
+    await lines.close()
+
+
+async def test_whoever_watches_a_journal_is_told_of_its_end(tmp_path: Path, path: Path) -> None:
+    lines = Journal(WatchedWriter(path), tmp_path / "spill.jsonl")
+    await lines.start()
+    watching = asyncio.create_task(lines.watch())
+    await lines.close()
+    async with asyncio.timeout(5):
+        await watching
+
+
+async def test_what_was_spilled_is_read_back_while_running(database: AsyncEngine, path: Path, tmp_path: Path) -> None:
+    writer = WatchedWriter(path, "busy_timeout=1")
+    spill = tmp_path / "spill.jsonl"
+    lines = Journal(writer, spill, keep_at_most=0)
+    await lines.start()
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN EXCLUSIVE")
+    begun = lines.begin(leg(1))
+    for number in range(100):
+        begun.note(replace(KEY, value=str(number % 10)), 2000 + number)
+    await writer.sees("NotNow")
+    await writer.sees("NotNow")
+    assert spill.exists()
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    # No new line comes, and it is read back all the same.
+    await until(lambda: not spill.exists())
+    assert await count(database, journal) == 100
+    await lines.close()
+    assert not spill.exists()
+    assert await losses(database) == []
+
+
+async def test_lines_do_not_stay_in_memory_while_a_database_is_ill(
+    database: AsyncEngine, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committing, "PATIENCE_S", 0.1)
+    spill = tmp_path / "spill.jsonl"
+    lines = Journal(WatchedWriter(path, "busy_timeout=1"), spill)
+    await lines.start()
+    with sqlite3.connect(path, isolation_level=None) as blocker:
+        blocker.execute("BEGIN EXCLUSIVE")
+        lines.begin(leg(1)).note(KEY, 2000)
+        await until(spill.exists)
+        assert len(spill.read_bytes().splitlines()) == 2
+        blocker.execute("ROLLBACK")
+    await until(lambda: not spill.exists())
+    assert await count(database, journal) == 1
+    await lines.close()
+
+
+class StuckWriter(SqliteWriter):
+    """A database that neither takes lines nor says why, until `release` is set."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.entered, self.release = threading.Event(), threading.Event()
+
+    def write(self, group: Group) -> None:
+        self.entered.set()
+        # A test that fails must end all the same.
+        self.release.wait(20)
+        super().write(group)
+
+
+async def test_a_write_that_never_returns_leaves_memory_bounded_and_loses_nothing(
+    database: AsyncEngine, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "STUCK_S", 0.0)
+    writer = StuckWriter(path)
+    lines = Journal(writer, tmp_path / "spill.jsonl", keep_at_most=100)
+    await lines.start()
+    lines.begin(leg(0))
+    await asyncio.to_thread(writer.entered.wait)
+    most = 0
+    for number in range(1, 3000):
+        lines.begin(leg(number))
+        most = max(most, lines._work.written.qsize())
+        if lines._spilling is not None and lines._work.written.qsize() >= 150:
+            await asyncio.wrap_future(lines._spilling)
+    assert most <= 200
+    writer.release.set()
+    await lines.close()
+    again = Journal(SqliteWriter(str(path)), tmp_path / "spill.jsonl")
+    await again.start()
+    await again.close()
+    assert await count(database, call) == 3000
+    assert await losses(database) == []
+
+
+async def test_closing_does_not_wait_for_ever_for_a_write_that_never_returns(
+    database: AsyncEngine, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "CLOSE_S", 0.1)
+    writer = StuckWriter(path)
+    lines = Journal(writer, tmp_path / "spill.jsonl")
+    await lines.start()
+    lines.begin(leg(0))
+    await asyncio.to_thread(writer.entered.wait)
+    lines.begin(leg(1))
+    async with asyncio.timeout(5):
+        await lines.close()
+    again = Journal(SqliteWriter(str(path)), tmp_path / "spill.jsonl")
+    await again.start()
+    await again.close()
+    assert await count(database, call) == 2
+    writer.release.set()
+
+
+async def test_lines_that_find_no_room_anywhere_are_told_as_losses(
+    database: AsyncEngine, path: Path, tmp_path: Path
+) -> None:
+    full = tmp_path / "spill.jsonl"
+    writer = WatchedWriter(path, "busy_timeout=1")
+    lines = Journal(writer, full, keep_at_most=0)
+    await lines.start()
+    full.symlink_to("/dev/full")
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN EXCLUSIVE")
+    begun = lines.begin(leg(1))
+    begun.note(KEY, 2000)
+    begun.note(KEY, 2100)
+    await writer.sees("NotNow", times=2)
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    await lines.close()
+    assert await losses(database) == [("c1", "begun", 1), ("c1", "notes", 2)]
+
+
+async def test_losses_survive_the_end_of_a_process_whose_disk_is_full(
+    database: AsyncEngine, path: Path, tmp_path: Path
+) -> None:
+    full = tmp_path / "spill.jsonl"
+    full.symlink_to("/dev/full")
+    lines = Journal(WatchedWriter(tmp_path / "no database here" / "x"), full)
+    await lines.start()
+    begun = lines.begin(leg(1))
+    begun.note(KEY, 2000)
+    begun.note(Note(kind=NoteKind.OPT_OUT, node="never"), 2100)
+    await lines.close()
+
+    again = Journal(SqliteWriter(str(path)), full)
+    await again.start()
+    await again.close()
+    assert await losses(database) == [("c1", "begun", 1), ("c1", "notes", 2), ("c1", "opt_outs", 1)]
+    # It went into the reserve, after all.
+    assert await count(database, do_not_call) == 1
+
+
 async def test_a_value_without_room_is_refused_and_the_next_group_taken(
     database: AsyncEngine, path: Path, tmp_path: Path
 ) -> None:
@@ -279,4 +545,4 @@ async def test_a_value_without_room_is_refused_and_the_next_group_taken(
     await writer.sees("Refused")
     lines.begin(leg(2))
     await lines.close()
-    assert await count(database, call) == 1
+    assert await count(database, call) == 2

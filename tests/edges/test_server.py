@@ -6,12 +6,13 @@ import asyncio
 
 import pytest
 import uvloop
+from structlog.testing import capture_logs
 
 from faults import MachineError
 from ivr.agi.server import FastAgiServer, Limits
 from ivr.agi.session import CallStopped, Session
 from ivr.agi.wire import HEADERS_MAX
-from tests.edges.fake_asterisk import FakeAsterisk, opening
+from tests.edges.fake_asterisk import KEY, FakeAsterisk, opening
 from tests.edges.serving import serving
 
 PLAY = 'STREAM FILE "/a" "" 0'
@@ -55,6 +56,38 @@ async def test_a_peer_that_sends_junk_is_cut_off_and_disturbs_nobody(junk: bytes
         await peer.says(junk)
         await peer.expects_end()
         await served(server.port)
+
+
+@pytest.mark.parametrize("key", ["", KEY[:-1], KEY + "0", "0" * 16])
+async def test_a_stranger_without_the_key_opens_no_call(key: str) -> None:
+    opened: list[Session] = []
+
+    async def handler(session: Session) -> None:
+        opened.append(session)
+        session.finish()
+
+    async with serving(handler) as server:
+        async with FakeAsterisk(server.port) as stranger:
+            await stranger.says(opening(key=key))
+            await stranger.expects_end()
+        assert opened == []
+        async with FakeAsterisk(server.port) as asterisk:
+            await asterisk.says(opening())
+            await asterisk.expects(DONE)
+        assert len(opened) == 1
+
+
+async def test_strangers_and_half_open_connections_do_not_fill_the_log() -> None:
+    with capture_logs() as logs:
+        async with serving(play_one, Limits(header_timeout_s=0.05)) as server:
+            for _ in range(50):
+                for block in (b"GET / HTTP/1.1\n\n", opening(key="guess"), b"agi_network: yes\n"):
+                    async with FakeAsterisk(server.port) as peer:
+                        await peer.says(block)
+                        await peer.expects_end()
+    told = [(entry["why"], entry["count"]) for entry in logs if entry["event"] == "agi.refused"]
+    reasons = ("no AGI headers", "wrong key", "headers took too long")
+    assert told == [(why, 1) for why in reasons] + [(why, 49) for why in reasons]
 
 
 async def test_a_peer_that_leaves_before_its_headers_end_costs_nothing() -> None:
@@ -140,7 +173,7 @@ async def test_stopping_in_a_transfer_leaves_them_talking_and_the_dialplan_told(
 
 
 async def test_drain_lets_a_call_finish_and_takes_no_new_one() -> None:
-    server = FastAgiServer(play_one)
+    server = FastAgiServer(play_one, key=KEY)
     await server.start("127.0.0.1", 0)
     port = server.port
     async with FakeAsterisk(port) as asterisk:
@@ -156,7 +189,7 @@ async def test_drain_lets_a_call_finish_and_takes_no_new_one() -> None:
 
 
 async def test_drain_tells_goodbye_to_a_call_that_does_not_finish() -> None:
-    server = FastAgiServer(play_one)
+    server = FastAgiServer(play_one, key=KEY)
     await server.start("127.0.0.1", 0)
     async with FakeAsterisk(server.port) as asterisk:
         await asterisk.says(opening())
@@ -171,7 +204,7 @@ async def test_drain_tells_goodbye_to_a_call_that_does_not_finish() -> None:
 
 
 async def test_drain_does_not_wait_for_a_peer_that_stalls() -> None:
-    server = FastAgiServer(play_one, Limits(goodbye_s=0.05))
+    server = FastAgiServer(play_one, key=KEY, limits=Limits(goodbye_s=0.05))
     await server.start("127.0.0.1", 0)
     async with FakeAsterisk(server.port) as asterisk:
         await asterisk.says(opening())
@@ -186,7 +219,7 @@ async def test_a_taken_port_is_named_with_its_mend() -> None:
         with pytest.raises(
             MachineError, match=rf"can't listen on 127.0.0.1:{server.port}.*agi.port|choose another port"
         ):
-            await FastAgiServer(play_one).start("127.0.0.1", server.port)
+            await FastAgiServer(play_one, key=KEY).start("127.0.0.1", server.port)
 
 
 def test_on_uvloop_as_in_production() -> None:

@@ -228,6 +228,31 @@ async def test_silence_key_and_hang_up_are_three_things(line: str, event: object
     assert (await converse(listen, answers(line, to="WAIT FOR DIGIT 3000")))[0] == event
 
 
+@pytest.mark.parametrize("result", ["55296", "1114112", "7", "255", "9" * 18, "9" * 30, "9" * 5000])
+async def test_what_is_no_key_is_no_asterisk(result: str) -> None:
+    async def listen(session: Session) -> tuple[Played, object]:
+        return await play(session), await session.wait_for_digit(1)
+
+    async def side(asterisk: FakeAsterisk) -> None:
+        await asterisk.expects(PLAY)
+        await asterisk.says(f"200 result={result} endpos=800")
+        await asterisk.expects_end()
+
+    played, session = await converse(listen, side)
+    assert played == (Played(Ended.HANG_UP, 0), HungUp())
+    assert session.lost
+
+    async def press(session: Session) -> object:
+        return await session.wait_for_digit(3)
+
+    async def presses(asterisk: FakeAsterisk) -> None:
+        await asterisk.expects("WAIT FOR DIGIT 3000")
+        await asterisk.says(f"200 result={result}")
+        await asterisk.expects_end()
+
+    assert (await converse(press, presses))[0] == HungUp()
+
+
 async def test_names_of_any_bytes_reach_the_call() -> None:
     async def name(session: Session) -> str:
         return session.opening.header("calleridname")

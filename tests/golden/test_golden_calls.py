@@ -19,7 +19,7 @@ from ivr.settings import Agi, Settings, Trunk
 from people.store.tables import attempt, call, campaign, contact, do_not_call, journal, lead, request
 from tests.databases import a_database
 from tests.edges.disk_voice import DiskVoice
-from tests.edges.fake_asterisk import play_transcript
+from tests.edges.fake_asterisk import KEY, play_transcript
 from tests.golden.flows import FLOWS, LENGTHS_MS
 
 CALLS = sorted(Path(__file__).parent.glob("*.call"))
@@ -97,7 +97,7 @@ async def test_golden_call(path: Path, tmp_path: Path) -> None:
     voice.silent.update(line.partition(": ")[2] for line in lines if line.startswith("silent:"))
     async with a_database(tmp_path) as database:
         await plan_attempt(database)
-        engine = Engine(site_settings(), flows=FLOWS, voice=voice, database=database, var=tmp_path)
+        engine = Engine(site_settings(), flows=FLOWS, voice=voice, database=database, agi_key=KEY, var=tmp_path)
         await engine.journal.start()
         await engine.server.start("127.0.0.1", 0)
         try:

@@ -15,7 +15,6 @@ import pytest
 from faults import MachineError
 from ivr.asterisk import conf, running
 from ivr.asterisk.program import Program
-from ivr.fallback.plan import Plan as FallbackPlan
 from ivr.settings import Site
 from tests.live.conftest import MakeSite, SharedSite
 from tests.live.sip_peer import Call, SipPeer
@@ -55,7 +54,6 @@ async def test_calls_may_finish_before_it_stops(make_site: MakeSite, start_aster
     async with SipPeer() as peer:
         site = make_site(trunk_port=peer.port)
         asterisk = await start_asterisk(site)
-        FallbackPlan(audio={}, language="ru", spool=str(site.spool)).write(conf.fallback_plan(site))
         address = ("127.0.0.1", site.settings.asterisk.sip_port)
         call = peer.dial(address, "100", caller="1")
         await call.answered.wait()
@@ -144,8 +142,7 @@ async def test_calls_outlive_an_engine_that_is_killed(make_site: MakeSite, start
                 break
         else:
             pytest.fail("the engine ended before Asterisk was ready")
-        plan = FallbackPlan(audio={}, language="ru", spool=str(site.spool))
-        plan.write(conf.fallback_plan(site))  # it answers and waits for keys
+        # The fallback answers and waits for keys.
         call = peer.dial(("127.0.0.1", site.settings.asterisk.sip_port), "100", caller="1")
         await call.answered.wait()
         engine.kill()

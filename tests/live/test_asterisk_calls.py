@@ -14,11 +14,9 @@ import pytest
 
 from ivr.asterisk import conf, running
 from ivr.asterisk.rotation import rotate
-from ivr.fallback.plan import TEXTS, CallBack
-from ivr.fallback.plan import Plan as FallbackPlan
 from ivr.settings import Site
 from tests.live.conftest import MakeSite, SharedSite
-from tests.live.sip_peer import Key, Plan, SipPeer
+from tests.live.sip_peer import Plan, SipPeer
 
 Start = Callable[[Site], Awaitable[running.Running]]
 Headers = dict[str, str]
@@ -237,18 +235,3 @@ async def test_large_files_are_put_aside(make_site: MakeSite, start_asterisk: St
     assert not record.exists()
     assert record.with_name("ivr.csv.1").read_text() == "x" * 100
     assert len(list(asterisk.home.log.glob("messages.log*"))) == 2
-
-
-async def test_without_an_engine_the_caller_hears_the_fallback(make_site: MakeSite, start_asterisk: Start) -> None:
-    async with SipPeer() as peer:
-        site = make_site(trunk_port=peer.port)
-        await start_asterisk(site)
-        sound = site.folder / "apology"
-        sound.with_suffix(".alaw").write_bytes(b"\x2a\xd5" * 8000)
-        says = {"ru": {text: (str(sound),) for text in TEXTS}}
-        FallbackPlan(audio=says, language="ru", spool=str(site.spool), operator="").write(conf.fallback_plan(site))
-        call = peer.dial(sip(site), "74950000001", caller="+79161234567", plan=Plan(keys=(Key("1", after_packets=60),)))
-        await asyncio.wait_for(call.ended.wait(), 15)
-    assert call.status == 200
-    [request] = [CallBack.read(path) for path in site.spool.glob("*.json")]
-    assert (request.phone, request.dialled) == ("+79161234567", "74950000001")

@@ -35,7 +35,7 @@ async def test_a_phone_that_sends_no_audio_did_not_hang_up(
     async with SipPeer() as peer, a_database(tmp_path) as database:
         site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"}, trunk__rtp_timeout_s=10)
         await start_asterisk(site)
-        engine = Engine(site.settings, flows=FLOWS, voice=voice, database=database, var=site.var)
+        engine = Engine(site.settings, flows=FLOWS, voice=voice, database=database, agi_key=site.agi_key, var=site.var)
         await engine.start()
         try:
             sip = ("127.0.0.1", site.settings.asterisk.sip_port)
@@ -62,7 +62,7 @@ async def test_keys_and_heard_milliseconds_are_what_the_caller_saw(
     async with SipPeer() as peer, a_database(tmp_path) as database:
         site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"})
         await start_asterisk(site)
-        engine = Engine(site.settings, flows=FLOWS, voice=voice, database=database, var=site.var)
+        engine = Engine(site.settings, flows=FLOWS, voice=voice, database=database, agi_key=site.agi_key, var=site.var)
         await engine.start()
         try:
             sip = ("127.0.0.1", site.settings.asterisk.sip_port)
@@ -97,7 +97,9 @@ async def test_on_a_wideband_trunk_clips_are_sent_as_they_are_and_their_millisec
     async with SipPeer(codec=codec) as peer, a_database(tmp_path) as database:
         site = make_site(trunk_port=peer.port, trunk__codec="g722", hotline__numbers={"*": "promo"})
         await start_asterisk(site)
-        engine = Engine(site.settings, flows=FLOWS, voice=library, database=database, var=site.var)
+        engine = Engine(
+            site.settings, flows=FLOWS, voice=library, database=database, agi_key=site.agi_key, var=site.var
+        )
         await engine.start()
         (first, *_) = await library.render("ru", "promo.greeting", {})
         await library.render("ru", "promo.offer", {})

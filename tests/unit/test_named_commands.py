@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import typer
 import typer.main
 from typer.core import TyperGroup
 
@@ -19,7 +20,8 @@ def _is_there(words: tuple[str, ...], command: object) -> bool:
     """Whether `words` lead from `command` to a command; words after it are arguments."""
     if not words or not isinstance(command, TyperGroup):
         return True
-    return words[0] in command.commands and _is_there(words[1:], command.commands[words[0]])
+    found = command.get_command(typer.Context(command), words[0])
+    return found is not None and _is_there(words[1:], found)
 
 
 def test_every_command_that_is_named_is_there() -> None:

@@ -69,8 +69,28 @@ def test_the_second_engine_comes_after_the_first_and_before_the_fallback() -> No
     extensions = site_files(site({"agi.second": "10.0.0.9:4573"}), PROGRAM)["extensions.conf"]
     hotline = extensions.partition("[hotline]")[2].partition("[promo]")[0]
     tried = re.findall(r"AGI\((agi://[^/]+|[^,]*python[^,]*)", hotline)
-    assert tried[:2] == ["agi://127.0.0.1:4573", "agi://10.0.0.9:4573"]
-    assert "ivr.fallback.script,/site/var/fallback.json,${IVR_DIALLED}" in hotline
+    assert tried == ["agi://127.0.0.1:4573", "agi://10.0.0.9:4573"]
+    assert len(re.findall(r"/inbound\?key=[0-9a-f]{32},", hotline)) == 2
+    # A first engine that hangs is passed over, the second is not.
+    assert "?second)" in hotline
+
+
+def test_every_context_that_leads_to_the_engine_ends_in_a_voice() -> None:
+    """The hotline's callers and the people we call alike."""
+    extensions = site_files(site(), PROGRAM)["extensions.conf"]
+    contexts = dict(re.findall(r"^\[([\w-]+)\]\n((?:(?!\[).*\n)*)", extensions, re.M))
+    asking = {name for name, text in contexts.items() if "AGI(agi://" in text}
+    assert asking == {"hotline", "promo"}
+    for name in asking:
+        assert f"Goto(fallback,{name},1)" in contexts[name]
+        assert f"exten => {name},1," in contexts["fallback"]
+
+
+@pytest.mark.parametrize(("number", "dialled"), [("+74950000000", "PJSIP/74950000000@trunk,30"), ("", None)])
+def test_the_fallback_offers_the_operator_that_there_is(number: str, dialled: str | None) -> None:
+    chosen: dict[str, object] = {"destinations.operator": number} if number else {}
+    fallback = site_files(site(chosen), PROGRAM)["extensions.conf"].partition("[fallback]")[2]
+    assert ("Dial(" in fallback, dialled is None or dialled in fallback) == (dialled is not None, True)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +129,7 @@ def test_a_user_without_a_password_is_a_fault() -> None:
     assert "trunk_secret" in fault.what
 
 
-@pytest.mark.parametrize("folder", ["/a,b", "/a;b", "/a\nb", "/a(b"])
+@pytest.mark.parametrize("folder", ["/a,b", "/a;b", "/a\nb", "/a(b", "/a\\b", "/[a]", "/a&b", "/${a}"])
 def test_a_folder_that_would_break_out_is_a_fault(folder: str) -> None:
     [fault] = setting_faults(site(folder=Path(folder)))
     assert "folder" in fault.what
@@ -149,7 +169,7 @@ def test_the_manager_is_for_this_machine_alone() -> None:
 def test_nothing_is_loaded_that_was_not_asked_for() -> None:
     modules = site_files(site(), PROGRAM)["modules.conf"]
     assert "autoload = no" in modules
-    assert not re.search(r"app_system|func_shell|func_curl|func_env|res_ari|anonymous|pbx_spool", modules)
+    assert not re.search(r"app_system|func_shell|func_curl|res_ari|anonymous|pbx_spool", modules)
 
 
 def test_ports_to_check_are_those_of_the_settings() -> None:

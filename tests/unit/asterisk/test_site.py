@@ -16,17 +16,23 @@ import pytest
 from faults import AuthorError, MachineError, UserError
 from ivr.settings import Settings, load_site
 from ivr.site import free_ports, init_site, parse_assignment, setting_defaults, settings_text, toml
+from people.store.db import open_database
 
 HOST = {"trunk.host": "10.0.0.1"}
 
 
 def test_a_new_site_loads_and_has_what_was_chosen(tmp_path: Path) -> None:
-    chosen = HOST | {"tenant": "tv", "trunk.register": True, "outbound.channels": 50, "destinations.operator": "+7495"}
+    chosen = HOST | {
+        "tenant": "tv",
+        "trunk.register": True,
+        "outbound.channels": 50,
+        "destinations.operator": "+74951234567",
+    }
     site = init_site(tmp_path / "site", chosen, trunk_secret='p"w\\')
     assert site.settings.tenant == "tv"
     assert site.settings.trunk.register_with_operator is True
     assert site.settings.outbound.channels == 50
-    assert site.settings.destinations == {"operator": "+7495"}
+    assert site.settings.destinations == {"operator": "+74951234567"}
     assert site.secrets.trunk_secret.get_secret_value() == 'p"w\\'
     assert {"hotline.yaml", "promo.yaml", "flow.schema.json"} <= {
         path.name for path in (site.folder / "dialplans").iterdir()
@@ -82,6 +88,15 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         (HOST | {"asterisk.sip_port": 70000}, "asterisk.sip_port: "),
         (HOST | {"tenant": "my shop"}, "tenant: "),
         (HOST | {"destinations.the operator": "1"}, "destinations.the operator"),
+        (HOST | {"destinations.operator": "+"}, "destinations: .*is no number"),
+        (HOST | {"destinations.operator": "1,2"}, "destinations: .*is no number"),
+        (HOST | {"destinations.operator": "abc"}, "destinations: .*is no number"),
+        (HOST | {"destinations.operator": "79161234567@evil"}, "destinations: .*is no number"),
+        (HOST | {"destinations.operator": "100&200"}, "destinations: .*is no number"),
+        (HOST | {"destinations.operator": ""}, "destinations: .*is no number"),
+        (HOST | {"agi.host": "0.0.0.0"}, "agi.host: "),  # noqa: S104 - is refused
+        (HOST | {"agi.host": "::"}, "agi.host: "),
+        (HOST | {"asterisk.ami_user": "general"}, "asterisk.ami_user: "),
     ],
 )
 def test_a_choice_that_does_not_fit_is_named_and_nothing_is_made(
@@ -90,6 +105,14 @@ def test_a_choice_that_does_not_fit_is_named_and_nothing_is_made(
     with pytest.raises(UserError, match=words):
         init_site(tmp_path / "site", chosen)
     assert not (tmp_path / "site").exists()
+
+
+@pytest.mark.parametrize("name", ["a%ceb", "c%20d", "q?m", "ünï", "a b"])
+async def test_a_folder_of_any_name_has_its_database(tmp_path: Path, name: str) -> None:
+    site = init_site(tmp_path / name, HOST)
+    database = await open_database(site.database_url)
+    await database.dispose()
+    assert (tmp_path / name / "var" / "ivr.sqlite3").exists()
 
 
 @pytest.mark.parametrize("value", ['a"b', "a\\b", "a\nb", "ё\x7f", "", True, 3, 2.5, {"ru": "x", "*": "y"}, {}])

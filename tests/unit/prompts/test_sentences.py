@@ -47,7 +47,7 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path: Path) -> None:
         ("ru.yaml", 3, "b has no words in its text."),
         ("ru.yaml", 6, "c has 'tone' beside its text."),
         ("ru.yaml", 7, "d has no words in its text."),
-        ("uk.yaml", None, "The file is not UTF-8."),
+        ("uk.yaml", 1, "The file is not UTF-8; it may have been saved as Windows-1251."),
         ("en.yaml", 1, "This is no YAML: mapping values are not allowed here."),
     ]
 

@@ -22,18 +22,23 @@ def naive_figures(rows: Rows, campaign_id: int, zone: ZoneInfo) -> dict[str, Any
     refused, leads, attempts = (of_campaign(table) for table in (tables.refused_row, tables.lead, tables.attempt))
     by_lead: dict[int, list[Row]] = {lead["id"]: [a for a in attempts if a["lead_id"] == lead["id"]] for lead in leads}
 
+    # What we gave up ourselves was an attempt, and is nobody's.
+    persons = {
+        lead: sum(a["dialled_at_ms"] is not None and a["outcome"] != "cancelled" for a in tries)
+        for lead, tries in by_lead.items()
+    }
+
     def journal(attempt: Row) -> list[Row]:
         calls = {call["id"] for call in rows.rows.get(tables.call, []) if call["attempt_id"] == attempt["id"]}
         return [note for note in rows.rows.get(tables.journal, []) if note["call_id"] in calls]
 
     def touched(lead: Row) -> bool:
-        return any(
-            a["dialled_at_ms"] is not None or a["outcome"] in ("human", "machine", "unknown")
-            for a in by_lead[lead["id"]]
+        return bool(persons[lead["id"]]) or any(
+            a["outcome"] in ("human", "machine", "unknown") for a in by_lead[lead["id"]]
         )
 
     out = [lead for lead in leads if lead["state"] == "excluded" and not touched(lead)]
-    dialled = {lead for lead, tries in by_lead.items() if any(a["dialled_at_ms"] is not None for a in tries)}
+    dialled = {lead for lead, tries in persons.items() if tries}
     outcomes = {lead: {a["outcome"] for a in tries} for lead, tries in by_lead.items()}
     reached = [lead for lead in by_lead if "human" in outcomes[lead]]
     notes = {lead: [n for a in by_lead[lead] if a["outcome"] == "human" for n in journal(a)] for lead in reached}
@@ -99,5 +104,5 @@ def naive_figures(rows: Rows, campaign_id: int, zone: ZoneInfo) -> dict[str, Any
             hour(a) for a in attempts if a["dialled_at_ms"] is not None and a["outcome"] == "human"
         ),
         "listened_by_hour": Counter(first_human_hour(lead) for lead in listened),
-        "numbers": Counter(sum(a["dialled_at_ms"] is not None for a in by_lead[lead]) for lead in dialled),
+        "numbers": Counter(persons[lead] for lead in dialled),
     }

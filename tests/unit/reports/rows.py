@@ -132,6 +132,21 @@ class Rows:
         )
         return call_id
 
+    def loss(self, call: str, attempt: str | None, kind: str) -> None:
+        self._add(
+            tables.loss,
+            call_id=call,
+            kind=kind,
+            tenant=self.tenant,
+            attempt_id=attempt,
+            lines=1,
+            at_ms=NOON,
+            why="the disk was full",
+        )
+
+    def opt_out(self, phone: str) -> None:
+        self._add(tables.do_not_call, tenant=self.tenant, phone=phone, since_ms=NOON, source="call", call_id=None)
+
     def note(self, call: str, kind: str, value: str = "", *, node: str = "offer", at: int = 0, **columns: Any) -> None:
         seq = sum(row["call_id"] == call for row in self.rows.get(tables.journal, []))
         blank = {"follow_up": False, "depth": 0, "main": False, "heard_ms": None, "length_ms": None, "ended": None}

@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from faults import UserError
+from people.store.losses import Missing, missing_of_tenant
 from reports.consistency import verify
 from reports.figures import TYPED_IN, Report
 from reports.metrics import compute_report
@@ -26,6 +27,27 @@ async def count(rows: Rows) -> Report:
     report = await report_of(rows)
     assert verify(report) == []
     return report
+
+
+async def test_what_the_journal_could_not_keep_is_told(rows: Rows) -> None:
+    called = [rows.attempt(rows.lead(), "human") for _ in range(4)]
+    calls = [rows.call(attempt, phone=f"+7916{n:07}") for n, attempt in enumerate(called, 1)]
+    for kind in ("notes", "ended", "opt_outs"):
+        rows.loss(calls[0], called[0], kind)
+    rows.loss(calls[1], called[1], "opt_outs")
+    # His opt-out got there after all.
+    rows.loss(calls[2], called[2], "opt_outs")
+    rows.opt_out("+79160000003")
+    # The call's own row is missing, too.
+    rows.loss("c99", called[3], "begun")
+    rows.loss("c99", called[3], "opt_outs")
+    # A hotline call belongs to no campaign.
+    rows.loss(rows.call(None, phone=""), None, "opt_outs")
+    report = await count(rows)
+    assert (report.incomplete_calls, report.opt_outs_not_kept) == (2, 3)
+    async with store(rows) as engine, engine.connect() as connection:
+        assert await missing_of_tenant(connection, "shop") == Missing(calls=2, opt_outs=4)
+        assert await missing_of_tenant(connection, "other") == Missing()
 
 
 async def test_an_empty_campaign_has_counts_and_no_shares(rows: Rows) -> None:
@@ -103,6 +125,18 @@ async def test_a_machine_that_hears_all_and_sends_a_tone_never_listens(rows: Row
     assert report.reached == Rate(0, 1)
     assert (report.listened, report.follow_up, report.keys) == (Rate(0, 0), Rate(0, 0), ())
     assert report.active_elsewhere == 1
+
+
+async def test_an_attempt_that_we_gave_up_ourselves_is_shown_and_is_nobodys(rows: Rows) -> None:
+    busy, cancelled = rows.lead(), rows.lead()
+    rows.attempt(busy, "busy")
+    rows.attempt(busy, "cancelled")
+    rows.attempt(cancelled, "cancelled")
+    report = await count(rows)
+    assert report.dialled == Rate(1, 2)
+    assert report.person_outcomes == {"busy": 1}
+    assert report.attempt_outcomes == {"busy": 1, "cancelled": 2}
+    assert (report.attempts, report.attempts_dialled) == (3, 3)
 
 
 async def test_the_person_outcome_is_the_last_settled_one_when_nobody_answered(rows: Rows) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from prompts.languages import LANGUAGES, Language
 from reports.figures import Report
-from reports.page import render_html
+from reports.page import missing, render_html
 from reports.rate import Rate
 from reports.terminal import render_terminal
 from reports.words import Words
@@ -67,6 +67,18 @@ def terminal(report: Report, language: Language, title: str = "Техномир"
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_page_is_what_it_was(report: Report, language: Language, golden: Golden) -> None:
     golden(GOLDEN / f"{language}.html", render_html(report, language=language, title="Техномир"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_what_is_missing_is_said_on_page_and_terminal(report: Report, language: Language) -> None:
+    lost = replace(report, incomplete_calls=1234, opt_outs_not_kept=7)
+    sentences = missing(lost, Words(language))
+    assert [any(count in sentence for sentence in sentences) for count in ("234", "7")] == [True, True]
+    page, printed = Page(render_html(lost, language=language, title="x")).text, terminal(lost, language)
+    for sentence in sentences:
+        assert sentence in page
+        assert sentence[:40] in printed
+    assert missing(report, Words(language)) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -1,4 +1,4 @@
-"""What the fallback script needs to know, as files: written while the engine is well, read when it is away.
+"""A caller's wish to be called back, as a file: noted while the engine is away, picked up when it is back.
 
 Only the standard library is imported here: the script's start is on the caller's time.
 """
@@ -8,43 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-#: What the script says; keys of prompts/texts under `fallback.`.
-TEXTS = ("apology", "noted", "operators_busy", "goodbye")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    #: language -> text -> sound files without extension, in order.
-    audio: Mapping[str, Mapping[str, tuple[str, ...]]]
-    #: Language of callers whose language is not known.
-    language: str
-    #: Folder for call-back requests.
-    spool: str
-    #: Argument of Dial() that reaches the operator; "" when there is none.
-    operator: str = ""
-
-    def write(self, path: Path) -> None:
-        """Replace the plan at `path` in one step: a call may read it meanwhile."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}")
-        beside.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1), "utf-8")
-        beside.replace(path)
-
-    @classmethod
-    def read(cls, path: Path) -> Plan:
-        """Raises OSError or ValueError when there is no good plan at `path`."""
-        data = json.loads(path.read_text("utf-8"))
-        if not isinstance(data, dict):
-            raise ValueError("the plan is no JSON object")
-        try:
-            return cls(**data)
-        except TypeError as error:
-            raise ValueError(str(error)) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +54,3 @@ class CallBack:
         ):
             raise ValueError("a field has the wrong type")
         return request
-
-
-def now_ms() -> int:
-    """UTC in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000

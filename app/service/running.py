@@ -1,0 +1,238 @@
+"""A running site: its database, voice, engine, Asterisk and campaigns, put together and watched over.
+
+The order of the start is that of `site_running`; that of the end is app.service.ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.doctor import Level, examine_trunk
+from app.rendering import release_finished
+from app.service import ending
+from app.service.asterisk import Keeper
+from app.service.heartbeat import Heartbeat, Watchdog
+from app.service.reporter import Reporter
+from app.service.supervision import Supervision
+from app.service.systemd import Systemd
+from faults import AuthorError, Fault, MachineError
+from ivr.asterisk import conf, program, running
+from ivr.engine import Engine
+from ivr.flow.load import check_flow_files, flow_files
+from ivr.flow.model import Flow
+from ivr.settings import Site
+from ivr.speech import fixed_speech, open_library
+from outbound.gateway.ami import Ami
+from outbound.worker import Worker
+from people.store.db import open_database
+from prompts.library import Library
+
+log = structlog.get_logger(__name__)
+
+#: The campaigns' task is given up, and the service ended for whoever starts it again, when it died so often at once.
+_WORKER_DEATHS = 4
+#: How long the campaigns' task may take to come to its end when the worker was closed.
+_WORKER_ENDS_S = 5.0
+
+
+@dataclass(kw_only=True)
+class Up:
+    """A site that runs."""
+
+    site: Site
+    database: AsyncEngine
+    library: Library
+    flows: Mapping[str, Flow]
+    engine: Engine
+    systemd: Systemd
+    supervision: Supervision
+    heartbeat: Heartbeat
+    parts: ending.Parts = field(default_factory=ending.Parts)
+
+    @property
+    def failed(self) -> Awaitable[str]:
+        """Which task was given up, and why: the service is to be ended."""
+        return asyncio.shield(self.supervision.failed)
+
+    async def end(self, within_s: float, now: asyncio.Event | None = None) -> None:
+        """End in order; calls may finish within `within_s`, or until `now` is set. A second time nothing is left."""
+        self.systemd.tell(STOPPING=1, EXTEND_TIMEOUT_USEC=round((within_s + ending.CLOSING_S) * 1e6))
+        self.supervision.release("campaigns")
+        await self.supervision.stop("engine", "link", "asterisk", "rotation", "spool", "fallback")
+        parts, self.parts = self.parts, ending.Parts()
+        try:
+            await ending.end(parts, within_s=within_s, now=now or asyncio.Event())
+        finally:
+            await self.supervision.ended("campaigns", _WORKER_ENDS_S)
+            await self.supervision.stop()
+            self.heartbeat.stop()
+
+
+@asynccontextmanager
+async def site_running(site: Site, reporter: Reporter | None = None) -> AsyncIterator[Up]:
+    """The site with everything that belongs to it, ready for calls; at the end nothing of it is left running.
+
+    Raises UserError when something that it can't do without is missing.
+    """
+    reporter = reporter or Reporter()
+    _allow_many_files()
+    _check(site)
+    async with AsyncExitStack() as stack:
+        database = await open_database(site.database_url)
+        stack.push_async_callback(database.dispose)
+        library = open_library(site)
+        stack.callback(library.close)
+        flows = _flows(site, library, reporter)
+        for finding in examine_trunk(site):
+            if finding.level is Level.FAIL:
+                reporter.warning(Fault(what=finding.what, mend=finding.mend))
+        await release_finished(database, library, tenant=site.settings.tenant)
+        await _render(library, flows, reporter)
+        up = _made(site, database, library, flows)
+        stack.push_async_callback(up.end, 0.0)
+        await _start(up, reporter)
+        _spare_the_collector()
+        up.systemd.tell(READY=1)
+        yield up
+
+
+def _made(site: Site, database: AsyncEngine, library: Library, flows: Mapping[str, Flow]) -> Up:
+    engine = Engine(site.settings, flows=flows, voice=library, database=database, agi_key=site.agi_key, var=site.var)
+    systemd = Systemd()
+
+    def status() -> str:
+        return f"{engine.server.calls} calls"
+
+    return Up(
+        site=site,
+        database=database,
+        library=library,
+        flows=flows,
+        engine=engine,
+        systemd=systemd,
+        supervision=Supervision(),
+        heartbeat=Heartbeat(site.var / conf.ALIVE, Watchdog(site.var / "ivr.log"), systemd, status),
+    )
+
+
+async def _start(up: Up, reporter: Reporter) -> None:
+    """Start the parts one after the other, each with what watches over it."""
+    site, engine, keep = up.site, up.engine, up.supervision.keep
+    keep("heartbeat", up.heartbeat.run)
+    await engine.start()
+    up.parts.answering = engine
+    keep("engine", engine.watch, deaths=1)
+    keep("spool", engine.pick_up)
+    up.supervision.until_done("fallback", engine.prepare_fallback)
+    if site.settings.asterisk.mode != "external":
+        keeper = await _start_asterisk(site, reporter)
+        up.parts.asterisk = keeper
+        keep("asterisk", keeper.run)
+        keep("rotation", keeper.rotate)
+    settings = site.settings.asterisk
+    ami = Ami(
+        host=settings.ami_host,
+        port=settings.ami_port,
+        username=settings.ami_user,
+        secret=site.secrets.ami_secret.get_secret_value(),
+    )
+    await ami.open()
+    up.parts.link = ami
+    keep("link", ami.watch, deaths=1)
+    # Who was promised to be called no more is on the list before anybody is dialled.
+    worker = Worker(
+        up.database,
+        ami,
+        site.settings,
+        asterisk_log=conf.site_home(site).log,
+        may_dial=lambda: engine.journal.opt_outs_waiting == 0,
+    )
+    up.parts.dialling = worker
+    keep("campaigns", worker.run, deaths=_WORKER_DEATHS)
+
+
+def _check(site: Site) -> None:
+    """Raise UserError for what would keep the site from coming up, before minutes are spent on speech."""
+    if faults := conf.setting_faults(site):
+        raise AuthorError(faults)
+    agi, ours = site.settings.agi, running.running_pid(conf.site_home(site))
+    try:
+        running.check_ports(running.Ports(tcp=(("agi.port", agi.host, agi.port),)))
+    except MachineError as error:
+        if ours is None:
+            raise
+        what = f"The site seems to be up already: its Asterisk runs in process {ours}."
+        twice = Fault(
+            what=what, where=site.folder, mend="See with: ivr asterisk status; end the first ivr up by Ctrl-C."
+        )
+        raise MachineError((twice, *error.faults)) from error
+    if site.settings.asterisk.mode != "external" and ours is None:
+        running.check_ports(conf.site_ports(site))
+    try:
+        site.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        what = f"The folder can't be made: {error.strerror}."
+        raise MachineError(Fault(what=what, where=site.spool, mend="Check its rights and free space.")) from error
+
+
+def _flows(site: Site, library: Library, reporter: Reporter) -> dict[str, Flow]:
+    """The good flows; the faults of the others are told. Raises AuthorError when none is good."""
+    folder = site.folder / "dialplans"
+    flows, faults = check_flow_files(flow_files(folder), library.sentences)
+    if not flows:
+        none = Fault(what="There is no flow that can answer a call.", where=folder, mend="Check: ivr flow check.")
+        raise AuthorError([*faults, none])
+    for fault in faults:
+        reporter.left_out(fault)
+    for number, name in site.settings.hotline.numbers.items():
+        if name not in flows:
+            what = f"hotline.numbers leads {number!r} to the flow {name!r}, which is not there."
+            mend = "Callers of it hear an apology until you mend it."
+            reporter.warning(Fault(what=what, where="ivr.toml", mend=mend))
+    return flows
+
+
+async def _render(library: Library, flows: Mapping[str, Flow], reporter: Reporter) -> None:
+    """Make the audio of all that is the same on every call. Without engine or disk, what is cached is still played."""
+    wanted = fixed_speech(library, flows.values())
+    try:
+        await asyncio.to_thread(reporter.render, library, wanted, "hotline")
+    except MachineError as error:
+        for fault in error.faults:
+            reporter.warning(fault)
+
+
+async def _start_asterisk(site: Site, reporter: Reporter) -> Keeper:
+    mode = site.settings.asterisk.mode
+    assert mode != "external"  # noqa: S101 - the caller has looked
+    try:
+        found = program.find(mode)
+    except MachineError:
+        if mode == "system":
+            raise
+        with reporter.installing() as report:
+            found = await asyncio.to_thread(program.install, report)
+    home, ports = conf.site_home(site), conf.site_ports(site)
+    asterisk = await running.ensure(home, found, conf.site_files(site, found), ports, grace_s=site.settings.agi.drain_s)
+    return Keeper(asterisk, lambda: running.start(home, found, ports))
+
+
+def _spare_the_collector() -> None:
+    """What was loaded until now stays to the end: the garbage collector need not look at it on every call."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def _allow_many_files() -> None:
+    """Each call holds a socket; the usual limit of 1024 open files is less than a busy evening needs."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

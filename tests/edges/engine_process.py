@@ -1,0 +1,39 @@
+"""An engine in a process of its own, that a test may stop or kill: `python -m tests.edges.engine_process FOLDER`.
+
+Prints "port, opt-outs that wait" when it answers calls; SIGINT ends it in good order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from ivr.engine import Engine
+from ivr.settings import Agi, Hotline, Settings, Trunk
+from people.store.db import open_database
+from tests.edges.disk_voice import DiskVoice
+from tests.edges.fake_asterisk import KEY
+from tests.golden.flows import FLOWS
+
+
+async def run(folder: Path) -> None:
+    settings = Settings(trunk=Trunk(host="x"), hotline=Hotline(numbers={"*": "promo"}), agi=Agi(port=1))
+    database = await open_database(f"sqlite+aiosqlite:///{folder}/ivr.sqlite3")
+    voice = DiskVoice(folder / "audio")
+    for text in ("promo.greeting", "promo.offer", "promo.opted_out", "opt_out.not_kept", "fallback.goodbye"):
+        voice.clips("ru", text, {})
+    engine = Engine(settings, flows=FLOWS, voice=voice, database=database, agi_key=KEY, var=folder)
+    await engine.journal.start()
+    await engine.server.start("127.0.0.1", 0)
+    print(engine.server.port, engine.journal.opt_outs_waiting, flush=True)
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, told.set)
+    await told.wait()
+    await engine.stop()
+    await database.dispose()
+
+
+if __name__ == "__main__":
+    asyncio.run(run(Path(sys.argv[1])))

@@ -1,0 +1,91 @@
+"""Ten callers press 9 while the database takes nothing; then the engine dies. Who is on the list after its next start?
+
+As a program: `python -m tests.edges.opt_outs_in_trouble FOLDER TROUBLE SIGNAL` prints it, so that it can be run with a
+full disk of its own. TROUBLE: none, locked, full (FOLDER is a small file system).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from tests.edges.fake_asterisk import FakeAsterisk, opening
+
+CALLERS = [f"+7916000000{number}" for number in range(10)]
+
+
+async def scenario(folder: Path, trouble: str, number: signal.Signals) -> tuple[list[str], list[str]]:
+    """What each caller heard after the 9; the do-not-call list once the engine answers calls again."""
+    async with engine(folder) as (process, port, _):
+        with in_trouble(folder, trouble):
+            heard = await asyncio.gather(*(opts_out(port, caller) for caller in CALLERS))
+            if trouble == "none":
+                process.send_signal(signal.SIGSTOP)
+            process.send_signal(number)
+            await process.wait()
+    async with engine(folder) as (process, _, waiting):
+        with contextlib.closing(sqlite3.connect(folder / "ivr.sqlite3")) as connection:
+            listed = [phone for (phone,) in connection.execute("SELECT phone FROM do_not_call ORDER BY phone")]
+        assert waiting == 0
+        process.send_signal(signal.SIGINT)
+        await process.wait()
+    return list(heard), listed
+
+
+@contextlib.asynccontextmanager
+async def engine(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, int, int]]:
+    """The process of an engine, its port, and how many opt-outs it found and could not bring into the database."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.edges.engine_process", str(folder), stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(60):
+            # Its log comes out there too.
+            while not (words := (await process.stdout.readline()).split()) or len(words) != 2:
+                pass
+        yield process, int(words[0]), int(words[1])
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@contextlib.contextmanager
+def in_trouble(folder: Path, trouble: str) -> Iterator[None]:
+    if trouble == "locked":
+        with contextlib.closing(sqlite3.connect(folder / "ivr.sqlite3", isolation_level=None)) as blocker:
+            blocker.execute("BEGIN EXCLUSIVE")
+            yield
+    elif trouble == "full":
+        filler = folder / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        assert os.statvfs(folder).f_bavail == 0
+        yield
+        filler.unlink()
+    else:
+        yield
+
+
+async def opts_out(port: int, caller: str) -> str:
+    """Press 9; the text that the caller hears then."""
+    async with FakeAsterisk(port) as asterisk:
+        await asterisk.says(opening("inbound", "100", caller=caller))
+        while "STREAM FILE" not in (command := await asterisk.hears()) or "promo.offer" not in command:
+            await asterisk.says("200 result=0 endpos=8000")
+        await asterisk.says("200 result=57 endpos=4000")
+        return (await asterisk.hears()).split('"')[1].rpartition("/")[2]
+
+
+if __name__ == "__main__":
+    heard, listed = asyncio.run(scenario(Path(sys.argv[1]), sys.argv[2], signal.Signals[sys.argv[3]]))
+    print("result:", *heard, "|", *listed)

@@ -1,0 +1,146 @@
+"""An engine that stands still: real processes, real signals, a real socket in systemd's place."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.service.heartbeat import Heartbeat, Watchdog
+from app.service.systemd import Systemd
+from tests.edges.waiting import until
+
+#: An engine that beats for ever, as quickly as a test wants it.
+_ENGINE = """
+import sys, time
+from pathlib import Path
+from app.service.heartbeat import Watchdog
+
+dog = Watchdog(Path(sys.argv[1]), after_s=float(sys.argv[2]))
+while True:
+    dog.beat()
+    print(dog._process.pid, flush=True)
+    time.sleep(0.1)
+"""
+
+
+@contextmanager
+def engine(log: Path, after_s: float) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The process, and its watchdog's id."""
+    process = subprocess.Popen(
+        (sys.executable, "-c", _ENGINE, str(log), str(after_s)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield process, int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+async def test_an_engine_that_stands_still_is_ended_and_told(tmp_path: Path) -> None:
+    log = tmp_path / "ivr.log"
+    with engine(log, 1.5) as (process, dog):
+        # It lives on as long as it moves.
+        await asyncio.sleep(2.5)
+        assert process.poll() is None
+        began = time.monotonic()
+        process.send_signal(signal.SIGSTOP)
+        await until(lambda: process.poll() is not None, within_s=10)
+        took_s = time.monotonic() - began
+        await until(lambda: not running(dog))
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert process.returncode == -signal.SIGKILL
+    assert 1.3 <= took_s < 5
+    assert "did not move for 1.5 s" in said
+    assert json.loads(log.read_text())["event"] == "engine_hung"
+
+
+async def test_a_machine_that_was_paused_ends_nobody(tmp_path: Path) -> None:
+    """Both stood still, as on a suspended machine: the engine has the whole time anew."""
+    with engine(tmp_path / "ivr.log", 3.0) as (process, dog):
+        process.send_signal(signal.SIGSTOP)
+        os.kill(dog, signal.SIGSTOP)
+        await asyncio.sleep(4)
+        os.kill(dog, signal.SIGCONT)
+        await asyncio.sleep(1.5)
+        process.send_signal(signal.SIGCONT)
+        await asyncio.sleep(3)
+        assert process.poll() is None
+        assert running(dog)
+
+
+async def test_the_watchdog_goes_with_its_engine(tmp_path: Path) -> None:
+    with engine(tmp_path / "ivr.log", 60) as (process, dog):
+        process.kill()
+        await until(lambda: not running(dog))
+    assert not (tmp_path / "ivr.log").exists()
+
+
+async def test_a_watchdog_that_was_killed_is_started_again(tmp_path: Path) -> None:
+    with engine(tmp_path / "ivr.log", 60) as (process, dog):
+        os.kill(dog, signal.SIGKILL)
+        assert process.stdout is not None
+        async with asyncio.timeout(10):
+            said = [await asyncio.to_thread(process.stdout.readline)]
+            while not said[-1].strip().isdecimal() or int(said[-1]) == dog:
+                said.append(await asyncio.to_thread(process.stdout.readline))
+        assert running(int(said[-1]))
+        assert any("watchdog_died" in line for line in said)
+        assert process.poll() is None
+
+
+async def test_the_heart_beats_for_the_dialplan_and_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.service.heartbeat.BEAT_EVERY_S", 0.02)
+    alive = tmp_path / "run" / "engine.alive"
+    environment = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(5)
+        heartbeat = Heartbeat(alive, Watchdog(tmp_path / "ivr.log"), Systemd(environment), lambda: "3 calls")
+        beating = asyncio.create_task(heartbeat.run())
+        heard = [await asyncio.to_thread(systemd.recv, 100) for _ in range(2)]
+        await until(alive.exists)
+        os.utime(alive, (1, 1))
+        await until(lambda: time.time() - alive.stat().st_mtime < 5)
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+        heartbeat.stop()
+    assert heard == [b"WATCHDOG=1\nSTATUS=3 calls"] * 2
+    # Asterisk, our child, must not speak in our name.
+    assert environment == {}
+    # An engine that has ended is no engine that hangs.
+    assert not alive.exists()
+
+
+def test_without_systemd_nothing_is_told(tmp_path: Path) -> None:
+    Systemd({}).tell(READY=1)
+    Systemd({"NOTIFY_SOCKET": str(tmp_path / "nobody")}).tell(READY=1)
+
+
+def test_systemd_in_the_abstract_namespace_is_told() -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(f"\0ivr-test-{os.getpid()}")
+        Systemd({"NOTIFY_SOCKET": f"@ivr-test-{os.getpid()}"}).tell(READY=1, STATUS="up")
+        assert systemd.recv(100) == b"READY=1\nSTATUS=up"

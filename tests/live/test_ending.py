@@ -1,0 +1,194 @@
+"""`ivr up` told to stop, or killed, or frozen, with phones ringing and callers on the line: nobody meets silence."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ivr.asterisk import conf, running
+from ivr.settings import Site
+from tests.edges.campaign_site import CampaignSite, number, opened
+from tests.edges.waiting import until
+from tests.live.conftest import NewSite
+from tests.live.sip_peer import Call, Plan, SipPeer
+from tests.live.site_process import DOWN, UP, SiteProcess, run_ivr
+from tests.live.test_fallback import noting
+
+RINGING = 6
+TALKER = number(RINGING)
+
+
+@contextlib.asynccontextmanager
+async def dialling(site: Site, leads: int) -> AsyncIterator[CampaignSite]:
+    site.var.mkdir(exist_ok=True)
+    async with opened(site.var) as campaign:
+        await campaign.campaign(leads, machines="off", channels=leads, calls_per_second=20, retry_after_s=1)
+        yield campaign
+
+
+def shopper(peer: SipPeer, site: Site, n: int, plan: Plan) -> Call:
+    address = ("127.0.0.1", site.settings.asterisk.sip_port)
+    return peer.dial(address, "+74950000001", caller=f"+7916900{n:04}", plan=plan)
+
+
+def calls_to(peer: SipPeer, *numbers: str) -> list[Call]:
+    """All that came in, or those to some numbers."""
+    return [call for call in peer.calls if call.direction == "in" and (not numbers or call.number in numbers)]
+
+
+class OnTerminal:
+    """`ivr up` on a terminal of its own, which is closed as a lost connection closes it."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def __aenter__(self) -> OnTerminal:
+        self._ours, theirs = os.openpty()
+        take = (
+            "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+        )
+        words = (sys.executable, "-m", "app", "up", "--site", str(self._site.folder))
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", take, *words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        )
+        os.close(theirs)
+        output = b""
+        async with asyncio.timeout(60):
+            while UP.encode() not in output:
+                output += await asyncio.to_thread(os.read, self._ours, 4096)
+        return self
+
+    def stop(self) -> None:
+        """The kernel sends SIGHUP, and whatever is printed fails."""
+        os.close(self._ours)
+
+    async def ended(self) -> int:
+        async with asyncio.timeout(40):
+            return await self.process.wait()
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+
+class OnPipe(SiteProcess):
+    def stop(self) -> None:
+        # A shutting-down machine and an impatient one send it more than once.
+        self.signal(signal.SIGTSTP)
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("how", [OnPipe, OnTerminal], ids=["SIGTERM", "closed-terminal"])
+async def test_stop_while_six_phones_ring(new_site: NewSite, how: type[OnPipe | OnTerminal]) -> None:
+    """None of them is answered by nobody, all are called later; who talks goes on, who calls hears the fallback."""
+    async with SipPeer() as peer:
+        for n in range(RINGING):
+            peer.expect(number(n), Plan(answer_s=None), Plan(answer_s=0.1, hang_up_packets=50))
+        peer.expect(TALKER, Plan(answer_s=0.1, hang_up_s=7))
+        site = new_site(peer.port)
+        async with dialling(site, RINGING + 1) as campaign:
+            async with how(site) as process:
+                await until(lambda: sum(call.rang.is_set() for call in calls_to(peer)) == RINGING + 1, within_s=20)
+                [talker] = calls_to(peer, TALKER)
+                await until(lambda: talker.media.received > 20, within_s=20)
+                process.stop()
+                stopped_at = time.time()
+                await until(lambda: sum(call.status == 487 for call in peer.calls) == RINGING, within_s=5)
+                assert talker.ended_at is None
+                caller = shopper(peer, site, 1, Plan(hang_up_packets=100))
+                await asyncio.wait_for(caller.ended.wait(), 20)
+                assert await process.ended() == 0
+            assert running.running_pid(conf.site_home(site)) is None
+            assert talker.hung_up_by == "us"
+            assert caller.hung_up_by == "us"
+            assert [call for call in calls_to(peer) if call.invited_at > stopped_at] == []
+            attempts = Counter(row.outcome for row in await campaign.attempts())
+            assert attempts == {"cancelled": RINGING, "human": 1}
+            async with SiteProcess(site) as again:
+                await campaign.until_state("finished", within_s=60)
+                await again.stops()
+            attempts = Counter(row.outcome for row in await campaign.attempts())
+    assert attempts == {"cancelled": RINGING, "human": RINGING + 1}
+    rung = Counter(call.number for call in calls_to(peer))
+    assert rung == {**{number(n): 2 for n in range(RINGING)}, TALKER: 1}
+    assert [call.number for call in calls_to(peer) if call.answered_at and call.media.received < 20] == []
+    if isinstance(process, SiteProcess):
+        assert "Ctrl-Z would freeze" in process.output
+        assert DOWN in process.output
+
+
+async def test_the_engine_is_killed_while_phones_ring(new_site: NewSite) -> None:
+    """The orphaned Asterisk has a voice for everybody; the next engine counts none of them as reached."""
+    async with SipPeer() as peer:
+        for n in range(RINGING):
+            peer.expect(number(n), Plan(answer_s=5))
+        site = new_site(peer.port)
+        async with dialling(site, RINGING) as campaign, SiteProcess(site) as process:
+            prepared = conf.fallback_folder(site) / "ru" / "promo.alaw"
+            await until(lambda: sum(call.rang.is_set() for call in peer.calls) == RINGING and prepared.exists())
+            process.signal(signal.SIGKILL)
+            await process.ended()
+            assert not any(call.answered_at for call in peer.calls)
+            await asyncio.wait_for(asyncio.gather(*(call.ended.wait() for call in peer.calls)), 60)
+            await process.start()
+            await campaign.until_state("finished", within_s=60)
+            await process.stops()
+            attempts = await campaign.attempts()
+    packets = prepared.stat().st_size // 160
+    assert [call.hung_up_by for call in peer.calls] == ["them"] * RINGING
+    assert all(call.media.received >= packets - 5 for call in peer.calls)
+    assert Counter(row.outcome for row in attempts) == {"unknown": RINGING}
+
+
+CALLERS = 40
+
+
+async def test_forty_callers_and_an_engine_that_freezes(new_site: NewSite) -> None:
+    """First its Asterisk, which is started again; then the engine, which is ended: its callers hear the fallback."""
+    async with SipPeer() as peer:
+        site = new_site(peer.port)
+        async with SiteProcess(site) as process:
+            first = process.asterisk_pid()
+            assert first is not None
+            os.kill(first, signal.SIGSTOP)
+            status, said = await run_ivr("doctor", site=site.folder)
+            assert (status, f"Asterisk (process {first}) does not answer" in said) == (1, True), said
+            await until(lambda: process.asterisk_pid() not in (None, first), within_s=60)
+            prepared = conf.fallback_folder(site) / "ru" / "goodbye.alaw"
+            await until(prepared.exists, within_s=20)
+
+            calls: list[Call] = []
+            await until(lambda: running.running_pid(conf.site_home(site)) is not None)
+            async with asyncio.timeout(20):
+                while not await running.answers(conf.site_home(site), 1):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            calls += [shopper(peer, site, n, Plan()) for n in range(CALLERS)]
+            await until(lambda: all(call.media.received > 20 for call in calls), within_s=30)
+            process.signal(signal.SIGSTOP)
+            frozen_at = time.monotonic()
+            await asyncio.sleep(7)  # its file is old by now, the watchdog's time is not over
+            late = shopper(peer, site, CALLERS, Plan())
+            await until(lambda: late.media.received > 20, within_s=3)
+            assert await process.ended() == -signal.SIGKILL
+            took_s = time.monotonic() - frozen_at
+            heard = [call.media.received for call in calls]
+            await until(lambda: all(call.media.received > n for call, n in zip(calls, heard, strict=True)), within_s=5)
+            assert noting() == 0
+            assert all(call.ended_at is None for call in calls)
+            for call in (*calls, late):
+                call.hang_up()
+            status, said = await run_ivr("doctor", site=site.folder)
+    assert 8 < took_s < 20
+    assert "did not move for 10 s" in process.output
+    assert "asterisk_hung" in process.output
+    assert "engine" in said
