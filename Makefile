@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test chaos lint bench clean
 
 setup: .venv/.ready
 
@@ -22,8 +22,22 @@ setup: .venv/.ready
 demo: setup
 	$(BIN)/ivr demo
 
+# The kinds of tests (tests/kinds.py) that may run together, on all cores, and those that have the machine to themselves.
+# The second part shows both, and fails when the first did. On a machine that is no measure of what tests may take in
+# all: IVR_TEST_BUDGET_S=900 make test; 0 is no bound.
+TOGETHER := pure or reading or store or speech or edges
+ALONE := browser or live
+
 test: setup lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "$(TOGETHER)" --part 1/2 -n auto --maxprocesses 4 --dist worksteal; \
+	$(BIN)/python -m pytest -m "$(ALONE)" --part 2/2
+
+# Campaigns whose engine and Asterisk are killed at random instants, for so long, from this seed on.
+SECONDS := 600
+SEED := 1
+
+chaos: setup
+	IVR_TEST_BUDGET_S=0 $(BIN)/python -m pytest -m chaos tests/live --chaos-seconds $(SECONDS) --chaos-seed $(SEED)
 
 lint: setup
 	$(BIN)/ruff check .

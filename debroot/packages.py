@@ -63,13 +63,17 @@ class Root:
     def libraries(self) -> Path:
         return self.folder / "usr" / "lib" / _TRIPLETS[self.architecture][0]
 
+    @property
+    def library_path(self) -> str:
+        """Where the root's programs find their libraries, as the loader and LD_LIBRARY_PATH take it."""
+        # Some libraries find their own in a folder of their name (pulseaudio/) by an absolute path, which is not ours.
+        private = sorted({path.parent for path in self.libraries.glob("*/lib*.so*")})
+        return ":".join(map(str, (self.libraries, *private)))
+
     def command(self, program: str) -> tuple[str, ...]:
         """The argument list that runs `program` (such as usr/sbin/asterisk) with the root's loader and libraries."""
         loader = self.libraries / _TRIPLETS[self.architecture][1]
-        # Some libraries find their own in a folder of their name (pulseaudio/) by an absolute path, which is not ours.
-        private = sorted({path.parent for path in self.libraries.glob("*/lib*.so*")})
-        path = ":".join(map(str, (self.libraries, *private)))
-        return (str(loader), "--library-path", path, str(self.folder / program))
+        return (str(loader), "--library-path", self.library_path, str(self.folder / program))
 
 
 def cache_dir() -> Path:

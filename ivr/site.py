@@ -12,6 +12,7 @@ import socket
 import tomllib
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from ivr.resources import resource_dir
 from ivr.settings import Settings, Site, load_site, told
 
 _RTP_PORTS = 800
+#: So many rows that a process drew last are kept from others, but no more than a sixth of all.
+_HELD = 12
 
 _TEXTS_README = """\
 Sentences of your own, one file for each language: ru.yaml, uk.yaml, en.yaml. They win over the shipped ones, which
@@ -149,7 +152,7 @@ def free_ports() -> dict[str, object]:
     """Settings with ports that are free at this moment, for a trial on a busy machine.
 
     A process is not given a port again before all the others had their turn: a site and its lab can ask
-    one after the other and start later.
+    one after the other and start later. Nor is another process on this machine given what this one drew last.
     """
     start = _free_row(_RTP_PORTS, 10000, 32000)
     sip, ami, agi = (_free_row(1, 5200, 10000) for _ in range(3))
@@ -164,21 +167,39 @@ def free_ports() -> dict[str, object]:
 
 def _free_row(length: int, first: int, end: int) -> int:
     """The first port of a row that nobody uses. `first` to `end` lies below those that the kernel gives away."""
-    starts = _turns(length, first, end)
+    starts, held = _turns(length, first, end)
+    while len(held) >= min(_HELD, len(starts) // 6):
+        held.popleft().close()
     for _ in range(len(starts)):
         start = starts[0]
         starts.rotate(-1)
         if all(_is_free(kind, start + n) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM) for n in range(length)):
-            return start
+            with suppress(OSError):
+                held.append(_hold(start))
+                return start
     raise MachineError(Fault(what="This machine has too few free ports.", mend="Choose the ports yourself."))
 
 
 @functools.cache
-def _turns(length: int, first: int, end: int) -> deque[int]:
-    """First ports of all rows, in this process's own order; the next one's turn is first."""
+def _turns(length: int, first: int, end: int) -> tuple[deque[int], deque[socket.socket]]:
+    """First ports of all rows in this process's own order, the next one's turn first; and what it holds of them."""
     starts = list(range(first, end - length + 1, length))
     random.shuffle(starts)
-    return deque(starts)
+    return deque(starts), deque()
+
+
+def _hold(start: int) -> socket.socket:
+    """Keep a row from other processes while the result is open. Raises OSError when another one holds it.
+
+    Names that begin with NUL are in no folder: like the ports, they are the machine's, and they end with the process.
+    """
+    holder = socket.socket(socket.AF_UNIX)
+    try:
+        holder.bind(f"\0ivr-ports-{start}")
+    except OSError:
+        holder.close()
+        raise
+    return holder
 
 
 def _is_free(kind: socket.SocketKind, port: int) -> bool:

@@ -1,12 +1,15 @@
-"""Options of the whole test suite."""
+"""What every test has: the plugins of the suite, golden files, a log as it is by default."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
+
+pytest_plugins = ("tests.kinds", "tests.budget", "tests.whole_run", "tests.left_behind", "pytester")
 
 # A busy machine is no failure, and a run finds what the run before it found.
 settings.register_profile("suite", deadline=None, derandomize=True)
@@ -18,6 +21,8 @@ Golden = Callable[[Path, str], None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--refresh-golden", action="store_true", help="write the golden files anew; read the diff")
+    parser.addoption("--chaos-seconds", type=float, default=600, help="make chaos: begin campaigns for so long")
+    parser.addoption("--chaos-seed", type=int, default=1, help="make chaos: the first campaign's seed")
 
 
 @pytest.fixture
@@ -31,3 +36,10 @@ def golden(request: pytest.FixtureRequest) -> Golden:
         assert text == path.read_text("utf-8"), f"{path.name} differs; if that is right: pytest --refresh-golden"
 
     return compare
+
+
+@pytest.fixture(autouse=True)
+def default_log() -> Iterator[None]:
+    """A command that a test ran in this process has set up its own log: the next test does not inherit it."""
+    yield
+    structlog.reset_defaults()

@@ -5,13 +5,14 @@ The machine's own, or one fetched into the cache without root, as Asterisk is.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def find_chromium() -> Browser:
     fonts.write_text(f"<fontconfig><dir>{root.folder}/usr/share/fonts</dir>{usual}</fontconfig>")
     # It starts itself anew for each tab, which the root's own loader would not survive; libraries of the machine's own
     # suite work with the machine's loader.
-    environment = {"LD_LIBRARY_PATH": str(root.libraries), "FONTCONFIG_FILE": str(fonts)}
+    environment = {"LD_LIBRARY_PATH": root.library_path, "FONTCONFIG_FILE": str(fonts)}
     executable = str(root.folder / "usr/lib/chromium/chromium-headless-shell")
     return Browser(executable=executable, environment={**os.environ, **environment})
 
@@ -108,10 +109,10 @@ class Tab:
         return answer["result"].get("value")
 
 
-@asynccontextmanager
-async def chromium(browser: Browser, profile: Path) -> AsyncIterator[Tab]:
-    """An empty tab of a browser of its own, which ends with the block."""
-    process = await asyncio.create_subprocess_exec(
+@contextmanager
+def running(browser: Browser, profile: Path) -> Iterator[str]:
+    """The address of a browser that serves any number of tabs, one after the other; it ends with the block."""
+    command = (
         browser.executable,
         "--headless",
         "--no-sandbox",  # it reads nothing but our own file
@@ -121,34 +122,42 @@ async def chromium(browser: Browser, profile: Path) -> AsyncIterator[Tab]:
         f"--user-data-dir={profile}",
         "--remote-debugging-port=0",
         "about:blank",
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        env=browser.environment,
     )
-    assert process.stderr is not None
-    try:
-        address = await asyncio.wait_for(_address(process.stderr), 30)
-        async with aiohttp.ClientSession() as http, http.ws_connect(address, max_msg_size=0) as socket:
-            tab = Tab(socket)
-            target = await tab.command("Target.createTarget", url="about:blank")
-            attached = await tab.command("Target.attachToTarget", targetId=target["targetId"], flatten=True)
-            tab.session = attached["sessionId"]
-            for domain in ("Page", "Network", "Log", "Runtime"):
-                await tab.command(f"{domain}.enable")
-            yield tab
-            tab.session = ""
-            await tab.command("Browser.close")
-    finally:
-        if process.returncode is None:
+    said = profile.with_name(f"{profile.name}.log")
+    with said.open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log, env=browser.environment) as process:
+        try:
+            yield _address(said, process)
+        finally:
+            process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), 10)
-            except TimeoutError:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
                 process.kill()
-                await process.wait()
 
 
-async def _address(stderr: asyncio.StreamReader) -> str:
-    async for line in stderr:
-        if found := _LISTENING.search(line):
+def _address(said: Path, process: subprocess.Popen[bytes]) -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        ended = process.poll() is not None
+        text = said.read_bytes()
+        if found := _LISTENING.search(text):
             return found[1].decode()
-    raise AssertionError("Chromium ended before it listened")
+        assert not ended, f"Chromium ended before it listened: {text.decode(errors='replace')}"
+        time.sleep(0.02)
+    raise AssertionError("Chromium does not listen")
+
+
+@asynccontextmanager
+async def new_tab(address: str) -> AsyncIterator[Tab]:
+    """An empty tab that shares no storage and no cache with another one; it ends with the block."""
+    async with aiohttp.ClientSession() as http, http.ws_connect(address, max_msg_size=0) as socket:
+        tab = Tab(socket)
+        context = (await tab.command("Target.createBrowserContext"))["browserContextId"]
+        target = await tab.command("Target.createTarget", url="about:blank", browserContextId=context)
+        attached = await tab.command("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+        tab.session = attached["sessionId"]
+        for domain in ("Page", "Network", "Log", "Runtime"):
+            await tab.command(f"{domain}.enable")
+        yield tab
+        tab.session = ""
+        await tab.command("Target.disposeBrowserContext", browserContextId=context)

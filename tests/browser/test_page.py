@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from reports.figures import Report
 from reports.page import render_html
 from reports.rate import Rate
 from reports.words import Words
-from tests.browser.chromium import Browser, Tab, chromium, find_chromium
+from tests.browser.chromium import Tab, find_chromium, new_tab, running
 from tests.unit.reports.example import example
 from tests.unit.reports.rows import report_of
 
@@ -43,16 +43,19 @@ TINY = """
 
 
 @pytest.fixture(scope="session")
-def browser() -> Browser:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One for all tests; each has a tab of its own."""
     try:
-        return find_chromium()
+        found = find_chromium()
     except MachineError as error:
         pytest.skip(str(error))
+    with running(found, tmp_path_factory.mktemp("chromium") / "profile") as address:
+        yield address
 
 
 @pytest.fixture
-async def tab(browser: Browser, tmp_path: Path) -> AsyncIterator[Tab]:
-    async with chromium(browser, tmp_path / "profile") as tab:
+async def tab(browser: str) -> AsyncIterator[Tab]:
+    async with new_tab(browser) as tab:
         yield tab
 
 

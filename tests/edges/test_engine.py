@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from faults import MachineError
 from ivr.engine import Engine
 from ivr.fallback.call_back import CallBack
 from ivr.settings import Agi, Settings, Trunk
+from ivr.site import free_ports
 from people.store.tables import call, request
 from tests.databases import a_database
 from tests.edges.disk_voice import DiskVoice
@@ -20,15 +20,8 @@ from tests.edges.fake_asterisk import KEY, FakeAsterisk, opening
 from tests.golden.flows import FLOWS
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 async def test_from_start_to_stop(tmp_path: Path) -> None:
-    settings = Settings(trunk=Trunk(host="x"), agi=Agi(port=free_port()))
+    settings = Settings(trunk=Trunk(host="x"), agi=Agi(port=int(str(free_ports()["agi.port"]))))
     CallBack(phone="+79160000000", dialled="", language="ru", uniqueid="1.1", asked_at_ms=5).write(tmp_path / "spool")
     voice = DiskVoice(tmp_path / "audio")
     async with a_database(tmp_path) as database:

@@ -1,9 +1,10 @@
-"""What live tests share: a real Asterisk, free ports, sites as `ivr init` makes them. All are marked `live`."""
+"""What live tests share: a real Asterisk, free ports, sites as `ivr init` makes them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -12,15 +13,9 @@ import pytest
 from ivr.asterisk import conf, program, running
 from ivr.settings import Site
 from ivr.site import free_ports, init_site
+from tests.live.shared_asterisk import LOOPBACK, SharedAsterisks, kill
+from tests.live.sip_peer import SipPeer
 from tests.live.site_process import run_ivr, share_audio
-
-_HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if _HERE in item.path.parents:
-            item.add_marker(pytest.mark.live)
 
 
 class MakeSite(Protocol):
@@ -34,6 +29,10 @@ class MakeSite(Protocol):
         trunk_secret: str = "",
         **settings: object,
     ) -> Site: ...
+
+
+class SharedSite(Protocol):
+    def __call__(self, **settings: object) -> AbstractAsyncContextManager[tuple[SipPeer, Site]]: ...
 
 
 @pytest.fixture(scope="session")
@@ -58,13 +57,7 @@ def make_site(tmp_path: Path) -> MakeSite:
     ) -> Site:
         nonlocal made
         made += 1
-        chosen = free_ports() | {
-            "trunk.host": trunk_host,
-            "trunk.port": trunk_port,
-            "asterisk.mode": "embedded",
-            "asterisk.sip_host": "127.0.0.1",
-            "destinations.operator": "+74950000000",
-        }
+        chosen = LOOPBACK | free_ports() | {"trunk.host": trunk_host, "trunk.port": trunk_port}
         chosen |= dotted or {}
         chosen |= {name.replace("__", "."): value for name, value in settings.items()}
         return init_site(tmp_path / f"s{made}", chosen, trunk_secret=trunk_secret)
@@ -76,7 +69,7 @@ def make_site(tmp_path: Path) -> MakeSite:
 async def start_asterisk(
     asterisk_root: program.Program,
 ) -> AsyncIterator[Callable[[Site], Awaitable[running.Running]]]:
-    """Starts a site's Asterisk and returns it ready; the test's end stops it."""
+    """Starts a site's Asterisk and returns it ready; the test's end ends it."""
     started: list[running.Running] = []
 
     async def start(site: Site) -> running.Running:
@@ -87,7 +80,20 @@ async def start_asterisk(
 
     yield start
     for one in started:
-        await one.stop()
+        await kill(one)
+
+
+@pytest.fixture(scope="session")
+def _asterisks(tmp_path_factory: pytest.TempPathFactory, asterisk_root: program.Program) -> Iterator[SharedAsterisks]:
+    asterisks = SharedAsterisks(tmp_path_factory.mktemp("sites"), asterisk_root)
+    yield asterisks
+    asyncio.run(asterisks.close())
+
+
+@pytest.fixture
+def shared(_asterisks: SharedAsterisks) -> SharedSite:
+    """An operator and a site with an Asterisk that runs already, for tests that only call through it."""
+    return _asterisks.site
 
 
 #: Quick, so that the tests need not wait for good voices.

@@ -14,8 +14,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Self
 
-from ivr.asterisk import conf, program, running
+from ivr.asterisk import conf, running
 from ivr.settings import Site, load_site
+from tests.live.shared_asterisk import kill_in
 
 UP, DOWN = "The site is up.", "The site is down."
 
@@ -43,9 +44,7 @@ class SiteProcess:
         if self._process.returncode is None:
             self.signal(signal.SIGKILL)
         await self.ended()
-        left = running.adopt(conf.site_home(self.site), program.install())
-        if left is not None:
-            await left.stop()
+        await kill_in(self.site.asterisk)
 
     async def start(self) -> None:
         """Start it; `prints(UP)` tells that it is ready."""

@@ -9,7 +9,6 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,7 @@ from faults import MachineError
 from ivr.asterisk import conf, ports, running
 from ivr.asterisk.program import Program
 from ivr.settings import Site
-from tests.live.conftest import MakeSite
+from tests.live.conftest import MakeSite, SharedSite
 from tests.live.sip_peer import Call, SipPeer
 
 Start = Callable[[Site], Awaitable[running.Running]]
@@ -181,25 +180,21 @@ async def _ami(site: Site, *lines: str, until: str) -> str:
         await writer.wait_closed()
 
 
-async def test_ami_says_when_it_is_booted_and_may_do_no_more_than_dial(
-    make_site: MakeSite, start_asterisk: Start
-) -> None:
-    site = make_site(trunk_port=NOBODY)
-    await start_asterisk(site)
-    assert "Authentication accepted" in await _ami(site, until="FullyBooted")
-    assert "Channels will follow" in await _ami(site, "Action: CoreShowChannels", until="CoreShowChannelsComplete")
-    for action in ("Action: Command\r\nCommand: core show version", "Action: GetConfig\r\nFilename: manager.conf"):
-        assert "Permission denied" in await _ami(
-            site, action + "\r\nActionID: x", until="ActionID: x\r\nMessage: Permission denied"
-        )
+async def test_ami_says_when_it_is_booted_and_may_do_no_more_than_dial(shared: SharedSite) -> None:
+    async with shared() as (_, site):
+        assert "Authentication accepted" in await _ami(site, until="FullyBooted")
+        assert "Channels will follow" in await _ami(site, "Action: CoreShowChannels", until="CoreShowChannelsComplete")
+        for action in ("Action: Command\r\nCommand: core show version", "Action: GetConfig\r\nFilename: manager.conf"):
+            assert "Permission denied" in await _ami(
+                site, action + "\r\nActionID: x", until="ActionID: x\r\nMessage: Permission denied"
+            )
 
 
-async def test_ami_does_not_originate_a_shell(make_site: MakeSite, start_asterisk: Start) -> None:
+async def test_ami_does_not_originate_a_shell(shared: SharedSite) -> None:
     """CVE-2024-42365 and its like: an application that runs commands or writes files."""
-    site = make_site(trunk_port=NOBODY)
-    await start_asterisk(site)
-    action = "Action: Originate\r\nChannel: Local/s@promo\r\nApplication: System\r\nData: touch x\r\nAsync: true"
-    assert "Originate Access Forbidden" in await _ami(site, action, until="blacklisted")
+    async with shared() as (_, site):
+        action = "Action: Originate\r\nChannel: Local/s@promo\r\nApplication: System\r\nData: touch x\r\nAsync: true"
+        assert "Originate Access Forbidden" in await _ami(site, action, until="blacklisted")
 
 
 async def _invite(source: str, site: Site) -> str:
@@ -229,20 +224,18 @@ async def _invite(source: str, site: Site) -> str:
         transport.close()
 
 
-async def test_strangers_reach_no_dialplan(make_site: MakeSite, start_asterisk: Start) -> None:
-    site = make_site(trunk_port=NOBODY)
-    asterisk = await start_asterisk(site)
-    assert re.match(r"SIP/2.0 (401|403|404) ", await _invite("127.0.0.2", site))
-    assert not (asterisk.home.log / "cdr-custom" / "ivr.csv").exists()
+async def test_strangers_reach_no_dialplan(shared: SharedSite) -> None:
+    async with shared() as (_, site):
+        assert re.match(r"SIP/2.0 (401|403|404) ", await _invite("127.0.0.2", site))
+        assert not (conf.site_home(site).log / "cdr-custom" / "ivr.csv").exists()
 
 
-async def test_secrets_are_readable_by_their_owner_alone(make_site: MakeSite, start_asterisk: Start) -> None:
-    asterisk = await start_asterisk(make_site(trunk_port=NOBODY))
-    modes = {path.name: path.stat().st_mode & 0o077 for path in asterisk.home.etc.iterdir()}
-    assert modes and set(modes.values()) == {0}
+async def test_secrets_are_readable_by_their_owner_alone(shared: SharedSite) -> None:
+    async with shared() as (_, site):
+        modes = {path.name: path.stat().st_mode & 0o077 for path in conf.site_home(site).etc.iterdir()}
+        assert modes and set(modes.values()) == {0}
 
 
-async def test_its_answer_is_its_version(make_site: MakeSite, start_asterisk: Start, asterisk_root: Program) -> None:
-    asterisk = await start_asterisk(make_site(trunk_port=NOBODY))
-    assert asterisk_root.version in await asterisk.command("core show version")
-    assert isinstance(asterisk.home.folder, Path)
+async def test_its_answer_is_its_version(shared: SharedSite, asterisk_root: Program) -> None:
+    async with shared() as (_, site):
+        assert asterisk_root.version in await running.console(conf.site_home(site), asterisk_root, "core show version")

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from ivr.asterisk import running
+from ivr.asterisk import conf, running
 from ivr.asterisk.rotation import rotate
 from ivr.settings import Site
-from tests.live.conftest import MakeSite
+from tests.live.conftest import MakeSite, SharedSite
 from tests.live.sip_peer import Plan, SipPeer
 
 Start = Callable[[Site], Awaitable[running.Running]]
@@ -58,28 +58,22 @@ def answering() -> Engine:
     return Engine("ANSWER", "SET VARIABLE IVR_DONE 1", "HANGUP")
 
 
-async def test_a_shopper_reaches_the_engine(make_site: MakeSite, start_asterisk: Start) -> None:
-    async with SipPeer() as peer:
-        site = make_site(trunk_port=peer.port)
-        await start_asterisk(site)
-        async with answering().on(site.settings.agi.port) as engine:
-            call = peer.dial(sip(site), "+74950000001", caller="+79161234567")
-            headers = await engine.next_call()
-            await asyncio.wait_for(call.ended.wait(), 10)
+async def test_a_shopper_reaches_the_engine(shared: SharedSite) -> None:
+    async with shared() as (peer, site), answering().on(site.settings.agi.port) as engine:
+        call = peer.dial(sip(site), "+74950000001", caller="+79161234567")
+        headers = await engine.next_call()
+        await asyncio.wait_for(call.ended.wait(), 10)
     assert headers["agi_network_script"] == f"inbound?key={site.agi_key}&answered=1"
     assert headers["agi_arg_1"] == "+74950000001"
     assert headers["agi_callerid"] == "+79161234567"
     assert (call.status, call.hung_up_by) == (200, "them")
 
 
-async def test_what_comes_from_the_network_is_filtered(make_site: MakeSite, start_asterisk: Start) -> None:
-    async with SipPeer() as peer:
-        site = make_site(trunk_port=peer.port)
-        await start_asterisk(site)
-        async with answering().on(site.settings.agi.port) as engine:
-            call = peer.dial(sip(site), "7495,000&Local/x%24%7BSHELL(id)%7D", caller="7916%29%24%7BEPOCH%7D,1")
-            headers = await engine.next_call()
-            await asyncio.wait_for(call.ended.wait(), 10)
+async def test_what_comes_from_the_network_is_filtered(shared: SharedSite) -> None:
+    async with shared() as (peer, site), answering().on(site.settings.agi.port) as engine:
+        call = peer.dial(sip(site), "7495,000&Local/x%24%7BSHELL(id)%7D", caller="7916%29%24%7BEPOCH%7D,1")
+        headers = await engine.next_call()
+        await asyncio.wait_for(call.ended.wait(), 10)
     assert headers["agi_arg_1"] == "7495000LocalxSHELLid"
     assert headers["agi_callerid"] == "7916EPOCH1"
 
@@ -96,10 +90,8 @@ async def test_the_second_engine_takes_over_when_the_first_dies(make_site: MakeS
             await asyncio.wait_for(call.ended.wait(), 10)
 
 
-async def test_a_call_ends_soon_when_no_engine_is_there(make_site: MakeSite, start_asterisk: Start) -> None:
-    async with SipPeer() as peer:
-        site = make_site(trunk_port=peer.port)
-        await start_asterisk(site)
+async def test_a_call_ends_soon_when_no_engine_is_there(shared: SharedSite) -> None:
+    async with shared() as (peer, site):
         call = peer.dial(sip(site), "74950000001", caller="79161234567")
         await asyncio.wait_for(call.ended.wait(), 10)
 
@@ -150,13 +142,9 @@ class Manager:
     ],
     ids=["hello", "greeting", "silence", "no-audio"],
 )
-async def test_amd_gives_its_verdict_in_time(
-    make_site: MakeSite, start_asterisk: Start, plan: Plan, verdict: str, cause: str
-) -> None:
-    async with SipPeer() as peer:
+async def test_amd_gives_its_verdict_in_time(shared: SharedSite, plan: Plan, verdict: str, cause: str) -> None:
+    async with shared() as (peer, site):
         peer.expect("79161234567", plan)
-        site = make_site(trunk_port=peer.port)
-        await start_asterisk(site)
         async with answering().on(site.settings.agi.port) as engine, Manager(site) as manager:
             manager.originate("a1", "79161234567", "detect")
             call = await peer.next_call()
@@ -174,18 +162,16 @@ async def test_amd_gives_its_verdict_in_time(
     assert event["Cause"].startswith(cause)
 
 
-async def test_without_detection_the_engine_has_the_call_at_once(make_site: MakeSite, start_asterisk: Start) -> None:
-    async with SipPeer() as peer:
+async def test_without_detection_the_engine_has_the_call_at_once(shared: SharedSite) -> None:
+    async with shared() as (peer, site):
         peer.expect("79161234567", Plan(answer_s=0))
-        site = make_site(trunk_port=peer.port)
-        await start_asterisk(site)
         async with answering().on(site.settings.agi.port) as engine, Manager(site) as manager:
             manager.originate("a1", "79161234567", "direct")
             headers = await engine.next_call()
     assert (headers["agi_uniqueid"], headers["agi_extension"]) == ("a1", "direct")
 
 
-async def test_records_tell_what_became_of_each_attempt(make_site: MakeSite, start_asterisk: Start) -> None:
+async def test_records_tell_what_became_of_each_attempt(shared: SharedSite) -> None:
     plans = {
         "79160000001": Plan(answer_s=0.1),
         "79160000002": Plan(answer_s=0.1, refuse=486),
@@ -195,16 +181,14 @@ async def test_records_tell_what_became_of_each_attempt(make_site: MakeSite, sta
         "79160000006": Plan(answer_s=None),
         "79160000007": Plan(answer_s=0.1, refuse=480),
     }
-    async with SipPeer() as peer:
-        site = make_site(trunk_port=peer.port)
-        asterisk = await start_asterisk(site)
+    async with shared() as (peer, site):
         async with answering().on(site.settings.agi.port), Manager(site) as manager:
             for number, plan in plans.items():
                 peer.expect(number, plan)
                 manager.originate(f"a{number[-1]}", number, "direct", ring_s=1)
             for _ in plans:
                 await manager.event("Hangup")
-        dispositions, causes = await _records(asterisk, len(plans))
+        dispositions, causes = await _records(site, len(plans))
     assert {uniqueid: cells[6] for uniqueid, cells in dispositions.items()} == {
         "a1": "ANSWERED",
         "a2": "BUSY",
@@ -227,11 +211,11 @@ async def test_records_tell_what_became_of_each_attempt(make_site: MakeSite, sta
     assert started <= answered <= ended
 
 
-async def _records(asterisk: running.Running, count: int) -> tuple[dict[str, list[str]], dict[str, int]]:
+async def _records(site: Site, count: int) -> tuple[dict[str, list[str]], dict[str, int]]:
     """Uniqueid -> cells of the CDR, and the hang-up cause in the CEL, when Asterisk has written `count` of each."""
     async with asyncio.timeout(5):
         while True:
-            cdr, cel = (_rows(asterisk.home.log / name / "ivr.csv") for name in ("cdr-custom", "cel-custom"))
+            cdr, cel = (_rows(conf.site_home(site).log / name / "ivr.csv") for name in ("cdr-custom", "cel-custom"))
             if len(cdr) == len(cel) == count:
                 return cdr, {uniqueid: json.loads(cells[2])["hangupcause"] for uniqueid, cells in cel.items()}
             await asyncio.sleep(0.02)

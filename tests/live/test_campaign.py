@@ -17,7 +17,7 @@ from outbound.gateway.ami import Ami
 from outbound.worker import Worker
 from tests.edges.campaign_site import CampaignSite, number, opened
 from tests.edges.waiting import until
-from tests.live.conftest import MakeSite
+from tests.live.conftest import MakeSite, SharedSite
 from tests.live.short_engine import engine
 from tests.live.sip_peer import Plan, SipPeer
 
@@ -69,20 +69,16 @@ OUTCOMES = [
 ]
 
 
-async def test_every_outcome_by_events_and_by_records(
-    make_site: MakeSite, start_asterisk: Start, tmp_path: Path
-) -> None:
+async def test_every_outcome_by_events_and_by_records(shared: SharedSite, tmp_path: Path) -> None:
     """The same calls twice: with the engine watching, and with the engine away from the dial to the end."""
-    async with SipPeer() as peer, opened(tmp_path) as campaign:
-        site = make_site(trunk_port=peer.port)
-        await start_asterisk(site)
+    async with shared() as (peer, site), opened(tmp_path) as campaign:
         for n, (plan, _) in enumerate(OUTCOMES):
             peer.expect(number(n), plan, plan)
         async with engine(site):
-            await campaign.campaign(len(OUTCOMES), name="watched", machines="off", ring_s=5)
+            await campaign.campaign(len(OUTCOMES), name="watched", machines="off", ring_s=3)
             async with working(site, campaign):
                 await campaign.until_state("finished", name="watched", within_s=30)
-            await campaign.campaign(len(OUTCOMES), name="away", machines="off", ring_s=5)
+            await campaign.campaign(len(OUTCOMES), name="away", machines="off", ring_s=3)
             async with working(site, campaign) as (worker, _):
                 await until(lambda: worker.in_flight == len(OUTCOMES))
             await until(lambda: all(call.ended_at is not None for call in peer.calls), within_s=20)
@@ -125,14 +121,12 @@ async def test_a_link_cut_and_a_restart_of_the_engine_dial_nobody_twice(
     assert {row.outcome for row in attempts} == {"human"}
 
 
-async def test_machines_and_people_are_told_apart(make_site: MakeSite, start_asterisk: Start, tmp_path: Path) -> None:
+async def test_machines_and_people_are_told_apart(shared: SharedSite, tmp_path: Path) -> None:
     """By AMD on real audio: a machine talks on, a person says a word, and one who says nothing is a person.
 
     The same when the engine is away from the dial to the end: Asterisk's record has the verdict.
     """
-    async with SipPeer() as peer, opened(tmp_path) as campaign:
-        site = make_site(trunk_port=peer.port)
-        await start_asterisk(site)
+    async with shared() as (peer, site), opened(tmp_path) as campaign:
         for n, plan in enumerate((Plan(speech_ms=8000), Plan(speech_ms=600), Plan())):
             peer.expect(number(n), plan, replace(plan, hang_up_s=6.0))
         async with engine(site):
@@ -154,12 +148,10 @@ async def test_machines_and_people_are_told_apart(make_site: MakeSite, start_ast
 
 
 async def test_the_end_while_six_phones_ring_leaves_nobody_a_line_without_a_voice(
-    make_site: MakeSite, start_asterisk: Start, tmp_path: Path
+    shared: SharedSite, tmp_path: Path
 ) -> None:
     """Whoever talks is served, who rings is hung up and called again later, nobody is dialled any more."""
-    async with SipPeer() as peer, opened(tmp_path) as campaign:
-        site = make_site(trunk_port=peer.port)
-        await start_asterisk(site)
+    async with shared() as (peer, site), opened(tmp_path) as campaign:
         peer.expect(number(0), Plan(answer_s=0.1, hang_up_s=4.0))
         for n in range(1, 20):
             peer.expect(number(n), Plan(answer_s=3.0), Plan(answer_s=0.1, hang_up_s=0.3))

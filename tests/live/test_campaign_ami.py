@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from panoramisk.message import Message
 
 from faults import PeerError
-from ivr.asterisk import running as asterisk_running
-from ivr.settings import Site
 from outbound.gateway.ami import Ami
 from outbound.gateway.ami_protocol import Refused
 from tests.edges import fake_ami
 from tests.edges.campaign_site import number
 from tests.edges.fake_ami import FakeAmi, running
 from tests.edges.waiting import until
-from tests.live.conftest import MakeSite
+from tests.live.conftest import SharedSite
 from tests.live.short_engine import engine
-from tests.live.sip_peer import Plan, SipPeer
+from tests.live.sip_peer import Plan
 
-Start = Callable[[Site], Awaitable[asterisk_running.Running]]
 #: A link with this secret, or with the right one.
 Link = Callable[[str | None], Ami]
 
@@ -31,7 +28,7 @@ PERSON, BUSY = number(0), number(1)
 
 
 @pytest.fixture(params=["fake", "real"])
-async def link(request: pytest.FixtureRequest, make_site: MakeSite, start_asterisk: Start) -> AsyncIterator[Link]:
+async def link(request: pytest.FixtureRequest, shared: SharedSite) -> AsyncIterator[Link]:
     """Makes links to a manager that can dial PERSON and BUSY."""
     async with contextlib.AsyncExitStack() as stack:
         if request.param == "fake":
@@ -39,11 +36,9 @@ async def link(request: pytest.FixtureRequest, make_site: MakeSite, start_asteri
             fake = await stack.enter_async_context(running(FakeAmi(subscribers=subscribers.__getitem__)))
             port, user, secret = fake.port, "ivr", fake.secret
         else:
-            peer = await stack.enter_async_context(SipPeer())
+            peer, site = await stack.enter_async_context(shared())
             peer.expect(PERSON, Plan(answer_s=0.1, hang_up_s=0.5))
             peer.expect(BUSY, Plan(answer_s=0.1, refuse=486))
-            site = make_site(trunk_port=peer.port)
-            await start_asterisk(site)
             await stack.enter_async_context(engine(site))
             settings = site.settings.asterisk
             port, user, secret = settings.ami_port, settings.ami_user, site.secrets.ami_secret.get_secret_value()

@@ -10,12 +10,13 @@ import pytest
 
 from faults import MachineError
 from ivr.asterisk.program import Program
-from ivr.asterisk.running import errors_in
+from ivr.asterisk.running import adopt, errors_in
 from ivr.lab.lab import Lab
 from ivr.lab.subscribers import parse_subscribers
 from ivr.lab.truth import LabCall
 from ivr.site import free_ports
 from tests.live.rtp_peer import PACKET_MS
+from tests.live.shared_asterisk import kill
 from tests.live.sip_peer import Call, Plan, SipPeer
 
 #: How late a busy machine may make an instant; what two sides say of one instant must agree far better.
@@ -45,6 +46,8 @@ async def start_lab(tmp_path: Path, asterisk_root: Program, peer: SipPeer) -> As
 
     yield start
     for lab in started:
+        if running := adopt(lab.home, asterisk_root):
+            await kill(running)
         await lab.stop()
         assert errors_in(lab.home.messages) == []
 

@@ -58,7 +58,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, kind: str, m
     assert told[0].mend
 
 
-@pytest.mark.parametrize("kind", set(READERS) - {"contacts", "do_not_call"})
+@pytest.mark.parametrize("kind", sorted(READERS.keys() - {"contacts", "do_not_call"}))
 def test_a_terabyte_is_refused_unread(tmp_path: Path, kind: str) -> None:
     path = place(kind, tmp_path)
     _sparse(path)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import socket
 import stat
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -145,6 +149,30 @@ def test_ports_are_not_given_twice_though_nobody_uses_them_yet() -> None:
     assert len({ports["asterisk.rtp_start"] for ports in given}) == 10
     names = ("asterisk.sip_port", "asterisk.ami_port", "agi.port")
     assert len({ports[name] for ports in given for name in names}) == 30
+
+
+_DRAWER = """
+import json, random, sys
+from ivr.site import free_ports
+random.seed(1)
+print(json.dumps([free_ports() for _ in range(3)]), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_processes_are_not_given_the_same_ports() -> None:
+    """Both draw in the same order and have opened none: nothing but what they tell each other keeps them apart."""
+    drawn: list[dict[str, int]] = []
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            command = [sys.executable, "-c", _DRAWER]
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            stack.enter_context(process)
+            assert process.stdout is not None
+            drawn += json.loads(process.stdout.readline())
+    for names in (("asterisk.rtp_start",), ("asterisk.sip_port", "asterisk.ami_port", "agi.port")):
+        ports = [one[name] for one in drawn for name in names]
+        assert len(ports) == len(set(ports)) == 6 * len(names)
 
 
 def test_load_tells_of_a_missing_site(tmp_path: Path) -> None:
