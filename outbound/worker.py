@@ -48,6 +48,8 @@ _LOOK_FOR_LOST_EVERY_S = 30.0
 _AGAIN_FIRST_S, _AGAIN_MOST_S = 0.5, 15.0
 #: What rings is hung up within so long, or the next start settles it.
 _GIVE_BACK_S = 5.0
+#: While calls in progress finish, it is looked so often whether the database still takes their ends.
+_LOOK_AGAIN_S = 1.0
 
 
 @dataclass(kw_only=True)
@@ -356,10 +358,14 @@ class Worker:
                 self._release(line)
 
     async def calls_ended(self, within_s: float) -> None:
-        """Return when every call in progress is settled, or after `within_s`."""
-        if self._calls:
+        """Return when every call in progress is settled, or after `within_s`.
+
+        Sooner when all calls are over and the database takes nothing of them: the next start settles them.
+        """
+        until_s = self._clock.monotonic_s() + within_s
+        while self._calls and not self._dialer.stuck and (left_s := until_s - self._clock.monotonic_s()) > 0:
             with contextlib.suppress(TimeoutError):
-                async with self._clock.timeout(within_s):
+                async with self._clock.timeout(min(left_s, _LOOK_AGAIN_S)):
                     await asyncio.wait(self._calls)
 
     async def close(self) -> None:

@@ -252,6 +252,11 @@ class Dialer:
 
     # ------------------------------------------------------------ the end
 
+    @property
+    def stuck(self) -> bool:
+        """Every call is over, and the database takes nothing of them."""
+        return self._writing.what is not None and all(watch.over for watch in self.watched.values())
+
     async def _watch_to_end(self, watch: Watch) -> Settlement | None:
         while watch.learned is None and not watch.heard_both:
             if self._abandoned.is_set():

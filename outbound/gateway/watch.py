@@ -43,6 +43,11 @@ class Watch:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
+    def over(self) -> bool:
+        """The phone is out of it, whatever else may be learned."""
+        return self.hung_up_at_ms is not None or self.learned is not None
+
+    @property
     def heard_both(self) -> bool:
         return self.hung_up_at_ms is not None and (self.reason is not None or self.answered_at_ms is not None)
 

@@ -139,6 +139,26 @@ async def test_the_end_is_bounded_by_what_it_is_given(site: CampaignSite) -> Non
     assert [row.outcome for row in await site.attempts()] == [None]
 
 
+async def test_the_end_does_not_wait_for_a_database_that_takes_nothing(site: CampaignSite) -> None:
+    """A full disk keeps nobody at the terminal when all calls are over; the next start settles them."""
+    await site.campaign(3)
+    async with running(FakeAmi(log=site.log, subscribers=lambda _: TALKS)) as fake:
+        async with site.working(fake) as worker:
+            await until(lambda: [each["ChannelState"] for each in fake.channels.values()] == ["6"] * 3)
+            full = "CREATE TRIGGER full BEFORE UPDATE ON attempt BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+            async with site.engine.begin() as connection:
+                await connection.execute(text(full))
+            async with asyncio.timeout(10):
+                await worker.stop(drain_s=60)
+        assert fake.channels == {}
+        assert [row.outcome for row in await site.attempts()] == [None] * 3
+        async with site.engine.begin() as connection:
+            await connection.execute(text("DROP TRIGGER full"))
+        async with site.working(fake):
+            await site.until_state("finished")
+    assert [row.outcome for row in await site.attempts()] == ["human"] * 3
+
+
 async def test_the_end_without_a_link_leaves_what_rings_to_the_next_start(site: CampaignSite) -> None:
     await site.campaign(2)
     fake = FakeAmi(log=site.log, subscribers=lambda _: RINGS)
