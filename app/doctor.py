@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import platform
 import resource
@@ -17,13 +18,17 @@ from enum import Enum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from app.vitals import Answer, ami_answers, asterisk_answers, engine_state, journal_files
+from sqlalchemy.exc import DBAPIError
+
+from app.vitals import Answer, ami_answers, asterisk_answers, engine_state, journal_files, missing
 from faults import Fault, UserError
-from ivr.asterisk import conf, program, running
+from ivr.asterisk import conf, ports, program, running
+from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow, Transfer
 from ivr.settings import Site, load_site
 from people.store.db import open_database
+from people.store.losses import Missing
 from prompts.engines.choice import AUTO, speakers
 from prompts.sentences import SHIPPED, load_sentences
 
@@ -124,6 +129,7 @@ def _flows(site: Site) -> Iterator[Finding]:
         return
     flows, faults = check_flow_files(flow_files(folder), sentences, site.settings.transfers_to)
     yield from _faults("flows", faults)
+    yield from _faults("texts", unread_texts(flows.values(), sentences))
     for number, name in site.settings.hotline.numbers.items():
         flow = flows.get(name)
         if flow is None and not faults:
@@ -217,7 +223,7 @@ def _ports(site: Site) -> Iterator[Finding]:
         yield _ok("ports", f"SIP and AMI are held by our own Asterisk (process {ours})")
     else:
         try:
-            running.check_ports(conf.site_ports(site))
+            ports.check_ports(conf.site_ports(site))
         except UserError as error:
             yield from _faults("ports", error.faults)
         else:
@@ -225,7 +231,7 @@ def _ports(site: Site) -> Iterator[Finding]:
             yield _ok("ports", f"SIP {asterisk.sip_port} and AMI {asterisk.ami_port} are free")
     agi = site.settings.agi
     try:
-        running.check_ports(running.Ports(tcp=(("agi.port", agi.host, agi.port),)))
+        ports.check_ports(ports.Ports(tcp=(("agi.port", agi.host, agi.port),)))
     except UserError as error:
         if ours is not None or external:
             yield _ok("ports", f"AGI {agi.port} is held, by our own engine it seems")
@@ -277,7 +283,18 @@ def _journal(site: Site) -> Iterator[Finding]:
     for file in files:
         what = f"{file.lines} {file.what}: {file.path}"
         yield (_fail if file.lost else _warn)("journal", what, file.mend)
-    if not files:
+    lost = Missing()
+    if (site.var / "ivr.sqlite3").exists() or site.settings.database:
+        # A database that can't be read is told where the database is looked at.
+        with contextlib.suppress(UserError, DBAPIError):
+            lost = asyncio.run(missing(site))
+    if lost.opt_outs:
+        what = f"{lost.opt_outs} people asked for no more calls, and it could not be kept."
+        yield _fail("journal", what, "Their calls: ivr calls. Add them by: ivr campaign do-not-call add.")
+    if lost.calls:
+        what = f"Lines of {lost.calls} calls are missing: the disk or the database refused them."
+        yield _warn("journal", what, "Reports say so; see journal. lines in var/ivr.log for the reason.")
+    if not files and lost == Missing():
         yield _ok("journal", "nothing waits, nothing was lost")
 
 

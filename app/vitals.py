@@ -13,6 +13,8 @@ from pathlib import Path
 
 from ivr.asterisk import conf, running
 from ivr.settings import Site
+from people.store.db import open_database
+from people.store.losses import Missing, missing_of_tenant
 
 _ANSWER_S = 5.0
 
@@ -71,6 +73,16 @@ def ami_answers(site: Site) -> str:
     if b"Response: Success" in said:
         return ""
     return "the login is refused" if b"Response: Error" in said else "what answers is no Asterisk"
+
+
+async def missing(site: Site) -> Missing:
+    """What the journal could not keep. Raises UserError or DBAPIError when the database can't be read."""
+    database = await open_database(site.database_url)
+    try:
+        async with database.connect() as connection:
+            return await missing_of_tenant(connection, site.settings.tenant)
+    finally:
+        await database.dispose()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,7 +45,7 @@ _HEADSTART_MS = 5000
 
 
 #: Said in place of an opt-out's confirmation, when the opt-out could not be kept.
-NOT_KEPT = Say(text="opt_out.not_kept")
+NOT_KEPT = Say(text="fallback.opt_out_not_kept")
 
 
 class NoFlow(Exception):

@@ -26,7 +26,9 @@ class Standing:
 
     @property
     def over(self) -> bool:
-        """Whether nobody of it is dialled any more, or is still in a call."""
+        """Whether nobody of it is dialled any more, or is still in a call; or whether it can't be understood."""
+        if self.campaign.fault is not None:
+            return True
         return self.campaign.state in ("finished", "stopped") and not self.progress.dialling
 
 

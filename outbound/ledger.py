@@ -13,12 +13,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
-from sqlalchemy import BigInteger, Executable, String, bindparam, delete, exists, func, insert, select, text, update
+from sqlalchemy import Executable, exists, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outbound.attempts import (
+    DIALLED,
+    RELEASE_ATTEMPT,
+    RELEASE_LEAD,
+    Claim,
+    Settlement,
+    Statements,
+    intent,
+    settling,
+)
 from outbound.clock import Clock
 from outbound.plan.decide import Because, CampaignRules, Caps, Decision, Dial, Lead, LeaveOut, Person, WaitUntil, decide
-from outbound.plan.outcome import Outcome
 from outbound.plan.recovery import Journalled
 from people.store.tables import attempt, call, campaign, contact, do_not_call, lead
 
@@ -30,88 +39,11 @@ _GATHER_S = 0.05
 _STEP_MS = 2_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """An attempt that is ours to make: its intent is committed, nothing is sent yet."""
-
-    attempt_id: str
-    campaign_id: int
-    lead_id: int
-    #: 1 for the first attempt of the lead.
-    number: int
-    #: Attempts of the lead that count, this one included.
-    spent: int
-    #: E.164
-    phone: str
-    language: str
-    planned_at_ms: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settlement:
-    """The end of an attempt."""
-
-    attempt_id: str
-    lead_id: int
-    number: int
-    outcome: Outcome
-    settled_by: str
-    ended_at_ms: int
-    #: None: keep what is known.
-    dialled_at_ms: int | None = None
-    answered_at_ms: int | None = None
-    reason: int | None = None
-    cause: int | None = None
-    sip_status: int | None = None
-    #: The lead is dialled again when it has rested so long from now on; None: never.
-    rest_ms: int | None = None
-
-
 @dataclass(kw_only=True, eq=False)
 class _Entry:
     #: What to write, told the moment by which leads are due.
-    statements: Callable[[int], Sequence[tuple[Executable, dict[str, Any]]]]
+    statements: Callable[[int], Statements]
     written: bool = False
-
-
-_DIALLED = (
-    update(attempt)
-    .where(attempt.c.id == bindparam("attempt_id"))
-    .values(dialled_at_ms=func.coalesce(attempt.c.dialled_at_ms, bindparam("at_ms", type_=BigInteger)))
-)
-_SETTLE_ATTEMPT = (
-    update(attempt)
-    .where(attempt.c.id == bindparam("attempt_id"), attempt.c.outcome.is_(None))
-    .values(
-        outcome=bindparam("outcome"),
-        settled_by=bindparam("settled_by"),
-        ended_at_ms=bindparam("ended_at_ms"),
-        dialled_at_ms=func.coalesce(attempt.c.dialled_at_ms, bindparam("dialled_at_ms", type_=BigInteger)),
-        answered_at_ms=bindparam("answered_at_ms"),
-        reason=bindparam("reason"),
-        cause=bindparam("cause"),
-        sip_status=bindparam("sip_status"),
-    )
-)
-_SETTLE_LEAD = (
-    update(lead)
-    .where(lead.c.id == bindparam("lead_id"), lead.c.state == "dialling", lead.c.attempts == bindparam("number"))
-    .values(
-        state=bindparam("state"),
-        # One that we gave up ourselves says nothing of the person.
-        outcome=func.coalesce(bindparam("persons_outcome", type_=String), lead.c.outcome),
-        spared=lead.c.spared + bindparam("spared"),
-        due_at_ms=func.coalesce(bindparam("due_at_ms", type_=BigInteger), lead.c.due_at_ms),
-    )
-)
-_NEVER_SENT = (attempt.c.id == bindparam("attempt_id"), attempt.c.dialled_at_ms.is_(None), attempt.c.outcome.is_(None))
-_RELEASE_ATTEMPT = delete(attempt).where(*_NEVER_SENT)
-_RELEASE_LEAD = (
-    update(lead)
-    .where(lead.c.id == bindparam("lead_id"), lead.c.state == "dialling", lead.c.attempts == bindparam("number"))
-    .where(exists().where(*_NEVER_SENT))
-    .values(state="waiting", attempts=lead.c.attempts - 1)
-)
 
 
 @dataclass(kw_only=True)
@@ -213,7 +145,7 @@ class Ledger:
                             left_out += isinstance(decision, LeaveOut)
                             await self._put_back(connection, each.id, decision)
                     if claims:
-                        await connection.execute(insert(attempt), [_intent(claim) for claim in claims])
+                        await connection.execute(insert(attempt), [intent(claim) for claim in claims])
                         self.ours.update(claim.attempt_id for claim in claims)
             except BaseException:
                 self.ours.difference_update(claim.attempt_id for claim in claims)
@@ -293,22 +225,22 @@ class Ledger:
 
     def dialled(self, attempt_id: str, at_ms: int) -> None:
         """Asterisk took the Originate. Written with the next settlement or by `flush`: nothing waits for it."""
-        self._pending.append(_Entry(statements=lambda _: [(_DIALLED, {"attempt_id": attempt_id, "at_ms": at_ms})]))
+        self._pending.append(_Entry(statements=lambda _: [(DIALLED, {"attempt_id": attempt_id, "at_ms": at_ms})]))
 
     async def flush(self) -> None:
         """Write what waits to be written."""
         if self._pending:
-            await self._write(lambda _: [])
+            await self._write(lambda _: [], at_once=True)
 
     async def release(self, claim: Claim) -> None:
         """The Originate was never sent: there was no attempt, the lead waits again."""
         of_lead = {"lead_id": claim.lead_id, "number": claim.number, "attempt_id": claim.attempt_id}
-        await self._write(lambda _: [(_RELEASE_LEAD, of_lead), (_RELEASE_ATTEMPT, {"attempt_id": claim.attempt_id})])
+        await self._write(lambda _: [(RELEASE_LEAD, of_lead), (RELEASE_ATTEMPT, {"attempt_id": claim.attempt_id})])
         self.ours.discard(claim.attempt_id)
 
     async def settle(self, end: Settlement) -> None:
         """Write the end of an attempt, once: settling it again, or later, changes nothing."""
-        await self._write(lambda now_ms: _settling(end, now_ms))
+        await self._write(lambda now_ms: settling(end, now_ms))
         self.ours.discard(end.attempt_id)
 
     async def in_flight(self) -> list[Claim]:
@@ -349,13 +281,14 @@ class Ledger:
                     )
         return found
 
-    async def _write(self, statements: Callable[[int], Sequence[tuple[Executable, dict[str, Any]]]]) -> None:
+    async def _write(self, statements: Callable[[int], Statements], *, at_once: bool = False) -> None:
         """Write in one transaction whatever has come up by the time it is our turn."""
         entry = _Entry(statements=statements)
         self._pending.append(entry)
         try:
             # When settlements come thick, each waits a moment for company.
-            if (wait_s := self._written_at_s + _GATHER_S - self.clock.monotonic_s()) > 0:
+            wait_s = self._written_at_s + _GATHER_S - self.clock.monotonic_s()
+            if wait_s > 0 and not at_once:
                 await self.clock.sleep(wait_s)
             async with self._writing:
                 if entry.written:
@@ -373,37 +306,3 @@ class Ledger:
                     each.written = True
         finally:
             self._pending = [each for each in self._pending if each is not entry and not each.written]
-
-
-def _intent(claim: Claim) -> dict[str, object]:
-    return {
-        "id": claim.attempt_id,
-        "campaign_id": claim.campaign_id,
-        "lead_id": claim.lead_id,
-        "number": claim.number,
-        "planned_at_ms": claim.planned_at_ms,
-    }
-
-
-def _settling(end: Settlement, now_ms: int) -> Sequence[tuple[Executable, dict[str, Any]]]:
-    cancelled = end.outcome is Outcome.CANCELLED
-    of_lead = {
-        "lead_id": end.lead_id,
-        "number": end.number,
-        "state": "done" if end.rest_ms is None else "waiting",
-        "persons_outcome": None if cancelled else end.outcome.value,
-        "spared": int(cancelled),
-        "due_at_ms": None if end.rest_ms is None else now_ms + end.rest_ms,
-    }
-    of_attempt = {
-        "attempt_id": end.attempt_id,
-        "outcome": end.outcome.value,
-        "settled_by": end.settled_by,
-        "ended_at_ms": end.ended_at_ms,
-        "dialled_at_ms": end.dialled_at_ms,
-        "answered_at_ms": end.answered_at_ms,
-        "reason": end.reason,
-        "cause": end.cause,
-        "sip_status": end.sip_status,
-    }
-    return [(_SETTLE_LEAD, of_lead), (_SETTLE_ATTEMPT, of_attempt)]

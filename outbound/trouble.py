@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from outbound.clock import Clock
 
@@ -16,6 +17,16 @@ log = structlog.get_logger(__name__)
 
 #: While it lasts it is told again after so long.
 _REMIND_S = 600.0
+
+
+def unexpected(error: BaseException) -> BaseException | None:
+    """The error, where its traceback says more than its text; None: databases, disks and networks do so at times."""
+    return None if isinstance(error, SQLAlchemyError | OSError) else error
+
+
+def words(error: BaseException) -> str:
+    """What the error says, in short: of a database's refusal without the statement."""
+    return str(getattr(error, "orig", None) or error) or type(error).__name__
 
 
 @dataclass(kw_only=True)
@@ -29,9 +40,9 @@ class Trouble:
     _times: int = 0
     _told_at_s: float = field(default=0.0)
 
-    def met(self, what: object, **fields: Any) -> None:
+    def met(self, error: BaseException, **fields: Any) -> None:
         """It happened, again perhaps. Something else that goes wrong is told at once."""
-        text, now_s = str(what) or type(what).__name__, self.clock.monotonic_s()
+        text, now_s = words(error), self.clock.monotonic_s()
         self._times += 1
         if self.what is None or text != self.what or now_s >= self._told_at_s + _REMIND_S:
             log.error(self.event, error=text, times=self._times, **fields)

@@ -20,17 +20,18 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.settings import Settings
+from outbound.attempts import Claim
 from outbound.campaigns import finish_if_done, list_campaigns
 from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.gateway.ami_protocol import NotSent
 from outbound.gateway.dialer import Dialer
 from outbound.gateway.recovery import Recovery
-from outbound.ledger import Claim, Ledger
+from outbound.ledger import Ledger
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.pacing import Pace
 from outbound.running import Open, RunningCampaigns
-from outbound.trouble import Trouble
+from outbound.trouble import Trouble, unexpected, words
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,8 @@ log = structlog.get_logger(__name__)
 _POLL_S, _IDLE_POLL_S = 0.25, 0.4
 #: Leads are claimed so long before they leave, several in one transaction.
 _AHEAD_S = 0.1
+#: What could not leave by then is decided anew: somebody may have asked not to be called.
+_DECIDED_FOR_S = 1.0
 #: Asterisk is asked about attempts that have been in flight for longer than their ring time and so much more.
 _LOST_AFTER_S = 20.0
 _LOOK_FOR_LOST_EVERY_S = 30.0
@@ -57,6 +60,7 @@ class _Line:
     ready: deque[Claim] = field(default_factory=deque)
     #: Turn of its last claim.
     claimed_at: int = 0
+    claimed_at_s: float = 0.0
     #: An error that is this campaign's own keeps it from being dialled until then; the others go on.
     not_before_s: float = 0.0
     trouble: Trouble
@@ -100,6 +104,8 @@ class Worker:
         self._paces: dict[int, Pace] = {}
         self._read_at_s = -math.inf
         self._turns = 0
+        #: Claimed and not sent, of all campaigns.
+        self._ready = 0
         self._in_flight: Counter[int] = Counter()
         self._calls: set[asyncio.Task[None]] = set()
         self._recoveries: set[asyncio.Task[None]] = set()
@@ -136,7 +142,7 @@ class Worker:
                     again_s = _AGAIN_FIRST_S
                     self._trouble.over()
                 except Exception as error:
-                    self._trouble.met(getattr(error, "orig", None) or error, exc_info=error)
+                    self._trouble.met(error, exc_info=unexpected(error))
                     wait_s, again_s = again_s, min(2 * again_s, _AGAIN_MOST_S)
                 await self._rest(wait_s)
             await self._closed.wait()
@@ -155,7 +161,7 @@ class Worker:
             await self._read()
         wait_s = _POLL_S if self._lines else _IDLE_POLL_S
         for line in self._in_turn():
-            if (count := self._wanted(line)) and self._dialer.ready and self._may_dial():
+            if self._clock.monotonic_s() >= self._claims_at_s(line) and (count := self._room(line)):
                 await self._claim(line, count)
         return min(wait_s, self._send())
 
@@ -171,8 +177,7 @@ class Worker:
         for id in gone:
             line = self._lines.pop(id)
             self._paces[id] = line.pace
-            for claim in line.ready:
-                self._take(claim, self._dialer.release(claim))
+            self._release(line)
         for each in running:
             id, longest_s = each.campaign.id, each.rules.retry.longest_rest_s
             farthest_ms = self._ledger.due_now_ms() + longest_s * 1000
@@ -194,21 +199,18 @@ class Worker:
 
     # ------------------------------------------------------------ claim
 
-    def _wanted(self, line: _Line) -> int:
-        """How many leads of a campaign are to be claimed now, so that they are there when they may leave."""
-        due_ms, soon_s = line.open.first_due_ms, self._clock.monotonic_s() + _AHEAD_S
-        if due_ms is None or due_ms > self._ledger.due_now_ms() or self._stopping:
+    def _room(self, line: _Line) -> int:
+        """How many leads of a campaign may be claimed, if some are due, so that they are there when they may leave."""
+        due_ms = line.open.first_due_ms
+        if due_ms is None or due_ms > self._ledger.due_now_ms() or len(line.ready) > _ahead(line.pace) // 2:
             return 0
-        if max(line.pace.next_s, self._trunk.next_s, line.not_before_s) > soon_s:
-            return 0
-        if len(line.ready) > _ahead(line.pace) // 2:
+        if self._stopping or not self._dialer.ready or not self._may_dial():
             return 0
         ahead = min(_ahead(line.pace) - len(line.ready), _ahead(self._trunk) - self._ready)
         return max(0, min(ahead, *self._free(line)))
 
-    @property
-    def _ready(self) -> int:
-        return sum(len(each.ready) for each in self._lines.values())
+    def _claims_at_s(self, line: _Line) -> float:
+        return max(line.pace.next_s - _AHEAD_S / 2, self._trunk.next_s - _AHEAD_S / 2, line.not_before_s)
 
     def _free(self, line: _Line) -> tuple[int, int]:
         """Channels that are free, of the campaign and of the trunk; what is claimed has its channel already."""
@@ -224,11 +226,13 @@ class Worker:
         try:
             claims = await self._ledger.claim(line.open.campaign.id, count, rules=rules, caps=caps)
         except Exception as error:
-            line.trouble.met(getattr(error, "orig", None) or error, campaign=line.open.campaign.name)
+            line.trouble.met(error, campaign=line.open.campaign.name, exc_info=unexpected(error))
             line.not_before_s = self._clock.monotonic_s() + _AGAIN_FIRST_S
             return
         line.trouble.over()
+        line.claimed_at_s = self._clock.monotonic_s()
         line.ready.extend(claims)
+        self._ready += len(claims)
         if len(claims) < count:
             # Nobody more is due: the next reading says who is.
             line.open = replace(line.open, first_due_ms=None)
@@ -239,30 +243,34 @@ class Worker:
         """Let leave what may leave now; seconds until the next may."""
         waits_s = [_POLL_S]
         for line in self._in_turn():
-            while line.ready:
+            while line.ready and not self._stopping:
                 now_s = self._clock.monotonic_s()
                 next_s = max(line.pace.next_s, self._trunk.next_s)
-                if self._stopping or not self._dialer.ready:
+                if not self._dialer.ready or not self._may_dial() or now_s > line.claimed_at_s + _DECIDED_FOR_S:
+                    self._release(line)
                     break
                 if now_s < next_s:
                     waits_s.append(next_s - now_s)
                     break
-                claim = line.ready.popleft()
                 try:
-                    watch = self._dialer.send(claim, line.open.rules)
+                    watch = self._dialer.send(line.ready[0], line.open.rules)
                 except NotSent:
-                    self._take(claim, self._dialer.release(claim))
+                    self._release(line)
                     break
+                claim = line.ready.popleft()
+                self._ready -= 1
                 line.pace, self._trunk = line.pace.left(now_s=now_s), self._trunk.left(now_s=now_s)
                 self._take(claim, self._dialer.attend(watch))
-            if not self._stopping and self._may_claim_soon(line):
-                waits_s.append(max(line.pace.next_s, self._trunk.next_s) - self._clock.monotonic_s() - _AHEAD_S / 2)
+            if self._room(line):
+                waits_s.append(self._claims_at_s(line) - self._clock.monotonic_s())
         return max(0.0, min(waits_s))
 
-    def _may_claim_soon(self, line: _Line) -> bool:
-        due_ms = line.open.first_due_ms
-        due = due_ms is not None and due_ms <= self._ledger.due_now_ms()
-        return due and not line.ready and min(self._free(line)) > 0 and self._dialer.ready and self._may_dial()
+    def _release(self, line: _Line) -> None:
+        """Give back what was claimed and not sent: it is decided anew."""
+        self._ready -= len(line.ready)
+        while line.ready:
+            claim = line.ready.popleft()
+            self._take(claim, self._dialer.release(claim))
 
     def _take(self, claim: Claim, call: Coroutine[None, None, None]) -> None:
         """Let an attempt go on by itself to its end."""
@@ -275,7 +283,7 @@ class Worker:
             self._calls.discard(task)
             self._one_ended(claim.campaign_id)
             if not task.cancelled() and (error := task.exception()) is not None:
-                log.error("attempt_failed", attempt=claim.attempt_id, exc_info=error)
+                log.error("attempt_failed", attempt=claim.attempt_id, error=words(error), exc_info=unexpected(error))
 
         task.add_done_callback(ended)
 
@@ -306,7 +314,7 @@ class Worker:
             self._recoveries.discard(task)
             self._wake.set()
             if not task.cancelled() and (error := task.exception()) is not None:
-                log.error("recovery_failed", exc_info=error)
+                log.error("recovery_failed", error=words(error), exc_info=unexpected(error))
 
         task.add_done_callback(ended)
 
@@ -345,9 +353,7 @@ class Worker:
         """Give back what was claimed and not sent, when the turn that is being taken is over."""
         async with self._turning:
             for line in self._lines.values():
-                while line.ready:
-                    claim = line.ready.popleft()
-                    self._take(claim, self._dialer.release(claim))
+                self._release(line)
 
     async def calls_ended(self, within_s: float) -> None:
         """Return when every call in progress is settled, or after `within_s`."""

@@ -17,6 +17,7 @@ from prompts.reading import ReadingError, TemplateError, parse, variables
 from prompts.reading.template import Literal
 from prompts.render import Spoken
 from prompts.sentences import LANGUAGES, Sentence
+from prompts.trial import unreadable
 from prompts.voice import FALLBACK, Clip
 
 #: Nobody listens longer to one sentence on the phone.
@@ -40,7 +41,7 @@ class CheckReport:
 
 def check(library: Library, wanted: Iterable[Spoken]) -> CheckReport:
     """Check all texts and recordings, and the audio of `wanted` as far as it has been made."""
-    faults = [*_texts(library), *_recordings(library)]
+    faults = [*_texts(library), *unreadable(library.sentences), *_recordings(library)]
     clips: dict[Path, tuple[Clip, str, Sentence]] = {}
     for each in wanted:
         key = each.text.removesuffix(FALLBACK)

@@ -34,6 +34,8 @@ from prompts.workers import Workers
 
 log = structlog.get_logger(__name__)
 
+#: How often it is looked whether a clip that is always the same is there still; Asterisk tells of one that is not.
+_LOOK_EVERY_S = 5.0
 #: How long an engine that failed is passed over.
 _AWAY_S = 300.0
 #: Hashes remembered.
@@ -88,6 +90,7 @@ class Library:
         self._speakers: dict[str, tuple[Speaker, ...]] = {}
         self._away_until: dict[Speaker, float] = {}
         self._static: dict[tuple[str, str], tuple[Clip, ...]] = {}
+        self._look_again_s: dict[tuple[str, str], float] = {}
         self._names: dict[tuple[Fragment, Speaker | None], str | None] = {}
         self._making: dict[str, Future[Result]] = {}
         self._lock = threading.Lock()
@@ -132,7 +135,7 @@ class Library:
     def clips(self, language: str, text: str, values: Mapping[str, str]) -> tuple[Clip, ...] | None:
         """See Voice.clips."""
         known = self._static.get((language, text))
-        if known is not None and all(os.path.exists(f"{clip.path}.alaw") for clip in known):  # noqa: PTH110 - quick
+        if known is not None and self._are_there((language, text), known):
             return known
         fragments = self.phrases.fragments(language, text, values)
         for speaker in self.speakers(language) or (None,):
@@ -142,6 +145,15 @@ class Library:
                     self._static[language, text] = found
                 return found
         return None
+
+    def _are_there(self, key: tuple[str, str], clips: tuple[Clip, ...]) -> bool:
+        """Whether files that were there are so still; looked at now and again, since each look costs every call."""
+        now_s = time.monotonic()
+        if now_s >= self._look_again_s.get(key, 0.0):
+            if not all(os.path.exists(f"{clip.path}.alaw") for clip in clips):  # noqa: PTH110 - quick
+                return False
+            self._look_again_s[key] = now_s + _LOOK_EVERY_S
+        return True
 
     async def render(self, language: str, text: str, values: Mapping[str, str]) -> tuple[Clip, ...]:
         """See Voice.render."""

@@ -9,7 +9,7 @@ import structlog
 
 from prompts.fragments import Cut, Fragment, assembled, cuts
 from prompts.pronunciation import Pronunciation
-from prompts.reading import ReadingError, TemplateError, read_parts
+from prompts.reading import ReadingError, TemplateError, UnforeseenError, read_parts
 from prompts.sentences import Sentences
 from prompts.voice import FALLBACK
 
@@ -49,6 +49,9 @@ class Phrases:
             return self._fragments(language, key, sentence.text, values)
         except (ReadingError, TemplateError) as error:
             why = error.faults[0].what
+            if isinstance(error, UnforeseenError):
+                # No caller's value is to blame, so it is told though the fallback may be spoken.
+                self._tell("sentence_unreadable", language, key, why)
         if sentence.fallback is not None:
             try:
                 found = self._fragments(language, f"{key}{FALLBACK}", sentence.fallback, values)

@@ -24,6 +24,7 @@ from ivr.settings import Site, load_site
 
 app = typer.Typer(no_args_is_help=True)
 
+_ANSWER_S = 5.0
 _STAGES = {"index": "Reading the package index", "download": "Downloading", "unpack": "Unpacking"}
 
 
@@ -70,6 +71,8 @@ async def _status(site: Site) -> bool:
     table.add_row("Asterisk", f"{found.version} ({found.kind})")
     if present is None:
         table.add_row("state", "[red]not running[/red]; it starts with: ivr up")
+    elif not await present.answers(_ANSWER_S):
+        table.add_row("state", f"[red]does not answer[/red], process {present.pid}; ivr up ends it and starts another")
     else:
         lines = (await present.command("core show channels count")).splitlines()
         uptime = (await present.command("core show uptime")).splitlines()

@@ -23,7 +23,10 @@ from outbound import campaigns, following
 from outbound.campaigns import Rules
 from outbound.clock import Clock
 from outbound.following import Standing
+from outbound.plan.decide import LeaveOut, WaitUntil
 from outbound.plan.outcome import Outcome
+from outbound.why import Why, explain
+from people.do_not_call import parse_phone
 
 if TYPE_CHECKING:
     from outbound.launch import Made, Started
@@ -161,6 +164,34 @@ def status(name: Name, watch: Watch = False, site: SiteFolder = Path()) -> None:
     for outcome in Outcome:
         if count := outcomes.get(outcome.value):
             _console.print(f"  {outcome.value:<15}{count:>8}")
+
+
+@app.command("why")
+def why_(
+    name: Name,
+    phone: Annotated[str, typer.Option(help="The person's number, as people write it.")],
+    site: SiteFolder = Path(),
+) -> None:
+    """Say why a person of a campaign is dialled now or not."""
+    loaded = load_site(site)
+    settings = loaded.settings
+    number = parse_phone(phone, region=settings.region)
+
+    async def work(engine: AsyncEngine) -> Why:
+        tenant, trunk = settings.tenant, settings.trunk
+        return await explain(engine, tenant=tenant, name=name, phone=number, trunk=trunk, now_ms=_clock.now_ms())
+
+    found = on_database(loaded, work)
+    verdict = "is dialled"
+    if isinstance(found.decision, LeaveOut):
+        verdict = "is left out"
+    elif isinstance(found.decision, WaitUntil):
+        at_ms = found.decision.at_ms
+        zone = ZoneInfo(settings.timezone)
+        until = datetime.fromtimestamp(at_ms / 1000, zone).strftime(" until %Y-%m-%d %H:%M:%S") if at_ms else ""
+        verdict = f"waits{until}"
+    _console.print(f"{number} {verdict}: {found.decision.because.value}")
+    _console.print(f"  {found.attempts} attempts, {found.spent} of them count · last outcome {found.outcome or 'none'}")
 
 
 @app.command("list")

@@ -13,6 +13,7 @@ import typer
 from app.commands.console import put
 from app.commands.phone import Phone
 from faults import AuthorError, Fault, UserError
+from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_file, check_flow_files, flow_files
 from ivr.flow.model import Flow
 from ivr.flow.schema import flow_schema
@@ -79,7 +80,10 @@ def check(
         raise AuthorError(Fault(what="There is no call flow.", where=around.folder, mend=mend))
     flows, faults = check_flow_files(paths, around.sentences, around.destinations)
     for flow in flows.values():
-        put(f"{flow.name}: {len(flow.nodes)} nodes in {', '.join(flow.languages)}, no faults")
+        unread = list(unread_texts([flow], around.sentences))
+        faults += (fault for fault in unread if fault not in faults)
+        if not unread:
+            put(f"{flow.name}: {len(flow.nodes)} nodes in {', '.join(flow.languages)}, no faults")
     if faults:
         raise AuthorError(faults)
 

@@ -5,15 +5,22 @@ A fault is logged with the place it came from and without the values at hand, wh
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import sys
+import time
+from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import TextIO
 
 import structlog
 
 from faults import Fault, MachineError, visible
 
+#: Of one kind of warning so many are told in a row, in so many seconds; the rest are counted.
+_ROW, _ROW_S = 20, 60.0
 #: The log is put aside when it is larger, and so many old ones are kept.
 _MAX_BYTES, _KEEP = 20_000_000, 5
 
@@ -28,6 +35,42 @@ def _visible(_logger: object, _name: str, event: structlog.typing.EventDict) -> 
 class _File(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
         """A full disk costs lines of the log; what matters is on the terminal too, and needs no traceback beside it."""
+
+
+class _Terminal(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """The terminal was closed: whoever logs must not suffer, nor the process end with an error for its output."""
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stream.fileno())
+            os.close(nowhere)
+
+
+class Rows(logging.Filter):
+    """Lets the first warnings and errors of a kind pass; more of it in the same minute are counted only.
+
+    The next one of its kind says how many were left out (`left_out`). Infos always pass: there are a few of each call.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        #: Kind -> when its row began, and how many came.
+        self._rows: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        told = record.msg
+        kind = str(told.get("event", "")) if isinstance(told, dict) else str(told)
+        now_s = self._clock()
+        began_s, count = self._rows.get(kind, (now_s, 0))
+        if now_s - began_s >= _ROW_S:
+            if count > _ROW and isinstance(told, dict):
+                told["left_out"] = count - _ROW
+            began_s, count = now_s, 0
+        self._rows[kind] = (began_s, count + 1)
+        return count < _ROW
 
 
 def _for_people() -> list[structlog.typing.Processor]:
@@ -81,7 +124,7 @@ def log_to(path: Path) -> None:
             ],
         )
     )
-    terminal = logging.StreamHandler()
+    terminal = _Terminal()
     terminal.setLevel(logging.WARNING)
     terminal.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -89,6 +132,8 @@ def log_to(path: Path) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_for_people()],
         )
     )
+    for handler in (file, terminal):
+        handler.addFilter(Rows())
     logging.basicConfig(handlers=[file, terminal], level=logging.INFO, force=True)
     # Alembic tells of every start; panoramisk of every connection, which Ami logs itself.
     for name in ("alembic", "panoramisk"):

@@ -23,8 +23,9 @@ from app.service.reporter import Reporter
 from app.service.supervision import Supervision
 from app.service.systemd import Systemd
 from faults import AuthorError, Fault, MachineError
-from ivr.asterisk import conf, program, running
+from ivr.asterisk import conf, ports, program, running
 from ivr.engine import Engine
+from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow
 from ivr.settings import Site
@@ -56,6 +57,8 @@ class Up:
     supervision: Supervision
     heartbeat: Heartbeat
     parts: ending.Parts = field(default_factory=ending.Parts)
+    #: `end` was called.
+    over: bool = False
 
     @property
     def failed(self) -> Awaitable[str]:
@@ -63,13 +66,15 @@ class Up:
         return asyncio.shield(self.supervision.failed)
 
     async def end(self, within_s: float, now: asyncio.Event | None = None) -> None:
-        """End in order; calls may finish within `within_s`, or until `now` is set. A second time nothing is left."""
+        """End in order; calls may finish within `within_s`, or until `now` is set. A second call changes nothing."""
+        if self.over:
+            return
+        self.over = True
         self.systemd.tell(STOPPING=1, EXTEND_TIMEOUT_USEC=round((within_s + ending.CLOSING_S) * 1e6))
         self.supervision.release("campaigns")
         await self.supervision.stop("engine", "link", "asterisk", "rotation", "spool", "fallback")
-        parts, self.parts = self.parts, ending.Parts()
         try:
-            await ending.end(parts, within_s=within_s, now=now or asyncio.Event())
+            await ending.end(self.parts, within_s=within_s, now=now or asyncio.Event())
         finally:
             await self.supervision.ended("campaigns", _WORKER_ENDS_S)
             await self.supervision.stop()
@@ -165,7 +170,7 @@ def _check(site: Site) -> None:
         raise AuthorError(faults)
     agi, ours = site.settings.agi, running.running_pid(conf.site_home(site))
     try:
-        running.check_ports(running.Ports(tcp=(("agi.port", agi.host, agi.port),)))
+        ports.check_ports(ports.Ports(tcp=(("agi.port", agi.host, agi.port),)))
     except MachineError as error:
         if ours is None:
             raise
@@ -175,7 +180,7 @@ def _check(site: Site) -> None:
         )
         raise MachineError((twice, *error.faults)) from error
     if site.settings.asterisk.mode != "external" and ours is None:
-        running.check_ports(conf.site_ports(site))
+        ports.check_ports(conf.site_ports(site))
     try:
         site.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -192,6 +197,8 @@ def _flows(site: Site, library: Library, reporter: Reporter) -> dict[str, Flow]:
         raise AuthorError([*faults, none])
     for fault in faults:
         reporter.left_out(fault)
+    for fault in unread_texts(flows.values(), library.sentences):
+        reporter.warning(fault)
     for number, name in site.settings.hotline.numbers.items():
         if name not in flows:
             what = f"hotline.numbers leads {number!r} to the flow {name!r}, which is not there."
@@ -220,9 +227,11 @@ async def _start_asterisk(site: Site, reporter: Reporter) -> Keeper:
             raise
         with reporter.installing() as report:
             found = await asyncio.to_thread(program.install, report)
-    home, ports = conf.site_home(site), conf.site_ports(site)
-    asterisk = await running.ensure(home, found, conf.site_files(site, found), ports, grace_s=site.settings.agi.drain_s)
-    return Keeper(asterisk, lambda: running.start(home, found, ports))
+    home, needed = conf.site_home(site), conf.site_ports(site)
+    asterisk = await running.ensure(
+        home, found, conf.site_files(site, found), needed, grace_s=site.settings.agi.drain_s
+    )
+    return Keeper(asterisk, lambda: running.start(home, found, needed))
 
 
 def _spare_the_collector() -> None:

@@ -51,6 +51,8 @@ class Opening:
     caller: str
     #: `key=` of agi_network_script's query: what only this site's dialplan knows; "" when there is none.
     key: str = ""
+    #: `answered=1` of the query: the dialplan has answered the call already.
+    answered: bool = False
     #: Every header as it came; `header` gives its text.
     raw: Mapping[bytes, bytes]
 
@@ -89,12 +91,14 @@ def parse_opening(block: bytes) -> Opening:
         args.append(decode(arg))
     caller = decode(raw.get(b"agi_callerid", b""))
     script, _, query = raw.get(b"agi_network_script", b"").partition(b"?")
+    words = query.split(b"&")
     return Opening(
         script=decode(script),
         args=tuple(args),
         uniqueid=decode(uniqueid),
         caller="" if caller == "unknown" else caller,
-        key=next((decode(word[4:]) for word in query.split(b"&") if word.startswith(b"key=")), ""),
+        key=next((decode(word[4:]) for word in words if word.startswith(b"key=")), ""),
+        answered=b"answered=1" in words,
         raw=raw,
     )
 

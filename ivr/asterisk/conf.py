@@ -10,8 +10,9 @@ from pathlib import Path
 import jinja2
 
 from faults import AuthorError, Fault
+from ivr.asterisk.ports import Ports
 from ivr.asterisk.program import Program
-from ivr.asterisk.running import Home, Ports, path_fault
+from ivr.asterisk.running import Home, path_fault
 from ivr.resources import resource_dir
 from ivr.settings import Site
 from people.numbers import dial_string, normal_form

@@ -10,7 +10,7 @@ from ivr.asterisk.running import Running
 async def rotate(running: Running, *, max_bytes: int = 50_000_000) -> None:
     """Put aside each file that is larger than `max_bytes`: the log as messages.log.0, …, of the records one old file.
 
-    Settle lost attempts before: they are looked for in the present records only.
+    Lost attempts are looked for in both.
     """
     if _size(running.home.messages) > max_bytes:
         await running.command("logger rotate")

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import re
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from pathlib import Path
 import structlog
 
 from faults import Fault, MachineError, PeerError
+from ivr.asterisk.ports import Ports, check_ports
 from ivr.asterisk.program import Program
 
 _log = structlog.get_logger(__name__)
@@ -83,14 +82,6 @@ class Home:
     @property
     def conf(self) -> Path:
         return self.etc / "asterisk.conf"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ports:
-    """What must be free before the start: (name of the setting, address, port)."""
-
-    tcp: tuple[tuple[str, str, int], ...] = ()
-    udp: tuple[tuple[str, str, int], ...] = ()
 
 
 class Running:
@@ -379,34 +370,3 @@ def _raise_bind_failures(home: Home, since: int) -> None:
         if re.search(r"[Uu]nable to bind|[Ff]ailed to bind|Address already in use|could not be started", line):
             mend = "End the program that holds the port, or choose another in ivr.toml (ivr doctor)."
             raise MachineError(Fault(what=f"Asterisk can't listen: {line}", where=home.messages, mend=mend))
-
-
-def check_ports(ports: Ports) -> None:
-    """Raise MachineError with a fault for each port that is taken or can't be bound."""
-    faults = [
-        Fault(
-            what=f"{kind_name} port {port} on {address} can't be used: {reason}.",
-            where=setting,
-            mend=f"End the program that holds it (ss -lp | grep {port}), or choose another port in ivr.toml."
-            if reason == os.strerror(errno.EADDRINUSE)
-            else "Choose an address of this machine (ip address) and a port that its user may open.",
-        )
-        for kind, kind_name, wanted in ((socket.SOCK_STREAM, "TCP", ports.tcp), (socket.SOCK_DGRAM, "UDP", ports.udp))
-        for setting, address, port in wanted
-        if (reason := _bind_failure(kind, address, port))
-    ]
-    if faults:
-        raise MachineError(faults)
-
-
-def _bind_failure(kind: socket.SocketKind, address: str, port: int) -> str:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, kind) as probe:
-        if kind is socket.SOCK_STREAM:
-            # A connection in TIME_WAIT from the last run is no obstacle.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            return error.strerror or str(error)
-    return ""

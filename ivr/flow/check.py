@@ -5,17 +5,19 @@ Pure: the sentences and the destinations are given.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
 from faults import Fault
 from ivr.flow.fields import Use, did_you_mean, shortened, suggestion
-from ivr.flow.graph import reached, rings
+from ivr.flow.graph import reached, rings, texts
+from ivr.flow.model import Flow
 from ivr.flow.parse import Parsed
 from prompts.languages import Language
 from prompts.reading import ReadingError, TemplateError, read, variables
 from prompts.sentences import Sentence, Sentences
+from prompts.trial import unreadable
 
 #: Variables that every call has.
 CALL_VARIABLES = ("caller", "language")
@@ -34,6 +36,14 @@ def check_flow(parsed: Parsed, sentences: Sentences, destinations: Collection[st
         _texts(parsed, sentences),
     )
     return list(islice(found, MAX_FAULTS))
+
+
+def unread_texts(flows: Iterable[Flow], sentences: Sentences) -> list[Fault]:
+    """The texts of flows that can't be read whatever values a call gives, so that their fallbacks are spoken instead.
+
+    No fault of the flow itself: it answers calls.
+    """
+    return list(unreadable(sentences, {say.text for flow in flows for say in texts(flow)}))
 
 
 @dataclass

@@ -13,8 +13,9 @@ import structlog
 
 from faults import Fault, MachineError, PeerError
 from ivr.asterisk.conf import common_values, render
+from ivr.asterisk.ports import Ports
 from ivr.asterisk.program import Program, find
-from ivr.asterisk.running import Home, Ports, Running, adopt, start, write_configuration
+from ivr.asterisk.running import Home, Running, adopt, start, write_configuration
 from ivr.lab.dialplan import rows, shoppers, sounds
 from ivr.lab.subscribers import Behaviour, Subscriber
 from ivr.lab.truth import BEGUN, CALLS, KEYS, Truth, load_truth, record_folder

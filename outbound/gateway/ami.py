@@ -119,7 +119,7 @@ class Ami(Manager):  # type: ignore[misc]  # panoramisk has no types
                 await self._connect_once()
                 up_at_s = self.clock.monotonic_s()
                 await self._lost.wait()
-                self._link.met("the link was lost")
+                self._link.met(NotSent("the link was lost"))
             except PeerError as error:
                 delay_s = most_s
                 self._link.met(error, user=self.config["username"])

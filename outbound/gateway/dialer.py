@@ -18,13 +18,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ivr.amd import is_machine
 from ivr.settings import Trunk
+from outbound.attempts import Claim, Settlement
 from outbound.campaigns import Rules
 from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.gateway.ami_protocol import AmiError, NotSent, Refused
 from outbound.gateway.records import Records
 from outbound.gateway.watch import Watch, from_events, from_learned
-from outbound.ledger import Claim, Ledger, Settlement
+from outbound.ledger import Ledger
 from outbound.plan.outcome import ANSWERED, Outcome
 from outbound.plan.recovery import Journalled, Learned, Record
 from outbound.trouble import Trouble
@@ -52,6 +53,8 @@ class Dialer:
         self.watched: dict[str, Watch] = {}
         #: When each Originate was sent that Asterisk has not answered yet, the oldest first.
         self._unanswered: dict[str, float] = {}
+        #: One was never answered: until one is, they are sent one at a time.
+        self._hung = False
         self._abandoned = asyncio.Event()
         self._writing = Trouble(event="ledger_refuses", clock=clock)
         self._asking = Trouble(event="originate_refused", clock=clock)
@@ -66,9 +69,10 @@ class Dialer:
     @property
     def ready(self) -> bool:
         """Whether Asterisk is there and takes what it is sent."""
-        oldest_s = next(iter(self._unanswered.values()), None)
-        hung = oldest_s is not None and self._clock.monotonic_s() > oldest_s + _HUNG_AFTER_S
-        return self._ami.up and not hung
+        if not self._unanswered:
+            return self._ami.up
+        oldest_s = next(iter(self._unanswered.values()))
+        return self._ami.up and not self._hung and self._clock.monotonic_s() <= oldest_s + _HUNG_AFTER_S
 
     def send(self, claim: Claim, rules: Rules) -> Watch:
         """Send the Originate in this instant; `attend` to it then. Raises NotSent when it surely was not."""
@@ -114,13 +118,15 @@ class Dialer:
             await self._ami.answered(answer, "Originate")
         except Refused as error:
             self._asking.met(error, attempt=attempt_id)
+            self._hung = False
             watch.learned = Learned(outcome=Outcome.FAILED, settled_by="none")
         except AmiError as error:
             # Whether it rings is told by events, or learned from the records.
             log.info("originate_unanswered", attempt=attempt_id, error=str(error))
-            watch.blind = True
+            watch.blind = self._hung = True
         else:
             self._asking.over()
+            self._hung = False
             self._ledger.dialled(attempt_id, self._clock.now_ms())
         self._unanswered.pop(attempt_id, None)
 
@@ -212,6 +218,7 @@ class Dialer:
 
     def _saw_nothing(self, _ami: Ami, _event: Message) -> None:
         """The link is up again: who knows what was missed while it was down."""
+        self._hung = False
         for watch in self.watched.values():
             watch.blind = True
 
@@ -305,7 +312,7 @@ class Dialer:
             try:
                 await write()
             except (SQLAlchemyError, OSError) as error:
-                self._writing.met(getattr(error, "orig", None) or error, again_in_s=_WRITE_AGAIN_S)
+                self._writing.met(error, again_in_s=_WRITE_AGAIN_S)
                 if self._abandoned.is_set():
                     return False
                 with contextlib.suppress(TimeoutError):

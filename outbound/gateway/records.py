@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Collection, Iterator, Set
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ class Records:
         self._cdr = log_folder / "cdr-custom" / "ivr.csv"
         self._cel = log_folder / "cel-custom" / "ivr.csv"
         self._wanted = uniqueids
-        self._read_to: dict[int, int] = {}
+        self._read_to: dict[bytes, int] = {}
         self._found: dict[str, Record] = {}
         self._causes: dict[str, int] = {}
 
@@ -59,13 +58,13 @@ class Records:
     def _rows_of(self, path: Path, columns: int) -> Iterator[list[str]]:
         try:
             with path.open("rb") as file:
-                # By its inode: a file that is put aside keeps it.
-                inode = os.fstat(file.fileno()).st_ino
-                file.seek(self._read_to.get(inode, 0))
+                # A file that is put aside keeps its first line; an inode may be another file's by then.
+                first = file.readline()
+                file.seek(self._read_to.get(first, 0))
                 for line in file:
                     if not line.endswith(b"\n"):
                         break
-                    self._read_to[inode] = self._read_to.get(inode, 0) + len(line)
+                    self._read_to[first] = self._read_to.get(first, 0) + len(line)
                     # Parsed only when it is one of ours: the file holds every call of the site.
                     uniqueid = line.partition(b",")[0].strip(b'"').decode("ascii", "replace")
                     if uniqueid in self._wanted:

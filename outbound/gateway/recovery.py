@@ -14,12 +14,13 @@ from pathlib import Path
 
 import structlog
 
+from outbound.attempts import Claim
 from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.gateway.ami_protocol import AmiError
 from outbound.gateway.dialer import Dialer
 from outbound.gateway.records import Records
-from outbound.ledger import Claim, Ledger
+from outbound.ledger import Ledger
 from outbound.plan.recovery import learn
 
 log = structlog.get_logger(__name__)

@@ -1,4 +1,4 @@
-"""What is known of one attempt in flight, and what it came to. Pure: the dialler gathers, this concludes."""
+"""What is known of one attempt in flight, and what it came to: the dialler gathers, this concludes. No I/O."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from panoramisk.message import Message
 
+from outbound.attempts import Claim, Settlement
 from outbound.campaigns import Rules
-from outbound.ledger import Claim, Settlement
 from outbound.plan.outcome import ANSWERED, Outcome, decide
 from outbound.plan.recovery import Learned
 from outbound.plan.retry import rest_ms

@@ -4,16 +4,15 @@
 between a text and its fallback sentence, and `variables` lists what a sentence needs.
 """
 
-from prompts.reading.errors import ReadingError, TemplateError
+from prompts.reading.errors import ReadingError, TemplateError, UnforeseenError
 from prompts.reading.reading import (
-    LANGUAGE_CODES,
     Part,
     read,
     read_or_fallback,
     read_parts,
     read_parts_or_fallback,
 )
-from prompts.reading.template import Kind, Variable, parse, variables
+from prompts.reading.template import LANGUAGE_CODES, Kind, Variable, parse, variables
 
 __all__ = [
     "LANGUAGE_CODES",
@@ -21,6 +20,7 @@ __all__ = [
     "Part",
     "ReadingError",
     "TemplateError",
+    "UnforeseenError",
     "Variable",
     "parse",
     "read",

@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
-from prompts.reading.cases import TABLE_ORDER, Case, Gender, plain
-from prompts.reading.listed import listed
+from prompts.reading.cases import Case, Gender, plain
+from prompts.reading.lexicon import lexicon
 from prompts.reading.nouns import phrase
 from prompts.reading.slavic import Slavic, number_words, ordinal_words, quantity
 from prompts.reading.values import Clock
+from prompts.reading.wordfiles import load
 
-MONTHS = {
-    "ru": listed("января февраля марта апреля мая июня июля августа сентября октября ноября декабря"),
-    "uk": listed("січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня"),
-}
-_OF_YEAR = {"ru": "года", "uk": "року"}
-#: Monday first: singular in TABLE_ORDER, then what "по" repeats: "по вторникам".
-_WEEKDAYS = {
-    "ru": [
-        "понедельник понедельника понедельнику понедельник понедельником понедельнике понедельникам",
-        "вторник вторника вторнику вторник вторником вторнике вторникам",
-        "среда среды среде среду средой среде средам",
-        "четверг четверга четвергу четверг четвергом четверге четвергам",
-        "пятница пятницы пятнице пятницу пятницей пятнице пятницам",
-        "суббота субботы субботе субботу субботой субботе субботам",
-        "воскресенье воскресенья воскресенью воскресенье воскресеньем воскресенье воскресеньям",
-    ],
-    "uk": [
-        "понеділок понеділка понеділку понеділок понеділком понеділку понеділках",
-        "вівторок вівторка вівторку вівторок вівторком вівторку вівторках",
-        "середа середи середі середу середою середі середах",
-        "четвер четверга четвергу четвер четвергом четвергу четвергах",
-        "п'ятниця п'ятниці п'ятниці п'ятницю п'ятницею п'ятниці п'ятницях",
-        "субота суботи суботі суботу суботою суботі суботах",
-        "неділя неділі неділі неділю неділею неділі неділях",
-    ],
-}
+
+@dataclass(frozen=True, kw_only=True)
+class Calendar:
+    #: "января", January first.
+    months: tuple[str, ...]
+    #: "года".
+    of_year: str
+
+
+@lru_cache(maxsize=2)
+def calendar(code: str) -> Calendar:
+    """Raises WordsError."""
+    table = load(f"{code}/calendar.yaml").known("months", "of_year")
+    months = table.texts("months")
+    if len(months) != 12:
+        raise table.fault("months", f"There are {len(months)} months.", "Write twelve, January first.")
+    return Calendar(months=months, of_year=table.text("of_year"))
 
 
 def date_words(language: Slavic, day: datetime.date, case: Case, argument: str) -> str:
@@ -44,16 +38,17 @@ def date_words(language: Slavic, day: datetime.date, case: Case, argument: str) 
     said = ordinal_words(language, day.day, Gender.NEUTER, case)
     if argument == "day":
         return said
-    said = f"{said} {MONTHS[language.code][day.month - 1]}"
+    said = f"{said} {calendar(language.code).months[day.month - 1]}"
     if argument == "year":
-        said += f" {ordinal_words(language, day.year, Gender.MASCULINE, Case.GEN)} {_OF_YEAR[language.code]}"
+        said += f" {ordinal_words(language, day.year, Gender.MASCULINE, Case.GEN)} {calendar(language.code).of_year}"
     return said
 
 
 def weekday_words(language: Slavic, day: datetime.date, case: Case) -> str:
     """The day of the week in that case; DIST is "every": "по вторникам"."""
-    forms = _WEEKDAYS[language.code][day.weekday()].split()
-    return forms[6] if case is Case.DIST else forms[TABLE_ORDER.index(case)]
+    known = lexicon(language.code)
+    named = phrase(language.code, known.weekdays[day.weekday()])
+    return named.plural(known.grammar.along) if case is Case.DIST else named.singular(case)
 
 
 def time_words(language: Slavic, time: Clock, case: Case, *, hour_follows: bool = False) -> str:

@@ -37,6 +37,15 @@ class Gender(StrEnum):
     NEUTER = "neut"
 
 
+#: As the word files name them; "" stands for the plural in tables by gender.
+GENDER_NAMES = {
+    "masculine": Gender.MASCULINE,
+    "feminine": Gender.FEMININE,
+    "neuter": Gender.NEUTER,
+    "plural": "",
+}
+
+
 def plain(case: Case) -> Case:
     """The case of a word that takes no part in distribution: DIST reads as accusative."""
     return Case.ACC if case is Case.DIST else case

@@ -9,8 +9,7 @@ from prompts.reading import measures, phone, values
 from prompts.reading.english_address import address_words
 from prompts.reading.english_context import describes, shared_before
 from prompts.reading.english_words import (
-    MONTHS,
-    WEEKDAYS,
+    calendar_words,
     cardinal,
     decimal_words,
     digit_words,
@@ -51,7 +50,7 @@ class EnglishReader:
             case Kind.DATE:
                 return _date(value, variable.argument, place)
             case Kind.WEEKDAY:
-                return WEEKDAYS[values.date(value).weekday()]
+                return calendar_words("weekdays")[values.date(value).weekday()]
             case Kind.TIME:
                 return _time(values.clock(value), place)
             case Kind.MEASURE:
@@ -93,12 +92,13 @@ def _measure(value: str, place: Place) -> str:
 def _money(value: str, currency: str, place: Place) -> str:
     """ "one dollar", "twelve dollars and fifty cents", "fifty cents"."""
     main, small, code, negative = measures.money("en", value, currency)
+    units = measures.currencies().names["en"][code]
     single = describes(place, Kind.MONEY)
     said = [
         f"{cardinal(amount)} {unit if amount == 1 or single else plural(unit)}"
-        for amount, unit in zip((main, small), measures.CURRENCIES["en"][code], strict=True)
+        for amount, unit in zip((main, small), units, strict=True)
         if amount
-    ] or [f"zero {plural(measures.CURRENCIES['en'][code][0])}"]
+    ] or [f"zero {plural(units[0])}"]
     return ("minus " if negative else "") + " and ".join(said)
 
 
@@ -114,10 +114,8 @@ def _date(value: str, argument: str, place: Place) -> str:
     said = ordinal(day.day)
     if argument == "day":
         return said
-    if shared_before(place, Kind.DATE)[-1:] == ("the",):
-        said = f"{said} of {MONTHS[day.month - 1]}"
-    else:
-        said = f"{MONTHS[day.month - 1]} {said}"
+    month = calendar_words("months")[day.month - 1]
+    said = f"{said} of {month}" if shared_before(place, Kind.DATE)[-1:] == ("the",) else f"{month} {said}"
     return f"{said} {year_words(day.year)}" if argument == "year" else said
 
 

@@ -3,49 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
+from prompts.reading.addresses import by_short
 from prompts.reading.english_words import cardinal, digit_words, ordinal
 from prompts.reading.errors import ReadingError, shown
-from prompts.reading.listed import listed
+from prompts.reading.wordfiles import load
 
-_STREETS = {
-    "st": "street", "ave": "avenue", "av": "avenue", "rd": "road", "blvd": "boulevard", "dr": "drive", "ln": "lane",
-    "ct": "court", "pl": "place", "sq": "square", "ter": "terrace", "terr": "terrace", "hwy": "highway",
-    "pkwy": "parkway", "cir": "circle", "cres": "crescent", "cl": "close", "gdns": "gardens", "gdn": "garden",
-    "grn": "green", "pk": "park", "expy": "expressway", "fwy": "freeway", "tpke": "turnpike", "aly": "alley",
-    "plz": "plaza", "mews": "mews", "trl": "trail", "xing": "crossing", "rte": "route", "brg": "bridge",
-    "ctr": "center", "est": "estate", "hts": "heights", "mt": "mount", "jct": "junction",
-}  # fmt: skip
-_OTHERS = {
-    "apt": "apartment", "bldg": "building", "ste": "suite", "fl": "floor", "flr": "floor", "rm": "room",
-    "no": "number", "nr": "near", "opp": "opposite", "dept": "department", "unit": "unit", "blk": "block",
-    "p.o": "p o", "po": "p o", "ft": "fort", "lvl": "level", "twp": "township", "co": "county", "mall": "mall",
-    "bld": "building", "off": "office", "ofc": "office", "entr": "entrance", "ent": "entrance", "sr": "senior",
-    "vill": "village", "sta": "station", "ind": "industrial", "hse": "house", "shop": "shop", "cor": "corner",
-    "jr": "junior", "&": "and", "@": "at", "#": "number", "/": "slash",
-}  # fmt: skip
-_COMPASS = {
-    "n": "north", "s": "south", "e": "east", "w": "west", "ne": "northeast", "nw": "northwest", "se": "southeast",
-    "sw": "southwest",
-}  # fmt: skip
-_STATES = {
-    "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California", "CO": "Colorado",
-    "CT": "Connecticut", "DE": "Delaware", "FL": "Florida", "GA": "Georgia", "HI": "Hawaii", "ID": "Idaho",
-    "IL": "Illinois", "IN": "Indiana", "IA": "Iowa", "KS": "Kansas", "KY": "Kentucky", "LA": "Louisiana",
-    "ME": "Maine", "MD": "Maryland", "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota", "MS": "Mississippi",
-    "MO": "Missouri", "MT": "Montana", "NE": "Nebraska", "NV": "Nevada", "NH": "New Hampshire", "NJ": "New Jersey",
-    "NM": "New Mexico", "NY": "New York", "NC": "North Carolina", "ND": "North Dakota", "OH": "Ohio", "OK": "Oklahoma",
-    "OR": "Oregon", "PA": "Pennsylvania", "RI": "Rhode Island", "SC": "South Carolina", "SD": "South Dakota",
-    "TN": "Tennessee", "TX": "Texas", "UT": "Utah", "VT": "Vermont", "VA": "Virginia", "WA": "Washington",
-    "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming", "DC": "D C",
-}  # fmt: skip
-#: A letter after them names a flat or a block: "Apt. E".
-_LABELS = frozenset(
-    listed("""
-        apartment apt building bldg bld suite ste floor fl flr room rm number no department dept unit block blk level
-        lvl house hse shop flat gate entrance entr section office off wing tower hall box store stand # korp
-    """)
-)
+
+@dataclass(frozen=True, kw_only=True)
+class AddressWords:
+    #: Full words by abbreviation, lower case and without its dot.
+    streets: Mapping[str, str]
+    others: Mapping[str, str]
+    compass: Mapping[str, str]
+    #: By their two capitals.
+    states: Mapping[str, str]
+    #: A letter after them names a flat or a block: "Apt. E".
+    labels: frozenset[str]
+
+
+@lru_cache(maxsize=1)
+def address_tables() -> AddressWords:
+    """Raises WordsError with the line of the first fault."""
+    table = load("en/addresses.yaml").known("streets", "others", "compass", "states", "labels")
+    states = table.table("states")
+    return AddressWords(
+        streets=by_short(table.table("streets")),
+        others=by_short(table.table("others")),
+        compass=by_short(table.table("compass")),
+        states={short: states.text(short) for short in states},
+        labels=frozenset(table.texts("labels")),
+    )
+
+
 _TOKEN = re.compile(r"\d+(?:st|nd|rd|th)\b|\d+|[A-Za-z](?:\.[A-Za-z])+\.?|[^\W\d_]+(?:['’-][^\W\d_]+)*\.?|[#/&@]", re.I)
 _LONGEST = 300
 _ZIP = 5
@@ -68,7 +61,9 @@ def _component(text: str, position: int) -> list[str]:
     for at, token in enumerate(tokens):
         if token.isdigit():
             before = tokens[at - 1] if at else ""
-            postal = len(token) == _ZIP and (before.upper() in _STATES or len(tokens) == 1 or (position > 0 and at > 0))
+            postal = len(token) == _ZIP and (
+                before.upper() in address_tables().states or len(tokens) == 1 or (position > 0 and at > 0)
+            )
             said.append(_number(token, postal=postal))
         elif token[0].isdigit():
             said.append(ordinal(int(token[:-2])) if len(token) <= 12 else digit_words(token[:-2]))
@@ -96,14 +91,14 @@ def _word(tokens: list[str], at: int, *, touches: list[bool], region: bool) -> s
         return " ".join(bare.upper())
     if lowered in ("st", "dr") and following[:1].isupper() and _names(following) and not _named_before(tokens, at):
         return "saint" if lowered == "st" else "doctor"
-    if token in _STATES and (not following or following.isdigit()) and (region or at > 0):
-        return _STATES[token]
-    if lowered in _COMPASS and (bare.isupper() or token.endswith(".")) and not _labelled(tokens, at):
-        return _COMPASS[lowered]
-    if lowered in _STREETS:
-        return _STREETS[lowered]
-    if lowered in _OTHERS and (lowered != "no" or following[:1].isdigit() or token.endswith(".")):
-        return _OTHERS[lowered]
+    if token in address_tables().states and (not following or following.isdigit()) and (region or at > 0):
+        return address_tables().states[token]
+    if lowered in address_tables().compass and (bare.isupper() or token.endswith(".")) and not _labelled(tokens, at):
+        return address_tables().compass[lowered]
+    if lowered in address_tables().streets:
+        return address_tables().streets[lowered]
+    if lowered in address_tables().others and (lowered != "no" or following[:1].isdigit() or token.endswith(".")):
+        return address_tables().others[lowered]
     if "." in bare:
         return " ".join(bare.upper().replace(".", ""))
     return bare.upper() if len(bare) == 1 else bare
@@ -112,17 +107,26 @@ def _word(tokens: list[str], at: int, *, touches: list[bool], region: bool) -> s
 def _names(word: str) -> bool:
     """Whether the word may be a name rather than another abbreviation: "St. James St."."""
     lowered = word.rstrip(".").lower()
-    return lowered not in _STREETS and lowered not in _OTHERS and lowered not in _COMPASS and len(lowered) > 1
+    return (
+        lowered not in address_tables().streets
+        and lowered not in address_tables().others
+        and lowered not in address_tables().compass
+        and len(lowered) > 1
+    )
 
 
 def _named_before(tokens: list[str], at: int) -> bool:
     """Whether a street's name already stands before, so that "St." is a street."""
     return any(
-        (each[0].isalpha() and each.rstrip(".").lower() not in _COMPASS | _OTHERS) or each[-1:].isalpha()
+        (
+            each[0].isalpha()
+            and each.rstrip(".").lower() not in address_tables().compass.keys() | address_tables().others.keys()
+        )
+        or each[-1:].isalpha()
         for each in tokens[:at]
     )
 
 
 def _labelled(tokens: list[str], at: int) -> bool:
     """Whether the letter names a flat or a block: "Apt. E"."""
-    return at > 0 and tokens[at - 1].rstrip(".").lower() in _LABELS
+    return at > 0 and tokens[at - 1].rstrip(".").lower() in address_tables().labels

@@ -3,6 +3,7 @@
 AuthorError
 ├── TemplateError   the sentence itself is malformed; every reading of it fails
 └── ReadingError    a value is missing or can't be read; a fallback sentence may be spoken instead
+    └── UnforeseenError   the reading itself has a fault, which must cost one sentence and not the call
 """
 
 from __future__ import annotations
@@ -22,6 +23,14 @@ class ReadingError(AuthorError):
 
     def __init__(self, what: str, mend: str, where: str | None = None) -> None:
         super().__init__(Fault(what=what, mend=mend, where=where))
+
+
+class UnforeseenError(ReadingError):
+    """The reading failed on a sentence that it should have read."""
+
+    def __init__(self, language: str, text: str, error: Exception) -> None:
+        what = f"The {language} sentence {shown(text)} can't be read: {type(error).__name__}."
+        super().__init__(what, "Say it in other words, and report this sentence.")
 
 
 def shown(value: str) -> str:

@@ -8,17 +8,11 @@ from __future__ import annotations
 
 from prompts.reading.cases import CASE_OF_TAG, Case
 from prompts.reading.grammar import BREAKS, Asked, Grammar, Role, begins, clause_of
-from prompts.reading.listed import listed
 from prompts.reading.nouns import parses
 from prompts.reading.predicates import active_participle, by_later_verb, by_verb, gives, is_means, preposition_before
 from prompts.reading.prepositional import by_preposition, is_any
 from prompts.reading.sentence import ALSO, Place
 from prompts.reading.template import Kind
-
-#: Its dictionary files them under pronouns.
-_UKRAINIAN_DETERMINERS = frozenset(
-    listed("ваш наш мій твій свій цей той весь ввесь увесь всі усі кожен кожний інший такий який жоден сам самий")
-)
 
 
 def case_of(grammar: Grammar, asked: Asked, place: Place) -> Case:
@@ -202,7 +196,7 @@ def _adjective_cases(grammar: Grammar, asked: Asked, word: str, singular: bool) 
     for each in parses(code, word):
         tag = each.tag
         described = tag.POS in ("ADJF", "PRTF") or (
-            code == "uk" and tag.POS == "NPRO" and each.normal_form in _UKRAINIAN_DETERMINERS
+            code == "uk" and tag.POS == "NPRO" and each.normal_form in grammar.pronominal
         )
         # "В которых двое детей": it stands for a noun of its own.
         if not described or "Fixd" in str(tag) or each.normal_form in grammar.relatives:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import pymorphy3
 
 from prompts.reading.cases import CASE_OF_TAG, TABLE_ORDER, TAGS, Case, Gender
-from prompts.reading.irregular import COUNT_PLURALS, COUNTED_AS_THINGS, IRREGULAR, LIVING, LOCATIVE_U
+from prompts.reading.lexicon import lexicon
 from prompts.reading.numerals import Forms
 
+_LONGEST_WORD = 100
 _ADJECTIVES = ("ADJF", "PRTF")
 #: Namesakes of everyday adjectives: "большая" is of "большой", not of "больший".
 _RARE_ADJECTIVES = frozenset({"больший", "меньший"})
@@ -25,8 +27,10 @@ def analyzer(language: str) -> Any:
 
 @lru_cache(maxsize=20_000)
 def parses(language: str, word: str) -> tuple[Any, ...]:
-    """The dictionary's readings of a word, likeliest first."""
-    return tuple(analyzer(language).parse(word.replace("’", "'").replace("ʼ", "'")))
+    """The dictionary's readings of a word, likeliest first; of a very long one, those of its end."""
+    # The dictionary takes prefixes off one by one, each a call deeper, and asks for the name of every letter.
+    known = "".join(char if unicodedata.name(char, "") else "?" for char in word[-_LONGEST_WORD:])
+    return tuple(analyzer(language).parse(known.replace("’", "'").replace("ʼ", "'")))
 
 
 def marked(parse: Any, grammeme: str) -> bool:
@@ -85,10 +89,10 @@ def phrase(language: str, words: str) -> Phrase:
     word = spoken[head]
     tail = tuple(spoken[head + 1 :])
     lowered = word.lower().replace("’", "'").replace("ʼ", "'")
-    if listed := IRREGULAR[language].get(lowered):
-        gender, animate, singular, plural = listed
-        forms = Forms(Gender(gender), tuple(singular.split()), tuple(plural.split()))
-        return Phrase(lowered, Gender(gender), animate, False, False, forms, adjectives, tail)
+    known = lexicon(language)
+    if own := known.irregular.get(lowered):
+        forms = Forms(own.gender, own.singular, own.plural)
+        return Phrase(lowered, own.gender, own.animate, False, False, forms, adjectives, tail)
     parse = _noun_parse(language, lowered)
     adjective = _adjective_parse(language, lowered)
     if adjective and (parse is None or not any(each.tag.number == "plur" for each in parse.lexeme)):
@@ -106,7 +110,7 @@ def phrase(language: str, words: str) -> Phrase:
     if str(parse.tag.case or "nomn") != "nomn" or parse.tag.number == "plur":
         # The author wrote another form: "{n:count магазинов}".
         lowered = lowered if marked(parse, "Pltm") else parse.normal_form
-        if lowered in IRREGULAR[language]:
+        if lowered in known.irregular:
             return phrase(language, " ".join([*spoken[:head], lowered, *tail]))
     return _declined(language, lowered, parse, adjectives, tail)
 
@@ -115,7 +119,7 @@ def _declined(
     language: str, word: str, parse: Any, adjectives: tuple[dict[str, tuple[str, ...]], ...], tail: tuple[str, ...]
 ) -> Phrase:
     gender = Gender(str(parse.tag.gender)) if parse.tag.gender in ("masc", "femn", "neut") else Gender.MASCULINE
-    animate = "anim" in str(parse.tag).replace("inan", "") and word not in COUNTED_AS_THINGS
+    animate = "anim" in str(parse.tag).replace("inan", "") and word not in lexicon(language).things
     by_form: dict[tuple[str, Case], list[str]] = {}
     for each in parse.lexeme:
         if each.tag.POS not in ("NOUN", None) or (marked(each, "Abbr") and not marked(parse, "Abbr")):
@@ -127,7 +131,7 @@ def _declined(
         by_form.setdefault((number, case), []).append(each.word)
     singular = tuple(_best(language, by_form.get(("sing", case), []), case, gender) or word for case in TABLE_ORDER)
     plural = tuple(_best(language, by_form.get(("plur", case), []), case, gender) or word for case in TABLE_ORDER)
-    if counted := COUNT_PLURALS[language].get(word):
+    if counted := lexicon(language).count_plurals.get(word):
         plural = (plural[0], counted, *plural[2:])
     plural_only = marked(parse, "Pltm") or not any(number == "sing" for number, _ in by_form)
     adjectival = singular[1].endswith(("ого", "его")) or word.endswith(("ая", "яя"))
@@ -149,7 +153,7 @@ def _best(language: str, offered: list[str], case: Case, gender: Gender) -> str:
 
 def locative(language: str, given: Phrase) -> str:
     """The singular after "в" and "на": "в две тысячи шестом году", "в первом ряду"."""
-    if language == "ru" and (form := LOCATIVE_U.get(given.lemma)):
+    if form := lexicon(language).locatives.get(given.lemma):
         return given.mixed(form, (given.gender, Case.LOC))
     return given.singular(Case.LOC)
 
@@ -158,7 +162,7 @@ def _head(language: str, words: list[str]) -> int:
     """The index of the head: the first noun that no later noun has for its adjective."""
     for at, word in enumerate(words):
         lowered = word.lower()
-        if lowered in IRREGULAR[language]:
+        if lowered in lexicon(language).irregular:
             return at
         noun = _noun_parse(language, lowered)
         adjective = _adjective_parse(language, lowered)
@@ -198,7 +202,7 @@ def _noun_parse(language: str, word: str, *, strict: bool = False) -> Any:
 
 def _everyday(parse: Any, word: str) -> int:
     tag = str(parse.tag)
-    if word in LIVING:
+    if word in lexicon("uk").people:
         return int(marked(parse, "anim"))
     return 2 if tag.startswith("NOUN,inan") else int(tag.startswith("NOUN,anim"))
 

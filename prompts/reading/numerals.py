@@ -51,9 +51,7 @@ def agreement(number: int) -> str:
 
 
 def cardinal(words: Numerals, number: int, case: Case, gender: Gender, *, animate: bool = False) -> list[str]:
-    """The words of a whole number below 10^15, agreeing with a noun of that gender."""
-    if number < 0:
-        return ["минус" if not words.pairs_are_plural else "мінус", *cardinal(words, -number, case, gender)]
+    """The words of a whole number from 0 up to 10^15, agreeing with a noun of that gender."""
     if number == 0:
         return [words.zero[TABLE_ORDER.index(plain(case))]]
     said: list[str] = []

@@ -6,14 +6,12 @@ from typing import Any
 
 from prompts.reading.cases import Case
 from prompts.reading.grammar import Asked, Grammar, clause_of
-from prompts.reading.listed import listed
 from prompts.reading.nouns import parses
 from prompts.reading.sentence import ALSO
 from prompts.reading.template import Kind
 
 _OBJECTS = frozenset({"{money}", "{count}", "{ordinal}", "{percent}", "{measure}"})
 _SURE = 0.1
-_SUBJECTS = frozenset(listed("вы мы я ты ви ми ти"))
 
 
 def by_verb(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> Case:
@@ -60,13 +58,13 @@ def by_verb(grammar: Grammar, asked: Asked, before: tuple[str, ...]) -> Case:
             return Case.NOM
         return Case.ACC if finite and asked.noun in grammar.time_units else Case.NOM
     # "Вы на линии одну минуту".
-    lasts = asked.noun in grammar.time_units and any(word in _SUBJECTS for word in clause)
+    lasts = asked.noun in grammar.time_units and any(word in grammar.subjects for word in clause)
     return Case.ACC if lasts else Case.NOM
 
 
 def by_later_verb(grammar: Grammar, asked: Asked, after: tuple[str, ...]) -> Case:
     """The case of what opens a clause: the object when the verb after it has another subject, else the nominative."""
-    if after[:1] and after[0] in _SUBJECTS:
+    if after[:1] and after[0] in grammar.subjects:
         # "{p:money} вы сэкономите"
         return by_verb(grammar, asked, after)
     for at, word in enumerate(after):

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+from faults import AuthorError
 from prompts.reading import values as written
 from prompts.reading.english import EnglishReader
-from prompts.reading.errors import ReadingError, TemplateError, shown
+from prompts.reading.errors import ReadingError, TemplateError, UnforeseenError, shown
+from prompts.reading.lexicon import lexicon
 from prompts.reading.prepositions import fitted
 from prompts.reading.sentence import Place, places
 from prompts.reading.slavic_reader import SlavicReader
-from prompts.reading.template import Literal, Piece, Variable, parse
-
-LANGUAGE_CODES = ("ru", "uk", "en")
+from prompts.reading.template import LANGUAGE_CODES, Literal, Piece, Variable, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,10 @@ def _reader(language: str) -> Reader:
 
 
 @lru_cache(maxsize=4096)
-def _placed(text: str) -> tuple[tuple[Piece, Place | None], ...]:
+def _placed(language: str, text: str) -> tuple[tuple[Piece, Place | None], ...]:
     pieces = parse(text)
-    return tuple(zip(pieces, places(pieces), strict=True))
+    amounts = frozenset() if language == "en" else lexicon(language).grammar.parts_of_amount
+    return tuple(zip(pieces, places(pieces, amounts), strict=True))
 
 
 def read_parts(language: str, text: str, values: Mapping[str, str]) -> tuple[Part, ...]:
@@ -50,9 +51,19 @@ def read_parts(language: str, text: str, values: Mapping[str, str]) -> tuple[Par
     """
     if language not in LANGUAGE_CODES:
         raise TemplateError(f"There is no language {shown(language)}.", f"Use one of {', '.join(LANGUAGE_CODES)}.")
+    try:
+        return _parts(language, text, values)
+    except AuthorError:
+        raise
+    except Exception as error:
+        # One sentence is lost, not the hotline that says it; checks tell of it as of any other fault of a text.
+        raise UnforeseenError(language, text, error) from error
+
+
+def _parts(language: str, text: str, values: Mapping[str, str]) -> tuple[Part, ...]:
     reader = _reader(language)
     parts: list[Part] = []
-    for piece, place in _placed(text):
+    for piece, place in _placed(language, text):
         if isinstance(piece, Literal):
             parts.append(Part(piece.text))
             continue

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from prompts.reading.listed import listed
 from prompts.reading.template import Kind, Literal, Piece, Variable
 
 _TOKEN = re.compile(r"[^\W_]+(?:[-'’ʼ][^\W_]+)*|[^\w\s]|\n")
@@ -15,13 +14,6 @@ _PAUSES = frozenset({",", "-", "–", "—"})
 _CONTRAST = frozenset({"а", "но", "але"})
 _INSTEAD = frozenset({"вместо", "замість"})
 ALSO = frozenset({"и", "й", "і"})
-#: Units that follow each other in one amount: "два часа пять минут".
-_PARTS_OF_ONE = frozenset(
-    listed("""
-        год месяц неделя день сутки час минута секунда рубль копейка килограмм грамм метр сантиметр
-        рік місяць тиждень день доба година хвилина секунда гривня копійка кілограм грам метр сантиметр
-    """)
-)
 _HYPHEN = re.compile(r"-[^\W\d_]")
 _WIDTH = 400
 
@@ -43,8 +35,8 @@ class Place:
     counted: str = ""
 
 
-def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
-    """The place of each piece; None for a literal.
+def places(pieces: tuple[Piece, ...], parts_of_amount: frozenset[str] = frozenset()) -> tuple[Place | None, ...]:
+    """The place of each piece; None for a literal. `parts_of_amount`: units that follow each other in one amount.
 
     "между {a} и {b}": the second of joined variables stands where the first does.
     """
@@ -62,6 +54,7 @@ def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
                 if before[index] in _END:
                     before = before[index + 1 :]
                     counted = ""
+                    last, joined = None, False
                     break
             before = before[-60:]
             continue
@@ -70,7 +63,7 @@ def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
         here = Place(tuple(before), _after(pieces, at), hyphened=hyphened, counted=counted)
         # "между {a} и {b} — {c}": the dash begins what is said of the two.
         said_of = joined and here.before[-1] in _PAUSES - {","}
-        shared = None if last is None or said_of else _shared(last, piece, here)
+        shared = None if last is None or said_of else _shared(last, piece, here, parts_of_amount)
         joined = shared is not None and here.before[-1] in JOINS
         here = shared or here
         found.append(here)
@@ -80,10 +73,12 @@ def places(pieces: tuple[Piece, ...]) -> tuple[Place | None, ...]:
     return tuple(found)
 
 
-def _shared(last: tuple[Variable, Place], piece: Variable, here: Place) -> Place | None:
+def _shared(
+    last: tuple[Variable, Place], piece: Variable, here: Place, parts_of_amount: frozenset[str]
+) -> Place | None:
     earlier, place = last
     before = here.before
-    if before and before[-1] == "{count}" and {earlier.argument, piece.argument} <= _PARTS_OF_ONE:
+    if before and before[-1] == "{count}" and {earlier.argument, piece.argument} <= parts_of_amount:
         # "через {h:count час} {m:count минута}"
         return Place(place.before, here.after, place.explains_weekday)
     words = before[:-1] if before and before[-1] in ALSO else before

@@ -1,4 +1,4 @@
-"""What Russian and Ukrainian share: a number with its noun, an ordinal, a decimal; the words come from their tables."""
+"""What Russian and Ukrainian share: a number with its noun, an ordinal, a decimal; the words are in the word files."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from prompts.reading import russian_words, ukrainian_words
-from prompts.reading.cases import TABLE_ORDER, Case, Gender, plain
+from prompts.reading.cases import GENDER_NAMES, TABLE_ORDER, Case, Gender, plain
 from prompts.reading.nouns import Phrase
-from prompts.reading.numerals import Numerals, agreement, cardinal, ordinal_stem
+from prompts.reading.numerals import Forms, Numerals, agreement, cardinal, ordinal_stem
+from prompts.reading.wordfiles import Table, load
 
 _STRAIGHT = (Case.NOM, Case.ACC)
 
@@ -25,43 +25,75 @@ class Slavic:
     whole: Mapping[str, tuple[str, ...]]
     #: "десятый", "сотый", … by number of decimals.
     fractions: tuple[str, ...]
+    #: How a letter of either script is said.
     letters: Mapping[str, str]
     minus: str
     #: "с половиной".
     and_half: str
     #: "полтора", "полторы", and what they are in other cases.
-    one_and_half: tuple[str, str, str]
+    one_and_half: tuple[str, ...]
     #: "двое", "трое", "четверо": with nouns that have no singular.
     collective: Mapping[int, str]
 
 
-RUSSIAN = Slavic(
-    code="ru",
-    numerals=russian_words.NUMERALS,
-    hard_endings=russian_words.HARD_ENDINGS,
-    third_endings=russian_words.THIRD_ENDINGS,
-    whole=russian_words.WHOLE,
-    fractions=russian_words.FRACTIONS,
-    letters=russian_words.LETTERS,
-    minus="минус",
-    and_half="с половиной",
-    one_and_half=("полтора", "полторы", "полутора"),
-    collective={2: "двое", 3: "трое", 4: "четверо"},
-)
-UKRAINIAN = Slavic(
-    code="uk",
-    numerals=ukrainian_words.NUMERALS,
-    hard_endings=ukrainian_words.HARD_ENDINGS,
-    third_endings=ukrainian_words.THIRD_ENDINGS,
-    whole=ukrainian_words.WHOLE,
-    fractions=ukrainian_words.FRACTIONS,
-    letters=ukrainian_words.LETTERS,
-    minus="мінус",
-    and_half="з половиною",
-    one_and_half=("півтора", "півтори", "півтора"),
-    collective={2: "двоє", 3: "троє", 4: "четверо"},
-)
-LANGUAGES = {each.code: each for each in (RUSSIAN, UKRAINIAN)}
+@lru_cache(maxsize=2)
+def slavic(code: str) -> Slavic:
+    """What "ru" or "uk" says of numbers and letters; raises WordsError."""
+    table = load(f"{code}/numerals.yaml")
+    return Slavic(
+        code=code,
+        numerals=_numerals(table),
+        hard_endings=_by_gender(table, "hard_endings"),
+        third_endings=_by_gender(table, "third_endings"),
+        whole=_by_gender(table, "whole"),
+        fractions=table.texts("fractions"),
+        letters=_letters(code),
+        minus=table.text("minus"),
+        and_half=table.text("and_half"),
+        one_and_half=table.forms("one_and_half", 3),
+        collective=_by_number(table, "collective"),
+    )
+
+
+def _numerals(table: Table) -> Numerals:
+    scales = [table.table("scales").table(word) for word in table.table("scales")]
+    cardinals = table.table("cardinals")
+    return Numerals(
+        simple={int(number): cardinals.forms(number, len(TABLE_ORDER)) for number in cardinals},
+        one=_by_gender(table, "one"),
+        two=_by_gender(table, "two"),
+        zero=table.forms("zero", len(TABLE_ORDER)),
+        scales=tuple(
+            Forms(
+                Gender(each.text("gender")), each.forms("one", len(TABLE_ORDER)), each.forms("many", len(TABLE_ORDER))
+            )
+            for each in scales
+        ),
+        ordinals=_by_number(table, "ordinals"),
+        joined=_by_number(table, "joined"),
+        scale_ordinals=tuple(each.text("ordinal") for each in scales),
+        pairs_are_plural=table.text("pairs_are_plural") == "yes",
+    )
+
+
+def _by_gender(table: Table, key: str) -> dict[str, tuple[str, ...]]:
+    """Six forms, or six endings of which some are empty, by gender."""
+    rows = table.table(key).known(*GENDER_NAMES)
+    return {
+        GENDER_NAMES[name]: rows.forms(name, len(TABLE_ORDER)) if isinstance(rows[name], str) else rows.texts(name)
+        for name in rows
+    }
+
+
+def _by_number(table: Table, key: str) -> dict[int, str]:
+    rows = table.table(key)
+    return {int(number): rows.text(number) for number in rows}
+
+
+def _letters(code: str) -> dict[str, str]:
+    table = load(f"{code}/letters.yaml").known("own", "latin")
+    own, latin = table.table("own"), table.table("latin")
+    return {letter: latin.text(letter) for letter in latin} | {letter: own.text(letter) for letter in own}
 
 
 def number_words(
@@ -206,7 +238,7 @@ def ordinal_words(language: Slavic, number: int, gender: str, case: Case, *, ani
 
 @lru_cache(maxsize=4096)
 def _declined(code: str, masculine: str, gender: str, case: Case) -> str:
-    language = LANGUAGES[code]
+    language = slavic(code)
     if gender == Gender.MASCULINE and case is Case.NOM:
         return masculine
     endings = language.third_endings if masculine in ("третий", "третій") else language.hard_endings

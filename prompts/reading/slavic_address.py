@@ -5,25 +5,26 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from prompts.reading.address_tables import RUSSIAN, UKRAINIAN, AddressWords
+from prompts.reading.addresses import AddressWords, address_tables
 from prompts.reading.cases import TABLE_ORDER, Case, Gender
 from prompts.reading.errors import ReadingError, shown
 from prompts.reading.nouns import marked, parses, phrase
 from prompts.reading.numerals import joined
-from prompts.reading.slavic import LANGUAGES, Slavic, number_words, ordinal_words
+from prompts.reading.slavic import Slavic, number_words, ordinal_words, slavic
 
-_WORDS = {"ru": RUSSIAN, "uk": UKRAINIAN}
 _LETTER = "A-Za-zА-Яа-яЁёІіЇїЄєҐґ"
 _TOKEN = re.compile(
     rf"\d+(?:[-–][{_LETTER}]+)?|[{_LETTER}](?:/|\.(?=[{_LETTER}]\b))[{_LETTER}]\b\.?"
     rf"|[{_LETTER}]+(?:['’ʼ-][{_LETTER}]+)*\.?|[/№]"
 )
 _LONGEST = 300
+_LONGEST_WORD = 100
 
 
 def address_words(language: Slavic, value: str, case: Case) -> str:
     """The address in words, its first part in that case; raises ReadingError when nothing in it can be said."""
-    if len(value) > _LONGEST or not any(char.isalpha() for char in value):
+    letters = any(char.isalpha() for char in value)
+    if len(value) > _LONGEST or not letters or max(map(len, value.split())) > _LONGEST_WORD:
         raise ReadingError(f"{shown(value)} is not an address.", "Write it as ул. Садовая, д. 5.")
     return _spoken(language.code, value, Case.DAT if case is Case.DIST else case)
 
@@ -34,7 +35,7 @@ def _spoken(code: str, value: str, case: Case) -> str:
     said: list[str] = []
     named = False
     for component in re.split(r"[,;()\n]+", value):
-        part = _Component(LANGUAGES[code], component)
+        part = _Component(slavic(code), component)
         words = part.words(Case.NOM if named else case)
         named = named or not part.is_index()
         if words:
@@ -47,7 +48,7 @@ class _Component:
 
     def __init__(self, language: Slavic, text: str) -> None:
         self.language = language
-        self.table: AddressWords = _WORDS[language.code]
+        self.table: AddressWords = address_tables(language.code)
         self.tokens = [match.group() for match in _TOKEN.finditer(text)]
         #: Whether a piece touches the one before it: the "Б" of "12Б".
         spans = [match.span() for match in _TOKEN.finditer(text)]
@@ -140,7 +141,7 @@ class _Component:
         return at == 0 or (at == 1 and self.said == ["станция"])
 
     def _letter(self, letter: str) -> str:
-        return self.language.letters.get(letter) or self.table.latin.get(letter, letter)
+        return self.language.letters.get(letter, letter)
 
     def _described(self, following: str) -> Gender | None:
         """The gender of the adjective that "Б." stands before, or None when it is an initial."""
@@ -202,7 +203,7 @@ class _Component:
             ending += " gen"
         if (form := self.table.endings.get(ending)) and written.islower():
             gender, case = form
-            self.said += ordinal_words(self.language, value, gender, Case(case)).split()
+            self.said += ordinal_words(self.language, value, gender, case).split()
             return 1
         self.said.append(number_words(self.language, value))
         self.said += [self._letter(letter) for letter in ending]

@@ -6,33 +6,29 @@ from decimal import Decimal
 from typing import assert_never
 
 from prompts.reading import measures, phone, values
-from prompts.reading.calendar import MONTHS, date_words, time_words, weekday_words
+from prompts.reading.calendar import calendar, date_words, time_words, weekday_words
 from prompts.reading.cases import CASE_OF_TAG, TAGS, Case, Gender
 from prompts.reading.errors import ReadingError, shown
 from prompts.reading.government import case_of, governing_role
 from prompts.reading.grammar import Asked, Grammar, Role
-from prompts.reading.listed import listed
+from prompts.reading.lexicon import lexicon
 from prompts.reading.nouns import Phrase, locative, parses, phrase
 from prompts.reading.numerals import agreement
 from prompts.reading.predicates import preposition_before
-from prompts.reading.russian_government import GRAMMAR as RUSSIAN_GRAMMAR
 from prompts.reading.sentence import JOINS, Place
 from prompts.reading.slavic import (
-    LANGUAGES,
     bare_number,
     half_number,
     number_words,
     ordinal_words,
     quantity,
+    slavic,
 )
 from prompts.reading.slavic_address import address_words
 from prompts.reading.template import Kind, Variable
-from prompts.reading.ukrainian_government import GRAMMAR as UKRAINIAN_GRAMMAR
 
-_GRAMMARS = {"ru": RUSSIAN_GRAMMAR, "uk": UKRAINIAN_GRAMMAR}
-_PERCENT = {"ru": "процент", "uk": "відсоток"}
-_PLUS = {"ru": "плюс", "uk": "плюс"}
-_BY = {"ru": "на", "uk": "на"}
+#: Both languages say them so: "плюс семь", "сто на двести".
+_PLUS, _BY = "плюс", "на"
 #: Variables that leave their noun to the next one: "с {a:ordinal} по {b:ordinal этаж}".
 _SHARING = frozenset({"{ordinal}", "{count}", "{number}"})
 _RANGES = frozenset({"по", "до", "-", "–", "—", ","})
@@ -41,8 +37,6 @@ _YEAR_WORDS = {
     "год": Case.ACC, "года": Case.GEN, "году": Case.LOC, "годом": Case.INS,
     "рік": Case.ACC, "року": Case.GEN, "році": Case.LOC, "роком": Case.INS,
 }  # fmt: skip
-#: Before a bare number of things counted already: "купите три, а платите за две".
-_OF_THEM = frozenset(listed("них которых яких за только лишь лише тільки ещё еще ще уже вже ціною цене"))
 _CLAUSE_ENDS = frozenset(",;()")
 _LONGEST_ORDINAL = 10**12
 
@@ -55,8 +49,10 @@ class SlavicReader:
     """Everything said in one of the two languages."""
 
     def __init__(self, code: str) -> None:
-        self.language = LANGUAGES[code]
-        self.grammar: Grammar = _GRAMMARS[code]
+        self.language = slavic(code)
+        self.grammar: Grammar = lexicon(code).grammar
+        self.percent = measures.units(code)["%"]
+        self.months = frozenset(calendar(code).months)
         self._cases: dict[tuple[Variable, Place, str], Case] = {}
 
     def say(self, variable: Variable, value: str, place: Place) -> str:
@@ -68,7 +64,7 @@ class SlavicReader:
                 return self._number(value, variable, place)
             case Kind.PERCENT:
                 amount = values.number(value.rstrip("% \u00a0"))
-                return self._counted(amount, _PERCENT[self.language.code], variable, place)
+                return self._counted(amount, self.percent, variable, place)
             case Kind.COUNT:
                 return self._counted(values.number(value), variable.argument, variable, place)
             case Kind.ORDINAL:
@@ -85,7 +81,7 @@ class SlavicReader:
                 return self._measure(value, variable, place)
             case Kind.PHONE:
                 plus, groups = phone.groups(value)
-                return " ".join([*([_PLUS[self.language.code]] if plus else []), *map(self._digits, groups)])
+                return " ".join([*([_PLUS] if plus else []), *map(self._digits, groups)])
             case Kind.DIGITS:
                 return " ".join(map(self._digits, phone.split_digits(value, int(variable.argument or 1))))
             case Kind.ADDRESS:
@@ -122,7 +118,7 @@ class SlavicReader:
         code = self.language.code
         main, small, currency, negative = measures.money(code, value, variable.argument)
         case = self._case(variable, place)
-        units = measures.CURRENCIES[code][currency]
+        units = measures.currencies().names[code][currency]
         said = [self.language.minus] if negative else []
         if main or not small:
             said.append(quantity(self.language, Decimal(main), phrase(code, units[0]), case))
@@ -136,7 +132,7 @@ class SlavicReader:
         case = self._case(variable, place, noun)
         said = []
         for amount in amounts[:-1]:
-            said += [bare_number(self.language, amount, case, noun.gender), _BY[self.language.code]]
+            said += [bare_number(self.language, amount, case, noun.gender), _BY]
         return " ".join([*said, quantity(self.language, amounts[-1], noun, case)])
 
     def _number(self, value: str, variable: Variable, place: Place) -> str:
@@ -144,7 +140,7 @@ class SlavicReader:
         if amount in _YEARS and amount == amount.to_integral_value() and (year := self._year_case(place)):
             return ordinal_words(self.language, int(amount), Gender.MASCULINE, variable.case or year)
         gender, lemma, animate, forced, forms = self._noun_after(place)
-        if not lemma and place.before[-1:] and place.before[-1] in _OF_THEM:
+        if not lemma and place.before[-1:] and place.before[-1] in self.grammar.of_them:
             gender = phrase(self.language.code, place.counted).gender if place.counted else self._named_gender(place)
         if amount == amount.to_integral_value() and self._numbers_one(int(amount), lemma, forms, place):
             if self._before_month(place):
@@ -192,7 +188,7 @@ class SlavicReader:
         after = place.after
         if len(after) > 2 and after[1] in _SHARING and after[0] in JOINS | _RANGES:
             after = after[2:]
-        return bool(after) and after[0] in MONTHS[self.language.code]
+        return bool(after) and after[0] in self.months
 
     def _named_gender(self, place: Place) -> Gender:
         """The gender of what the text itself has counted: "две книги по цене одной"."""

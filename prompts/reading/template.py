@@ -9,9 +9,11 @@ from functools import lru_cache
 
 from prompts.reading.cases import Case
 from prompts.reading.errors import TemplateError, shown
+from prompts.reading.wordfiles import load
 
-CURRENCIES = ("RUB", "UAH", "USD", "EUR", "GBP", "BYN", "KZT", "PLN")
+LANGUAGE_CODES = ("ru", "uk", "en")
 LONGEST_TEXT = 20_000
+LONGEST_WORD = 60
 
 
 class Kind(StrEnum):
@@ -48,6 +50,8 @@ class Variable:
 Piece = Literal | Variable
 
 _BRACE = re.compile(r"\{\{|\}\}|[{}]")
+#: Halves of letters that some files hold for whole ones; no voice and no terminal takes them.
+_HALF = re.compile(r"[\ud800-\udfff]")
 _NAME = re.compile(r"[^\W\d]\w*\Z")
 
 
@@ -59,6 +63,11 @@ def parse(text: str) -> tuple[Piece, ...]:
     """
     if len(text) > LONGEST_TEXT:
         raise TemplateError(f"The text has {len(text)} characters.", f"Keep a text below {LONGEST_TEXT} characters.")
+    if found := _HALF.search(text):
+        raise TemplateError(
+            f"The text has half a letter after {shown(text[max(0, found.start() - 20) : found.start()])}.",
+            "Write the letter again.",
+        )
     pieces: list[Piece] = []
     literal: list[str] = []
     at = 0
@@ -99,7 +108,7 @@ def variables(text: str) -> tuple[Variable, ...]:
 
 
 def _variable(inside: str) -> Variable:
-    where = "{" + inside + "}"
+    where = "{" + (inside if len(inside) <= LONGEST_WORD else inside[: LONGEST_WORD - 1] + "…") + "}"
     name, colon, rest = inside.partition(":")
     name = name.strip()
     if not _NAME.match(name):
@@ -142,9 +151,9 @@ def _split_case(words: list[str], where: str) -> tuple[str, Case | None]:
 def _check_argument(kind: Kind, argument: str, where: str) -> None:
     match kind:
         case Kind.MONEY:
-            if argument and argument.upper() not in CURRENCIES:
+            if argument and argument.upper() not in (known := load("currencies.yaml")):
                 raise TemplateError(
-                    f"{shown(argument)} is not a known currency.", f"Use one of {', '.join(CURRENCIES)}.", where
+                    f"{shown(argument)} is not a known currency.", f"Use one of {', '.join(known)}.", where
                 )
         case Kind.COUNT:
             if not argument:
@@ -166,5 +175,7 @@ def _check_argument(kind: Kind, argument: str, where: str) -> None:
 
 
 def _check_words(argument: str, where: str) -> None:
+    if any(len(word) > LONGEST_WORD for word in argument.split()):
+        raise TemplateError(f"{shown(argument)} has a word of over {LONGEST_WORD} letters.", "Write a noun.", where)
     if any(not (char.isalpha() or char in " -'’ʼ") for char in argument):
         raise TemplateError(f"{shown(argument)} is not a noun phrase.", "Write it in letters, in the singular.", where)

@@ -18,15 +18,20 @@ _SPACES = re.compile(r"[\s\u00a0\u2007\u2009\u200a\u202f'’_]+")
 _GROUPED = re.compile(r"\d{1,3}(?:\s\d{3})+(?:[.,]\d+)?")
 _MINUS = "−–—‒"
 _PLAIN_NUMBER = re.compile(r"([+-]?)(\d{1,18})(?:\.(\d{1,12}))?")
+#: Longer than any address or name; whoever gives more has taken the wrong column.
+LONGEST_VALUE = 500
 _EMPTY = frozenset({"", "none", "null", "nan", "nil", "n/a", "na", "undefined", "-", "—"})
 
 
 def given(value: str, name: str) -> str:
     """The value without outer blanks, its raised and circled digits ("²") as plain ones.
 
-    Raises ReadingError for what files write when they have nothing.
+    Raises ReadingError for what files write when they have nothing, and for what is too long to listen to.
     """
     stripped = value.strip().strip("\ufeff\u200b").strip()
+    if len(stripped) > LONGEST_VALUE:
+        what = f"{name} has {len(stripped)} characters."
+        raise ReadingError(what, f"Give at most {LONGEST_VALUE}: nobody listens to more.", name)
     if stripped.casefold() in _EMPTY:
         raise ReadingError(f"{name} is empty.", "Give it a value, or give the text a fallback sentence.", name)
     if stripped.isascii():

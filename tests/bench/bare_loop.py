@@ -15,7 +15,6 @@ from collections.abc import Iterator
 
 def commands(menu: str, more: str) -> Iterator[bytes]:
     """The commands of one call, in order; each is answered with one line."""
-    yield b"ANSWER\n"
     yield f'STREAM FILE "{menu}" "0123456789*#" 0\n'.encode()
     yield f'STREAM FILE "{more}" "0123456789*#" 0\n'.encode()
     yield b'SET VARIABLE "IVR_DONE" "1"\n'
@@ -24,7 +23,6 @@ def commands(menu: str, more: str) -> Iterator[bytes]:
 def serve(port: int, menu: str, more: str) -> None:
     """Serve calls until the process is ended; prints a line when it listens."""
     selector = selectors.DefaultSelector()
-    calls: dict[socket.socket, Iterator[bytes]] = {}
     with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
         listener.setblocking(False)
         selector.register(listener, selectors.EVENT_READ)
@@ -33,21 +31,34 @@ def serve(port: int, menu: str, more: str) -> None:
             for key, _ in selector.select():
                 if key.fileobj is listener:
                     connection, _ = listener.accept()
-                    selector.register(connection, selectors.EVENT_READ)
+                    selector.register(connection, selectors.EVENT_READ, Call(menu, more))
                     continue
                 assert isinstance(key.fileobj, socket.socket)
-                connection = key.fileobj
+                connection, call = key.fileobj, key.data
                 data = connection.recv(8192)
-                call = calls.get(connection)
-                if call is None and data.endswith(b"\n\n"):
-                    call = calls[connection] = commands(menu, more)
-                line = next(call, b"") if call is not None and data else b""
-                if line:
+                if line := call.answer(data) if data else b"":
                     connection.sendall(line)
-                elif call is not None or not data:
+                elif call.begun or not data:
                     selector.unregister(connection)
                     connection.close()
-                    calls.pop(connection, None)
+
+
+class Call:
+    """One call: its headers until they are complete, then a command for every piece that comes."""
+
+    def __init__(self, menu: str, more: str) -> None:
+        self._commands = commands(menu, more)
+        self._head = b""
+        self.begun = False
+
+    def answer(self, data: bytes) -> bytes:
+        """The next command; nothing when there is none, or the headers are not complete."""
+        if not self.begun:
+            self._head += data
+            self.begun = self._head.endswith(b"\n\n")
+            if not self.begun:
+                return b""
+        return next(self._commands, b"")
 
 
 if __name__ == "__main__":

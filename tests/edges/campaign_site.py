@@ -63,21 +63,22 @@ class CampaignSite:
             main_message="promo.offer",
             rules=Rules.of(Outbound(), **own),
             contacts=open_contacts(path, region="RU", language="ru"),
-            clock_ms=now_ms,
+            clock_ms=self.clock.now_ms,
         )
         return await self.change("start", name=name)
 
     async def change(self, action: campaigns.Action, *, name: str = "sony") -> Campaign:
-        return await campaigns.change_state(self.engine, tenant="shop", name=name, action=action, now_ms=now_ms())
+        now_ms = self.clock.now_ms()
+        return await campaigns.change_state(self.engine, tenant="shop", name=name, action=action, now_ms=now_ms)
 
     async def state(self, name: str = "sony") -> str:
         return (await campaigns.find(self.engine, tenant="shop", name=name)).state
 
     async def until_state(self, state: str, *, name: str = "sony", within_s: float = 15.0) -> None:
-        deadline = time.monotonic() + within_s
+        deadline_s = self.clock.monotonic_s() + within_s
         while (now := await self.state(name)) != state:
-            assert time.monotonic() < deadline, f"the campaign is {now}"
-            await asyncio.sleep(0.02)
+            assert self.clock.monotonic_s() < deadline_s, f"the campaign is {now}"
+            await self.clock.sleep(max(0.02, within_s / 1000))
 
     async def attempts(self) -> Sequence[Any]:
         """Every attempt with its lead's phone, in the order they were planned."""
@@ -157,9 +158,9 @@ def database_url(folder: Path) -> str:
 
 
 @contextlib.asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[CampaignSite]:
+async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[CampaignSite]:
     engine = await open_database(database_url(folder))
     try:
-        yield CampaignSite(folder=folder, engine=engine)
+        yield CampaignSite(folder=folder, engine=engine, clock=clock or Clock())
     finally:
         await engine.dispose()

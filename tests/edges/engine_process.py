@@ -22,7 +22,7 @@ async def run(folder: Path) -> None:
     settings = Settings(trunk=Trunk(host="x"), hotline=Hotline(numbers={"*": "promo"}), agi=Agi(port=1))
     database = await open_database(f"sqlite+aiosqlite:///{folder}/ivr.sqlite3")
     voice = DiskVoice(folder / "audio")
-    for text in ("promo.greeting", "promo.offer", "promo.opted_out", "opt_out.not_kept", "fallback.goodbye"):
+    for text in ("promo.greeting", "promo.offer", "promo.opted_out", "fallback.opt_out_not_kept", "fallback.goodbye"):
         voice.clips("ru", text, {})
     engine = Engine(settings, flows=FLOWS, voice=voice, database=database, agi_key=KEY, var=folder)
     await engine.journal.start()

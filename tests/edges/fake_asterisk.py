@@ -19,12 +19,14 @@ def opening(
     caller: str = "+79161234567",
     name: bytes = b"unknown",
     key: str = KEY,
+    answered: bool = False,
 ) -> bytes:
     """The header block that Asterisk 22 sends for `AGI(agi://127.0.0.1:4573/<script>?key=<key>,<args>)`."""
+    query = f"key={key}&answered=1" if answered else f"key={key}"
     lines = [
         b"agi_network: yes",
-        f"agi_network_script: {script}?key={key}".encode(),
-        f"agi_request: agi://127.0.0.1:4573/{script}?key={key}".encode(),
+        f"agi_network_script: {script}?{query}".encode(),
+        f"agi_request: agi://127.0.0.1:4573/{script}?{query}".encode(),
         b"agi_channel: PJSIP/trunk-00000001",
         b"agi_language: en",
         b"agi_type: PJSIP",

@@ -197,6 +197,15 @@ async def test_the_longest_call_is_told_goodbye(tmp_path: Path) -> None:
     assert goodbye == ("heard", "fallback.goodbye", 1000, "played")
 
 
+async def test_a_call_that_the_dialplan_has_answered_is_not_answered_again(tmp_path: Path) -> None:
+    async with bench(tmp_path) as site, FakeAsterisk(site.port) as asterisk:
+        await asterisk.says(opening("inbound", "88001234567", answered=True))
+        await asterisk.expects(site.plays("promo.greeting"))
+        await asterisk.says("200 result=-1 endpos=800", "HANGUP")
+        await asterisk.expects_end()
+    assert site.calls == [("hang_up", "ru")]
+
+
 async def test_a_withheld_number_hears_no_promise_that_cannot_be_kept(tmp_path: Path) -> None:
     async with bench(tmp_path) as site, FakeAsterisk(site.port) as asterisk:
         await asterisk.says(opening("inbound", "88001234567", caller="anonymous"))
@@ -206,10 +215,10 @@ async def test_a_withheld_number_hears_no_promise_that_cannot_be_kept(tmp_path: 
         await asterisk.says("200 result=0 endpos=8000")
         await asterisk.expects(site.plays("promo.offer"))
         await asterisk.says("200 result=57 endpos=4000")
-        await asterisk.expects(site.plays("opt_out.not_kept"))
+        await asterisk.expects(site.plays("fallback.opt_out_not_kept"))
         await asterisk.says("200 result=0 endpos=8000")
         await asterisk.expects(DONE)
-    assert ("heard", "opt_out.not_kept", 1000, "played") in site.lines
+    assert ("heard", "fallback.opt_out_not_kept", 1000, "played") in site.lines
     assert site.losses == [("opt_outs", "no number to call is known")]
     assert site.opt_outs == []
 

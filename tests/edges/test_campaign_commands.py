@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,33 @@ def test_a_campaign_is_stopped_for_good(folder: Path) -> None:
     assert "sony stopped: 0 of 1 done" in ivr("status", "sony", "--watch")
     with pytest.raises(UserError, match="never dialled again"):
         ivr("start", "sony")
+
+
+@pytest.mark.parametrize("damage", ["rules = '{\"windows\": []}'", "rules = '{'", "state = 'archived'"])
+def test_a_campaign_of_another_release_is_told_and_keeps_no_command_from_its_work(folder: Path, damage: str) -> None:
+    create()
+    ivr("create", "lg", "--contacts", "contacts.csv")
+    with sqlite3.connect(folder / "var" / "ivr.sqlite3") as database:
+        database.execute(f"UPDATE campaign SET {damage} WHERE name = 'sony'")  # noqa: S608 - our own words
+    database.close()
+    listed = ivr("list")
+    assert "lg" in listed
+    assert "not understood" in listed
+    assert "Campaign 'sony' can't be dialled: this release does not understand" in listed
+    for words in (("status", "sony"), ("status", "sony", "--watch")):
+        assert "1 done" in ivr(*words)
+    assert "this release does not understand" in ivr("status", "sony")
+    assert CliRunner().invoke(app, ["report", "sony"], catch_exceptions=False).exit_code == 0
+    assert "lg is stopped" in ivr("stop", "lg")
+
+
+def test_why_somebody_is_dialled_or_not(folder: Path) -> None:
+    create()
+    assert "+79161234567 waits: not_running" in ivr("why", "sony", "--phone", "8 916 123-45-67")
+    ivr("do-not-call", "add", "+79161234567")
+    assert "+79161234567 is left out: do_not_call" in ivr("why", "sony", "--phone", "+79161234567")
+    with pytest.raises(UserError, match="is not in the campaign"):
+        ivr("why", "sony", "--phone", "+79161234568")
 
 
 def test_the_do_not_call_list(folder: Path) -> None:

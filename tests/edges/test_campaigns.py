@@ -12,10 +12,11 @@ from sqlalchemy import func, select
 from faults import AuthorError, UserError
 from ivr.settings import Outbound
 from outbound import campaigns
+from outbound.attempts import Claim, Settlement
 from outbound.campaigns import Action, Campaign, Created, Rules
 from outbound.clock import Clock
 from outbound.gateway.records import Records
-from outbound.ledger import Claim, Ledger, Settlement
+from outbound.ledger import Ledger
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.outcome import Outcome
 from people import do_not_call
@@ -313,3 +314,32 @@ def test_records_are_read_on_and_half_a_line_waits(tmp_path: Path) -> None:
     with cdr.open("a") as file:
         file.write("x\n" + line.format("a2", "1700000001.0", "ANSWERED") + line.format("a2", "0.0", "NO ANSWER"))
     assert records.read()["a2"].answered_at_ms == 1700000001000
+
+
+CDR_LINE = '"{}","PJSIP/trunk-1","",1700000000.5,1700000001.0,1700000009.25,ANSWERED,8{}\n'
+
+
+def test_the_verdict_of_the_machine_detection_is_in_the_record(tmp_path: Path) -> None:
+    cdr = tmp_path / "cdr-custom" / "ivr.csv"
+    cdr.parent.mkdir()
+    # The last two were written by an older release, and by a call that detected nothing.
+    verdicts = {"a1": ',"MACHINE-MAXWORDS-5-5"', "a2": ',"HUMAN-800-700"', "a3": "", "a4": ',""'}
+    cdr.write_text("".join(CDR_LINE.format(id, amd) for id, amd in verdicts.items()))
+    found = Records(tmp_path, set(verdicts)).read()
+    assert {id: record.machine for id, record in found.items()} == {"a1": True, "a2": False, "a3": None, "a4": None}
+
+
+def test_records_that_were_put_aside_are_read_too(tmp_path: Path) -> None:
+    cdr = tmp_path / "cdr-custom" / "ivr.csv"
+    cdr.parent.mkdir()
+    cdr.with_name("ivr.csv.1").write_text(CDR_LINE.format("a1", ""))
+    cdr.write_text(CDR_LINE.format("a2", ""))
+    records = Records(tmp_path, {"a1", "a2", "a3", "a4"})
+    assert records.read().keys() == {"a1", "a2"}
+    # Put aside between two readings, with a line that was not read yet.
+    with cdr.open("a") as file:
+        file.write(CDR_LINE.format("a3", ""))
+    cdr.replace(cdr.with_name("ivr.csv.1"))
+    assert records.read().keys() == {"a1", "a2", "a3"}
+    cdr.write_text(CDR_LINE.format("a4", ""))
+    assert records.read().keys() == {"a1", "a2", "a3", "a4"}

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from faults import MachineError
-from ivr.asterisk import conf, running
+from ivr.asterisk import conf, ports, running
 from ivr.asterisk.program import Program
 from ivr.settings import Site
 from tests.live.conftest import MakeSite
@@ -88,7 +88,7 @@ async def test_stop_leaves_nothing(make_site: MakeSite, start_asterisk: Start) -
     with pytest.raises(ProcessLookupError):
         os.killpg(group, 0)
     assert running.adopt(asterisk.home, asterisk.program) is None
-    running.check_ports(conf.site_ports(site))
+    ports.check_ports(conf.site_ports(site))
 
 
 async def test_a_stuck_asterisk_is_killed(
@@ -119,7 +119,7 @@ async def test_a_second_engine_adopts_it_and_restarts_it_when_settings_change(
 _STARTER = """
 import asyncio, sys, time
 from pathlib import Path
-from ivr.asterisk import conf, program, running
+from ivr.asterisk import conf, ports, program, running
 from ivr.settings import load_site
 
 site = load_site(Path(sys.argv[1]))

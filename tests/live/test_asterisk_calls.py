@@ -66,7 +66,7 @@ async def test_a_shopper_reaches_the_engine(make_site: MakeSite, start_asterisk:
             call = peer.dial(sip(site), "+74950000001", caller="+79161234567")
             headers = await engine.next_call()
             await asyncio.wait_for(call.ended.wait(), 10)
-    assert headers["agi_network_script"] == "inbound"
+    assert headers["agi_network_script"] == f"inbound?key={site.agi_key}&answered=1"
     assert headers["agi_arg_1"] == "+74950000001"
     assert headers["agi_callerid"] == "+79161234567"
     assert (call.status, call.hung_up_by) == (200, "them")
@@ -167,7 +167,7 @@ async def test_amd_gives_its_verdict_in_time(
             headers = await engine.next_call()
             await asyncio.wait_for(call.ended.wait(), 10)
     assert took_s < 4.5
-    assert headers["agi_network_script"] == "outbound"
+    assert headers["agi_network_script"] == f"outbound?key={site.agi_key}"
     assert (headers["agi_arg_1"], headers["agi_arg_2"]) == (event["Status"], event["Cause"])
     assert headers["agi_uniqueid"] == "a1"
     assert event["Status"] == verdict

@@ -8,6 +8,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ivr.asterisk import conf, running
@@ -44,7 +45,7 @@ async def working(site: Site, campaign: CampaignSite) -> AsyncIterator[tuple[Wor
     try:
         yield worker, ami
     finally:
-        await worker.stop(drain_s=0)
+        await worker.close()
         await task
         await ami.aclose()
 
@@ -125,18 +126,60 @@ async def test_a_link_cut_and_a_restart_of_the_engine_dial_nobody_twice(
 
 
 async def test_machines_and_people_are_told_apart(make_site: MakeSite, start_asterisk: Start, tmp_path: Path) -> None:
-    """By AMD on real audio: a machine talks on, a person says a word, and one who says nothing is a person."""
+    """By AMD on real audio: a machine talks on, a person says a word, and one who says nothing is a person.
+
+    The same when the engine is away from the dial to the end: Asterisk's record has the verdict.
+    """
     async with SipPeer() as peer, opened(tmp_path) as campaign:
         site = make_site(trunk_port=peer.port)
         await start_asterisk(site)
         for n, plan in enumerate((Plan(speech_ms=8000), Plan(speech_ms=600), Plan())):
-            peer.expect(number(n), plan)
+            peer.expect(number(n), plan, replace(plan, hang_up_s=6.0))
         async with engine(site):
-            await campaign.campaign(3, machines="detect")
+            await campaign.campaign(3, name="watched", machines="detect")
             async with working(site, campaign):
-                await campaign.until_state("finished", within_s=30)
-        attempts = await campaign.attempts()
-    assert [row.outcome for row in attempts] == ["machine", "human", "human"]
+                await campaign.until_state("finished", name="watched", within_s=30)
+        await campaign.campaign(3, name="away", machines="detect")
+        async with working(site, campaign):
+            await until(lambda: len(peer.calls) == 6, within_s=20)
+        await until(lambda: all(call.ended_at is not None for call in peer.calls), within_s=30)
+        async with working(site, campaign):
+            await campaign.until_state("finished", name="away", within_s=30)
+        attempts = sorted(await campaign.attempts(), key=lambda row: (row.campaign_id, row.phone))
+    told = [(row.outcome, row.settled_by) for row in attempts]
+    assert told == [
+        *((outcome, "events") for outcome in ("machine", "human", "human")),
+        *((outcome, "cdr") for outcome in ("machine", "human", "human")),
+    ]
+
+
+async def test_the_end_while_six_phones_ring_leaves_nobody_a_line_without_a_voice(
+    make_site: MakeSite, start_asterisk: Start, tmp_path: Path
+) -> None:
+    """Whoever talks is served, who rings is hung up and called again later, nobody is dialled any more."""
+    async with SipPeer() as peer, opened(tmp_path) as campaign:
+        site = make_site(trunk_port=peer.port)
+        await start_asterisk(site)
+        peer.expect(number(0), Plan(answer_s=0.1, hang_up_s=4.0))
+        for n in range(1, 20):
+            peer.expect(number(n), Plan(answer_s=3.0), Plan(answer_s=0.1, hang_up_s=0.3))
+        async with engine(site):
+            await campaign.campaign(20, machines="off", channels=7, max_attempts=1, retry_after_s=1)
+            async with working(site, campaign) as (worker, _):
+                watched = worker._dialer.watched
+                await until(lambda: len(peer.calls) == 7 and any(each.answered_at_ms for each in watched.values()))
+                worker.stop_claiming()
+                await worker.give_back()
+                await worker.calls_ended(10)
+                assert worker.in_flight == 0
+            assert len(peer.calls) == 7
+            assert Counter(call.answered_at is not None for call in peer.calls) == {True: 1, False: 6}
+            assert Counter(row.outcome for row in await campaign.attempts()) == {"human": 1, "cancelled": 6}
+            async with working(site, campaign):
+                await campaign.until_state("finished", within_s=60)
+        outcomes = Counter(row.outcome for row in await campaign.attempts())
+    assert outcomes == {"human": 20, "cancelled": 6}
+    assert Counter(call.answered_at is not None for call in peer.calls) == {True: 20, False: 6}
 
 
 async def test_an_asterisk_that_dies_takes_its_calls_and_no_lead(

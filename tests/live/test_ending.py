@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from ivr.asterisk import conf, running
+from ivr.asterisk import conf, program, running
 from ivr.settings import Site
 from tests.edges.campaign_site import CampaignSite, number, opened
 from tests.edges.waiting import until
@@ -78,6 +80,8 @@ class OnTerminal:
         if self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
+        if (left := running.adopt(conf.site_home(self._site), program.install())) is not None:
+            await left.stop()
 
 
 class OnPipe(SiteProcess):
@@ -88,8 +92,22 @@ class OnPipe(SiteProcess):
         self.signal(signal.SIGTERM)
 
 
+@pytest.fixture
+async def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
+    """What the processes of a test tell systemd."""
+    heard: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(f"\0ivr-test-{tmp_path.name}")
+        systemd.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@ivr-test-{tmp_path.name}")
+        loop = asyncio.get_running_loop()
+        loop.add_reader(systemd, lambda: heard.extend(systemd.recv(1000).decode().splitlines()))
+        yield heard
+        loop.remove_reader(systemd)
+
+
 @pytest.mark.parametrize("how", [OnPipe, OnTerminal], ids=["SIGTERM", "closed-terminal"])
-async def test_stop_while_six_phones_ring(new_site: NewSite, how: type[OnPipe | OnTerminal]) -> None:
+async def test_stop_while_six_phones_ring(new_site: NewSite, how: type[OnPipe | OnTerminal], told: list[str]) -> None:
     """None of them is answered by nobody, all are called later; who talks goes on, who calls hears the fallback."""
     async with SipPeer() as peer:
         for n in range(RINGING):
@@ -109,6 +127,10 @@ async def test_stop_while_six_phones_ring(new_site: NewSite, how: type[OnPipe | 
                 await asyncio.wait_for(caller.ended.wait(), 20)
                 assert await process.ended() == 0
             assert running.running_pid(conf.site_home(site)) is None
+            # Asterisk, which would speak for us, kept silent: it was ready once.
+            assert (told.count("READY=1"), told.count("STOPPING=1")) == (1, 1)
+            assert told.index("READY=1") < told.index("STOPPING=1")
+            assert told.count("WATCHDOG=1") > 3
             assert talker.hung_up_by == "us"
             assert caller.hung_up_by == "us"
             assert [call for call in calls_to(peer) if call.invited_at > stopped_at] == []

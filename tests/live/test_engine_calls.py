@@ -18,6 +18,7 @@ from prompts.library import Library, Speech
 from prompts.sentences import LANGUAGES
 from tests.databases import a_database
 from tests.edges.disk_voice import DiskVoice
+from tests.edges.waiting import until
 from tests.golden.flows import FLOWS
 from tests.live.conftest import MakeSite
 from tests.live.rtp_peer import ALAW, G722, Codec
@@ -84,6 +85,44 @@ async def test_keys_and_heard_milliseconds_are_what_the_caller_saw(
     assert kinds == [("key", "9"), ("opt_out", ""), ("ignored", "5")]
     heard = sum(line.heard_ms or 0 for line in lines if line.call_id == opted_out.id)
     assert abs(heard - chooser.heard_ms) <= CLOSE_MS
+
+
+async def test_a_text_that_the_engine_cuts_and_its_goodbye_are_measured_too(
+    make_site: MakeSite, start_asterisk: Start, tmp_path: Path
+) -> None:
+    lengths = {"promo.greeting": (500,), "promo.offer": (700, 3000), "fallback.goodbye": (1500,)}
+    voice = DiskVoice(tmp_path / "audio", lengths)
+    async with SipPeer() as peer, a_database(tmp_path) as database:
+        site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"})
+        await start_asterisk(site)
+        engine = Engine(site.settings, flows=FLOWS, voice=voice, database=database, agi_key=site.agi_key, var=site.var)
+        await engine.start()
+        sip = ("127.0.0.1", site.settings.asterisk.sip_port)
+        # Stopped at different places within a packet.
+        listeners = []
+        for number in range(5):
+            listeners.append(peer.dial(sip, "+74950000001", caller=f"+7916000000{number}"))
+            await asyncio.sleep(0.047)
+        await until(lambda: listeners[-1].heard_ms >= 2000)
+        await engine.drain(0)
+        async with asyncio.timeout(20):
+            for listener in listeners:
+                await listener.ended.wait()
+        async with database.connect() as connection:
+            calls = {row.phone: row for row in await connection.execute(select(call))}
+            lines = (await connection.execute(select(journal).order_by(journal.c.seq))).all()
+    for number, listener in enumerate(listeners):
+        one = calls[f"+7916000000{number}"]
+        heard = [line for line in lines if line.call_id == one.id]
+        assert one.ended_by == "drain"
+        assert [(line.value, line.ended) for line in heard] == [
+            ("promo.greeting", "played"),
+            ("promo.offer", "stopped"),
+            ("fallback.goodbye", "played"),
+        ]
+        difference_ms = sum(line.heard_ms or 0 for line in heard) - listener.heard_ms
+        print(number, [line.heard_ms for line in heard], listener.heard_ms, difference_ms)
+        assert abs(difference_ms) <= CLOSE_MS
 
 
 @pytest.mark.skipif(not g722.available(), reason="the package G722 is not made for this processor")

@@ -70,7 +70,7 @@ def test_the_second_engine_comes_after_the_first_and_before_the_fallback() -> No
     hotline = extensions.partition("[hotline]")[2].partition("[promo]")[0]
     tried = re.findall(r"AGI\((agi://[^/]+|[^,]*python[^,]*)", hotline)
     assert tried == ["agi://127.0.0.1:4573", "agi://10.0.0.9:4573"]
-    assert len(re.findall(r"/inbound\?key=[0-9a-f]{32},", hotline)) == 2
+    assert len(re.findall(r"/inbound\?key=[0-9a-f]{32}&answered=1,", hotline)) == 2
     # A first engine that hangs is passed over, the second is not.
     assert "?second)" in hotline
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from faults import MachineError
-from ivr.asterisk.running import Home, Ports, check_ports, errors_in, running_pid, start, write_configuration
+from ivr.asterisk.ports import Ports, check_ports
+from ivr.asterisk.running import Home, errors_in, running_pid, start, write_configuration
 from tests.unit.asterisk.test_conf import PROGRAM
 
 

@@ -67,6 +67,25 @@ def test_a_sites_own_flows_texts_and_destinations_count(ivr: Shell) -> None:
     assert "shop.hello" not in err
 
 
+def test_check_tells_of_a_text_that_no_value_makes_readable(ivr: Shell) -> None:
+    site = ivr.folder / "site"
+    assert ivr("init", str(site), "--operator", "+74950000000")[0] == 0
+    text = 'shop: {hello: {text: "До {until:date} за {until:money}.", fallback: Привет!}}\n'
+    (site / "prompts" / "texts" / "ru.yaml").write_text(text, "utf-8")
+    (site / "dialplans" / "mine.yaml").write_text(
+        "flow: mine\nkind: hotline\nlanguages: [ru]\nvariables: {until: 2026-12-01}\nstart: hello\nnodes:\n"
+        "  hello: {play: {say: shop.hello, then: goodbye}}\n",
+        "utf-8",
+    )
+    status, out, err = ivr("flow", "check", "--site", str(site))
+    assert status == 1
+    assert "promo: 14 nodes" in out
+    assert "mine" not in out
+    assert "ru.yaml:1: shop.hello can't be read in ru: until is a date and a money at one time." in err
+    status, out, _ = ivr("doctor", "--site", str(site))
+    assert "shop.hello can't be read in ru" in out
+
+
 def test_check_without_a_site_says_how_to_make_one(ivr: Shell) -> None:
     status, _, err = ivr("flow", "check")
     assert status == 1

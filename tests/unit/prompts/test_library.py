@@ -236,7 +236,8 @@ def test_check_finds_what_callers_would_notice(site: Path, speech: None, shared_
     (site / "texts/ru.yaml").write_text(
         "hello: {text: 'Здравствуйте, {name:name}!', fallback: 'Здравствуйте, {name:name}!'}\n"
         "offer: {text: 'Он стоит {price:money}.'}\nplain: Нажмите 1\nbrand: Это Zorbex.\n"
-        f"long: {'Слово за словом. ' * 60}\nscript: Это 王小明.\n",
+        f"long: {'Слово за словом. ' * 60}\nscript: Это 王小明.\n"
+        "torn: {text: 'До {until:date} за {until:money}.', fallback: До встречи.}\n",
         "utf-8",
     )
     library = open_library(site, shared_workers)
@@ -253,6 +254,7 @@ def test_check_finds_what_callers_would_notice(site: Path, speech: None, shared_
         "4 brand has a foreign word, Zorbex.",
         "4 brand is missing in uk.",
         "5 long takes ",
+        "7 torn can't be read in ru: until is a date and a money at one time.",
     ):
         assert expected in whats
     assert sum("has no audio yet" in fault.what for fault in first.faults) == 4

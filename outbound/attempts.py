@@ -1,0 +1,128 @@
+"""An attempt's beginning and end as rows: what is claimed, what it came to, and the statements that write it.
+
+The ledger runs them; nothing here opens a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, Executable, String, bindparam, delete, exists, func, update
+
+from outbound.plan.outcome import Outcome
+from people.store.tables import attempt, lead
+
+Statements = Sequence[tuple[Executable, dict[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """An attempt that is ours to make: its intent is committed, nothing is sent yet."""
+
+    attempt_id: str
+    campaign_id: int
+    lead_id: int
+    #: 1 for the first attempt of the lead.
+    number: int
+    #: Attempts of the lead that count, this one included.
+    spent: int
+    #: E.164
+    phone: str
+    language: str
+    planned_at_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settlement:
+    """The end of an attempt."""
+
+    attempt_id: str
+    lead_id: int
+    number: int
+    outcome: Outcome
+    settled_by: str
+    ended_at_ms: int
+    #: None: keep what is known.
+    dialled_at_ms: int | None = None
+    answered_at_ms: int | None = None
+    reason: int | None = None
+    cause: int | None = None
+    sip_status: int | None = None
+    #: The lead is dialled again when it has rested so long from now on; None: never.
+    rest_ms: int | None = None
+
+
+DIALLED = (
+    update(attempt)
+    .where(attempt.c.id == bindparam("attempt_id"))
+    .values(dialled_at_ms=func.coalesce(attempt.c.dialled_at_ms, bindparam("at_ms", type_=BigInteger)))
+)
+SETTLE_ATTEMPT = (
+    update(attempt)
+    .where(attempt.c.id == bindparam("attempt_id"), attempt.c.outcome.is_(None))
+    .values(
+        outcome=bindparam("outcome"),
+        settled_by=bindparam("settled_by"),
+        ended_at_ms=bindparam("ended_at_ms"),
+        dialled_at_ms=func.coalesce(attempt.c.dialled_at_ms, bindparam("dialled_at_ms", type_=BigInteger)),
+        answered_at_ms=bindparam("answered_at_ms"),
+        reason=bindparam("reason"),
+        cause=bindparam("cause"),
+        sip_status=bindparam("sip_status"),
+    )
+)
+SETTLE_LEAD = (
+    update(lead)
+    .where(lead.c.id == bindparam("lead_id"), lead.c.state == "dialling", lead.c.attempts == bindparam("number"))
+    .values(
+        state=bindparam("state"),
+        # One that we gave up ourselves says nothing of the person.
+        outcome=func.coalesce(bindparam("persons_outcome", type_=String), lead.c.outcome),
+        spared=lead.c.spared + bindparam("spared"),
+        due_at_ms=func.coalesce(bindparam("due_at_ms", type_=BigInteger), lead.c.due_at_ms),
+    )
+)
+_NEVER_SENT = (attempt.c.id == bindparam("attempt_id"), attempt.c.dialled_at_ms.is_(None), attempt.c.outcome.is_(None))
+RELEASE_ATTEMPT = delete(attempt).where(*_NEVER_SENT)
+RELEASE_LEAD = (
+    update(lead)
+    .where(lead.c.id == bindparam("lead_id"), lead.c.state == "dialling", lead.c.attempts == bindparam("number"))
+    .where(exists().where(*_NEVER_SENT))
+    .values(state="waiting", attempts=lead.c.attempts - 1)
+)
+
+
+def intent(claim: Claim) -> dict[str, object]:
+    return {
+        "id": claim.attempt_id,
+        "campaign_id": claim.campaign_id,
+        "lead_id": claim.lead_id,
+        "number": claim.number,
+        "planned_at_ms": claim.planned_at_ms,
+    }
+
+
+def settling(end: Settlement, now_ms: int) -> Statements:
+    cancelled = end.outcome is Outcome.CANCELLED
+    of_lead = {
+        "lead_id": end.lead_id,
+        "number": end.number,
+        "state": "done" if end.rest_ms is None else "waiting",
+        "persons_outcome": None if cancelled else end.outcome.value,
+        "spared": int(cancelled),
+        "due_at_ms": None if end.rest_ms is None else now_ms + end.rest_ms,
+    }
+    of_attempt = {
+        "attempt_id": end.attempt_id,
+        "outcome": end.outcome.value,
+        "settled_by": end.settled_by,
+        "ended_at_ms": end.ended_at_ms,
+        "dialled_at_ms": end.dialled_at_ms,
+        "answered_at_ms": end.answered_at_ms,
+        "reason": end.reason,
+        "cause": end.cause,
+        "sip_status": end.sip_status,
+    }
+    return [(SETTLE_LEAD, of_lead), (SETTLE_ATTEMPT, of_attempt)]
