@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: Control characters but for line end and tab, and those that turn the direction of writing.
-_STEERING = re.compile(
+STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 def visible(text: str) -> str:
     """`text` with every character that would steer a terminal or turn the text around written out: ESC as `\\x1b`."""
-    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,9 +26,10 @@ class Standing:
 
     @property
     def over(self) -> bool:
-        """Whether nobody of it is dialled any more, or is still in a call."""
-        ended = self.campaign.state in ("finished", "stopped") and not self.progress.dialling
-        return ended or self.campaign.fault is not None
+        """Whether nobody of it is dialled any more, or is still in a call; or whether it can't be understood."""
+        if self.campaign.fault is not None:
+            return True
+        return self.campaign.state in ("finished", "stopped") and not self.progress.dialling
 
 
 async def look(database: AsyncEngine, site: Site, name: str) -> Standing:

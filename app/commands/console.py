@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from faults import visible
+from faults import STEERING, visible
 
 
 class PlainConsole(Console):
@@ -37,3 +37,8 @@ def plain_console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
 def put(text: str, **how: Any) -> None:
     """Print `text` as it stands, without markup and wrapping."""
     typer.echo(visible(text), **how)
+
+
+def put_json(text: str) -> None:
+    """Print JSON, which ends with its own line end. Its strings mean what they meant."""
+    typer.echo(STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text), nl=False)

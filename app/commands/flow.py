@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from app.commands.console import put
-from app.commands.phone import Phone
 from faults import AuthorError, Fault, UserError
 from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_file, check_flow_files, flow_files
@@ -125,6 +124,9 @@ def phone(
         if not equals or not name:
             raise typer.BadParameter(f"{given} is no name=value", param_hint="--var")
         variables[name] = value
+    # With it comes the machine that walks a flow, which whoever checks or draws one does without.
+    from app.commands.phone import Phone
+
     Phone(found, around.sentences).call(_language(lang, found), variables)
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from app.commands.console import plain_console, put
+from app.commands.console import plain_console, put, put_json
 from app.commands.database import on_database
 from faults import Fault, MachineError, UserError
 from ivr.settings import load_site
@@ -73,7 +73,7 @@ def report(
     if json is not None and json != Path("-"):
         written.append(_write(json, render_json(figures)))
     if json == Path("-"):
-        typer.echo(render_json(figures), nl=False)
+        put_json(render_json(figures))
         return
     console = plain_console()
     console.print(render_terminal(figures, language=language, title=title))
@@ -101,7 +101,7 @@ def calls(
     if not show_phones:
         stories = private(stories)
     if json:
-        typer.echo(calls_json(stories), nl=False)
+        put_json(calls_json(stories))
         return
     zone = ZoneInfo(loaded.settings.timezone)
     put("\n\n".join("\n".join(timeline(story, zone)) for story in stories) or "No calls yet.")

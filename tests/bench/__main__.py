@@ -1,5 +1,4 @@
-"""`make bench`: what an answered call costs, whether many at once stutter, how true the pace of dialling is, and how
-quick the report and each command are.
+"""`make bench`: what an answered call costs, how true the pace of dialling is, how quick report and commands are.
 
 `python -m tests.bench NAME …` for some.
 """

@@ -342,3 +342,36 @@ def test_no_folder_for_the_log(ivr: Site) -> None:
     shutil.rmtree(ivr.folder / "var")
     (ivr.folder / "var").write_text("a file")
     assert "var/ivr.log: The log can't be written: File exists." in ivr.refused("up")
+
+
+# ---------------------------------------------------------------- text from outside
+
+
+def test_no_name_or_cell_steers_the_terminal(ivr: Site) -> None:
+    evil = "\x1b]0;gotcha\x07\x9b2J\u202e"
+    settings = ivr.folder / "ivr.toml"
+    settings.write_text(re.sub("(?m)^(# )?title = .*$", r'title = "\\u001b\\u202eshop"', settings.read_text("utf-8")))
+    people = ivr.folder / f"{evil}.csv"
+    people.write_text(f"phone,name,{evil},language\n+79161234567,{evil},{evil},{evil}\n{evil},x,y,ru\n", "utf-8")
+    (ivr.folder / "dialplans" / f"{evil}.yaml").write_text(f'name: "{evil!a}"\n{evil}: 1\n', "utf-8")
+    told = [
+        ivr("campaign", "create", "tv", "--contacts", str(people)),
+        ivr("campaign", "create", evil, "--contacts", str(people)),
+        ivr("campaign", "status", evil),
+        ivr("campaign", "list"),
+        ivr("campaign", "do-not-call", "add", evil),
+        ivr("campaign", "do-not-call", "import", str(people)),
+        ivr("report", "tv"),
+        ivr("report", "tv", "--json", "-"),
+        ivr("report", evil),
+        ivr("calls", "--campaign", evil),
+        ivr("flow", "check"),
+        ivr("flow", "show", evil),
+        ivr("prompt", "read", "-"),
+        ivr("prompt", "read", f"привет {evil}"),
+    ]
+    assert told[0].status == 0, told[0]
+    assert "gotcha" in told[0].out
+    for each in told:
+        steering = set(each.out + each.err) & set("\x1b\x07\x9b\u202e")
+        assert not steering, each

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.console import plain_console, put
+from app.commands.console import plain_console, put, put_json
 from faults import visible
 
 EVIL = "a\x1b[31m\x1b]0;title\x07b\x9b2J\u202ec\ud800"
@@ -37,3 +39,11 @@ def test_our_own_styles_reach_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys
     printed = capsys.readouterr().out
     assert "\x1b[31merror:\x1b[0m" in printed
     assert SHOWN in printed
+
+
+def test_json_means_what_it_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    for ascii_alone in (True, False):
+        put_json(json.dumps({"title": EVIL, "way": "Скидка\n"}, ensure_ascii=ascii_alone, indent=2) + "\n")
+        printed = capsys.readouterr().out
+        assert not set(printed) & set("\x1b\x07\x9b\u202e\ud800")
+        assert json.loads(printed) == {"title": EVIL, "way": "Скидка\n"}
