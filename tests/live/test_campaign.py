@@ -75,10 +75,10 @@ async def test_every_outcome_by_events_and_by_records(shared: SharedSite, tmp_pa
         for n, (plan, _) in enumerate(OUTCOMES):
             peer.expect(number(n), plan, plan)
         async with engine(site):
-            await campaign.campaign(len(OUTCOMES), name="watched", machines="off", ring_s=3)
+            await campaign.campaign(len(OUTCOMES), name="watched", machines="off", ring_s=5)
             async with working(site, campaign):
                 await campaign.until_state("finished", name="watched", within_s=30)
-            await campaign.campaign(len(OUTCOMES), name="away", machines="off", ring_s=3)
+            await campaign.campaign(len(OUTCOMES), name="away", machines="off", ring_s=5)
             async with working(site, campaign) as (worker, _):
                 await until(lambda: worker.in_flight == len(OUTCOMES))
             await until(lambda: all(call.ended_at is not None for call in peer.calls), within_s=20)
