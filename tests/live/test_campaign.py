@@ -124,8 +124,8 @@ async def test_a_link_cut_and_a_restart_of_the_engine_dial_nobody_twice(
 async def test_machines_and_people_are_told_apart(shared: SharedSite, tmp_path: Path) -> None:
     """By AMD on real audio: a machine talks on, a person says a word, and one who says nothing is a person.
 
-    The machine also when the engine is away from the dial to the end: Asterisk's record has the verdict. What people heard
-    then was the fallback, which is not the call they were to have.
+    The machine also when the engine is away from the dial to the end: Asterisk's record has the verdict. What people
+    heard then was the fallback, which is not the call they were to have.
     """
     async with shared() as (peer, site), opened(tmp_path) as campaign:
         for n, plan in enumerate((Plan(speech_ms=8000), Plan(speech_ms=600), Plan())):
