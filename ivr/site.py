@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import random
 import re
 import secrets
@@ -169,7 +170,7 @@ def _free_row(length: int, first: int, end: int) -> int:
     """The first port of a row that nobody uses. `first` to `end` lies below those that the kernel gives away."""
     starts, held = _turns(length, first, end)
     while len(held) >= min(_HELD, len(starts) // 6):
-        held.popleft().close()
+        os.close(held.popleft())
     for _ in range(len(starts)):
         start = starts[0]
         starts.rotate(-1)
@@ -181,25 +182,21 @@ def _free_row(length: int, first: int, end: int) -> int:
 
 
 @functools.cache
-def _turns(length: int, first: int, end: int) -> tuple[deque[int], deque[socket.socket]]:
+def _turns(length: int, first: int, end: int) -> tuple[deque[int], deque[int]]:
     """First ports of all rows in this process's own order, the next one's turn first; and what it holds of them."""
     starts = list(range(first, end - length + 1, length))
     random.shuffle(starts)
     return deque(starts), deque()
 
 
-def _hold(start: int) -> socket.socket:
-    """Keep a row from other processes while the result is open. Raises OSError when another one holds it.
+def _hold(start: int) -> int:
+    """Keep a row from other processes while the file descriptor is open. Raises OSError when another one holds it.
 
     Names that begin with NUL are in no folder: like the ports, they are the machine's, and they end with the process.
     """
-    holder = socket.socket(socket.AF_UNIX)
-    try:
+    with socket.socket(socket.AF_UNIX) as holder:
         holder.bind(f"\0ivr-ports-{start}")
-    except OSError:
-        holder.close()
-        raise
-    return holder
+        return holder.detach()
 
 
 def _is_free(kind: socket.SocketKind, port: int) -> bool:

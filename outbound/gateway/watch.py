@@ -62,7 +62,8 @@ def from_learned(watch: Watch, learned: Learned, *, now_ms: int) -> Settlement:
     outcome = learned.outcome
     if learned.answered_at_ms is not None and watch.machine is not None:
         # AMD's verdict was heard before the link was lost.
-        outcome = Outcome.MACHINE if watch.machine else Outcome.HUMAN
+        human = Outcome.HUMAN if learned.served and not watch.fallback else Outcome.UNKNOWN
+        outcome = Outcome.MACHINE if watch.machine else human
     elif learned.answered_at_ms is None and watch.given_up:
         outcome = Outcome.CANCELLED
     return Settlement(
@@ -85,9 +86,10 @@ def from_events(watch: Watch, *, in_journal: bool, now_ms: int) -> Settlement:
     if watch.given_up and not in_journal:
         # Nobody answered, or our hanging up met the answer on its way: there was nothing to hear.
         outcome = Outcome.CANCELLED
-    elif (answered and watch.fallback and not in_journal) or (
-        answered and watch.machine is None and watch.blind and watch.rules.machines == "detect"
-    ):
+    elif answered and not watch.machine and watch.fallback and not in_journal:
+        # A person who heard that we are sorry, and nothing else.
+        outcome = Outcome.UNKNOWN
+    elif answered and watch.machine is None and watch.blind and watch.rules.machines == "detect":
         outcome = Outcome.UNKNOWN
     else:
         outcome = decide(

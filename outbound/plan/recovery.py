@@ -64,6 +64,8 @@ class Learned:
     answered_at_ms: int | None = None
     ended_at_ms: int | None = None
     cause: int | None = None
+    #: False: whoever answered heard the dialplan's fallback alone.
+    served: bool = True
 
 
 def learn(
@@ -93,7 +95,7 @@ def learn(
             machine=bool(machine),
         )
         served = not record.fallback or (journalled is not None and journalled.answered_at_ms is not None)
-        if answered_at_ms is not None and (not served or (detects and machine is None)):
+        if outcome is Outcome.HUMAN and (not served or (detects and machine is None)):
             outcome = Outcome.UNKNOWN
         return Learned(
             outcome=outcome,
@@ -102,6 +104,7 @@ def learn(
             answered_at_ms=answered_at_ms,
             ended_at_ms=record.ended_at_ms,
             cause=record.cause,
+            served=served,
         )
     if not waited_enough:
         return None

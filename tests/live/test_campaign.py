@@ -75,10 +75,10 @@ async def test_every_outcome_by_events_and_by_records(shared: SharedSite, tmp_pa
         for n, (plan, _) in enumerate(OUTCOMES):
             peer.expect(number(n), plan, plan)
         async with engine(site):
-            await campaign.campaign(len(OUTCOMES), name="watched", machines="off", ring_s=3)
+            await campaign.campaign(len(OUTCOMES), name="watched", machines="off", ring_s=5)
             async with working(site, campaign):
                 await campaign.until_state("finished", name="watched", within_s=30)
-            await campaign.campaign(len(OUTCOMES), name="away", machines="off", ring_s=3)
+            await campaign.campaign(len(OUTCOMES), name="away", machines="off", ring_s=5)
             async with working(site, campaign) as (worker, _):
                 await until(lambda: worker.in_flight == len(OUTCOMES))
             await until(lambda: all(call.ended_at is not None for call in peer.calls), within_s=20)
@@ -124,7 +124,8 @@ async def test_a_link_cut_and_a_restart_of_the_engine_dial_nobody_twice(
 async def test_machines_and_people_are_told_apart(shared: SharedSite, tmp_path: Path) -> None:
     """By AMD on real audio: a machine talks on, a person says a word, and one who says nothing is a person.
 
-    The same when the engine is away from the dial to the end: Asterisk's record has the verdict.
+    The machine also when the engine is away from the dial to the end: Asterisk's record has the verdict. What people
+    heard then was the fallback, which is not the call they were to have.
     """
     async with shared() as (peer, site), opened(tmp_path) as campaign:
         for n, plan in enumerate((Plan(speech_ms=8000), Plan(speech_ms=600), Plan())):
@@ -143,7 +144,7 @@ async def test_machines_and_people_are_told_apart(shared: SharedSite, tmp_path: 
     told = [(row.outcome, row.settled_by) for row in attempts]
     assert told == [
         *((outcome, "events") for outcome in ("machine", "human", "human")),
-        *((outcome, "cdr") for outcome in ("machine", "human", "human")),
+        *((outcome, "cdr") for outcome in ("machine", "unknown", "unknown")),
     ]
 
 

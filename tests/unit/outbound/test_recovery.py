@@ -78,6 +78,13 @@ def test_who_heard_the_fallback_alone_was_not_reached(
     assert (learned.outcome, learned.answered_at_ms is None) == (outcome, False)
 
 
+def test_a_machine_that_heard_the_fallback_is_a_machine() -> None:
+    talked_on = replace(record("ANSWERED"), fallback=True, amd="MACHINE-LONGGREETING-1500-1500")
+    learned = learn(record=talked_on, journalled=None, detects=True, waited_enough=False)
+    assert learned is not None
+    assert learned.outcome is Outcome.MACHINE
+
+
 @pytest.mark.parametrize("journalled", [None, ANSWERED, UNANSWERED])
 def test_a_record_is_waited_for(journalled: Journalled | None) -> None:
     assert learn(record=None, journalled=journalled, detects=True, waited_enough=False) is None
