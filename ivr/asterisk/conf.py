@@ -151,7 +151,7 @@ def setting_faults(site: Site) -> list[Fault]:
         if not re.fullmatch(form, str(getattr(getattr(site.settings, section), key))):
             where = site.folder / "ivr.toml"
             faults.append(Fault(what=f"{name} is not {words}.", where=where, mend=f"Write {words} there."))
-    if re.search(r"[\x00-\x1f\x7f;,:()$\"|\\&\[\]]", str(site.folder)):
+    if re.search(r"[\x00-\x1f\x7f;,:(){}$\"|\\&\[\]]", str(site.folder)):
         what = "The folder's name has a character that Asterisk's files can't carry."
         faults.append(Fault(what=what, where=site.folder, mend="Rename it to letters, digits, dashes and slashes."))
     if site.settings.asterisk.mode != "external" and (fault := path_fault(site_home(site))):

@@ -132,7 +132,9 @@ def test_a_user_without_a_password_is_a_fault() -> None:
     assert "trunk_secret" in fault.what
 
 
-@pytest.mark.parametrize("folder", ["/a,b", "/a;b", "/a\nb", "/a(b", "/a:b", '/a"b', "/a\\b", "/[a]", "/a&b", "/${a}"])
+@pytest.mark.parametrize(
+    "folder", ["/a,b", "/a;b", "/a\nb", "/a(b", "/a:b", "/a{b", '/a"b', "/a\\b", "/[a]", "/a&b", "/${a}"]
+)
 def test_a_folder_that_would_break_out_is_a_fault(folder: str) -> None:
     [fault] = setting_faults(site(folder=Path(folder)))
     assert "folder" in fault.what
