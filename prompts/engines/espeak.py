@@ -17,6 +17,11 @@ _WORDS_PER_MINUTE = 150
 _LONGEST_S = 60
 
 
+#: PulseAudio's library, which it is linked with and does not need here, would make folders for itself in the temporary
+#: one and in the user's own; it can't make them there.
+_QUIET = {"PULSE_RUNTIME_PATH": os.devnull}
+
+
 class Espeak:
     name = "espeak"
     title = "espeak-ng, off-line, the last resort"
@@ -25,11 +30,13 @@ class Espeak:
     def _command(self) -> tuple[tuple[str, ...], dict[str, str]] | None:
         """How to run it, and the environment it needs; None when it is not here."""
         if own := shutil.which("espeak-ng"):
-            return (own,), {}
+            return (own,), _QUIET
         root = debroot.opened(debroot.cache_dir() / "espeak-ng")
         if root is None:
             return None
-        return root.command("usr/bin/espeak-ng"), {"ESPEAK_DATA_PATH": str(root.libraries / "espeak-ng-data")}
+        return root.command("usr/bin/espeak-ng"), _QUIET | {
+            "ESPEAK_DATA_PATH": str(root.libraries / "espeak-ng-data"),
+        }
 
     def voices(self, language: str) -> tuple[str, ...]:
         return {"ru": ("ru", "ru+f2"), "uk": ("uk", "uk+f2"), "en": ("en", "en-us", "en+f2")}.get(language, ())

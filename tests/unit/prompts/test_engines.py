@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import debroot
 from faults import AuthorError, MachineError
 from prompts.engines.choice import Speaker, engines, speakers
 from prompts.engines.engine import EngineAwayError, UnspeakableError
@@ -34,6 +35,16 @@ def test_espeak_speaks(language: str) -> None:
     slower = Espeak().synthesise(language, WORDS[language], Espeak().voices(language)[0], 0.7)
     assert 0.4 < len(speech.samples) / speech.rate < 3
     assert len(slower.samples) > len(speech.samples) * 1.15
+
+
+@pytest.mark.usefixtures("speech")
+def test_espeak_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IVR_CACHE", str(debroot.cache_dir()))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    assert len(Espeak().synthesise("en", "hello", "en", 1.0).samples)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("speech")
