@@ -35,7 +35,7 @@ Group = Sequence[Line]
 
 
 class Committing:
-    """`run` in a thread of its own. Others put into `written`, set `now`, read what is marked as theirs."""
+    """`run` in a thread of its own. Others put into `written` and `hurry`, read what is marked as theirs."""
 
     def __init__(self, rows: GroupWriter, spill: Spill, reserve: Reserve, *, keep_at_most: int) -> None:
         self._rows = rows
@@ -44,8 +44,9 @@ class Committing:
         self._keep_at_most = keep_at_most
         #: What calls wrote. The lines of an entry belong into one transaction; one without lines wakes the thread.
         self.written: SimpleQueue[Group] = SimpleQueue()
-        #: Set: don't wait for more lines, somebody waits for these.
-        self.now = threading.Event()
+        #: Anything in it: don't wait for more lines, somebody waits for these. A queue, for waiting on one with a
+        #: time-out costs a tenth of waiting on an Event.
+        self.hurry: SimpleQueue[None] = SimpleQueue()
         self.closing = threading.Event()
         #: The database did not take the last group that it was given.
         self.troubled = False
@@ -107,11 +108,10 @@ class Committing:
         """Wait for lines, or until it is time to try again; then commit what there is."""
         first: Group = ()
         if self._behind():
-            self.now.wait(self._retry_s)
+            self._wait(self._retry_s)
         else:
             first = self.written.get()
-            self.now.wait(GROUP_S)
-        self.now.clear()
+            self._wait(GROUP_S)
         self.busy_since_s = time.monotonic()
         try:
             self._gather(first)
@@ -127,6 +127,13 @@ class Committing:
             self._ill_since_s = began_s
         if time.monotonic() - self._ill_since_s > PATIENCE_S:
             self._lay_in_file()
+
+    def _wait(self, seconds: float) -> None:
+        """Until somebody is in a hurry, `seconds` at most."""
+        with suppress(Empty):
+            self.hurry.get(timeout=seconds)
+            while True:
+                self.hurry.get_nowait()
 
     def _behind(self) -> bool:
         """Whether something waits for the database already."""
