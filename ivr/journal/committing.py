@@ -44,7 +44,7 @@ class Committing:
         self._keep_at_most = keep_at_most
         #: What calls wrote. The lines of an entry belong into one transaction; one without lines wakes the thread.
         self.written: SimpleQueue[Group] = SimpleQueue()
-        #: Held, unless somebody is in a hurry. Waiting for a lock with a time-out costs a tenth of what an Event does.
+        #: Held, unless somebody is in a hurry. To wait for a lock with a time-out is less work than for an Event.
         self._unhurried = threading.Lock()
         self._unhurried.acquire()
         self.closing = threading.Event()
