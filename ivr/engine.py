@@ -26,7 +26,7 @@ from prompts.voice import Voice
 log = structlog.get_logger()
 
 _LOOK_EVERY_S = 0.05
-_WATCH_EVERY_S = 1.0
+_WATCH_EVERY_S = 5.0
 
 
 class Engine:

@@ -36,7 +36,7 @@ from outbound.trouble import Trouble, unexpected, words
 log = structlog.get_logger(__name__)
 
 #: How soon a change of state, or a lead that has come due, is seen; and a start, while no campaign runs.
-_POLL_S, _IDLE_POLL_S = 0.25, 0.4
+_POLL_S, _IDLE_POLL_S = 0.25, 0.5
 #: Leads are claimed so long before they leave, several in one transaction.
 _AHEAD_S = 0.1
 #: What could not leave by then is decided anew: somebody may have asked not to be called.
@@ -242,8 +242,8 @@ class Worker:
     # ------------------------------------------------------------ send
 
     def _send(self) -> float:
-        """Let leave what may leave now; seconds until the next may."""
-        waits_s = [_POLL_S]
+        """Let leave what may leave now; seconds until the next may, without end when nobody waits to leave."""
+        waits_s = [math.inf]
         for line in self._in_turn():
             while line.ready and not self._stopping:
                 now_s = self._clock.monotonic_s()

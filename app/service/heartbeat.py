@@ -81,13 +81,19 @@ class Heartbeat:
         """Beat until cancelled. What can't be told now is told with the next beat."""
         while True:
             try:
-                self._alive.parent.mkdir(parents=True, exist_ok=True)
-                self._alive.touch()
+                self._touch()
                 self._watchdog.beat()
             except OSError as error:
                 log.error("heartbeat_untold", what=str(error))
             self._systemd.tell(WATCHDOG=1, STATUS=self._status())
             await asyncio.sleep(BEAT_EVERY_S)
+
+    def _touch(self) -> None:
+        try:
+            os.utime(self._alive)
+        except FileNotFoundError:
+            self._alive.parent.mkdir(parents=True, exist_ok=True)
+            self._alive.touch()
 
     def stop(self) -> None:
         """The engine ends: the dialplan, which finds no file, asks its port, which nobody holds."""

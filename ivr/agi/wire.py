@@ -24,6 +24,7 @@ LINE_MAX = 8192
 
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"'})
 _BREAKS_THE_LINE = re.compile("[\x00\r\n]")
+_HEADER = re.compile(rb"^(agi_[^:\n]*):([^\n]*)", re.MULTILINE)
 
 
 class BadHeaders(ValueError):
@@ -53,12 +54,12 @@ class Opening:
     key: str = ""
     #: `answered=1` of the query: the dialplan has answered the call already.
     answered: bool = False
-    #: Every header as it came; `header` gives its text.
+    #: Every header as it came, blanks around it too; `header` gives its text.
     raw: Mapping[bytes, bytes]
 
     def header(self, name: str) -> str:
         """The header `agi_<name>`; "" when there is none."""
-        return decode(self.raw.get(b"agi_" + name.encode(), b""))
+        return decode(self.raw.get(b"agi_" + name.encode(), b"").strip())
 
 
 def decode(raw: bytes) -> str:
@@ -75,27 +76,25 @@ def parse_opening(block: bytes) -> Opening:
     A name that comes twice keeps its first value, so that a line break smuggled into a caller name can't replace
     what Asterisk wrote before it. Raises BadHeaders when it is no AGI header block.
     """
-    raw: dict[bytes, bytes] = {}
-    for line in block.split(b"\n"):
-        name, colon, value = line.partition(b":")
-        if not colon or not name.startswith(b"agi_"):
-            if line.strip():
+    headers = _HEADER.findall(block)
+    if len(headers) <= block.count(b"\n"):
+        for line in block.split(b"\n"):
+            if line.strip() and not _HEADER.match(line):
                 raise BadHeaders(f"not an AGI header: {line[:40]!r}")
-            continue
-        raw.setdefault(name, value.strip())
+    raw: dict[bytes, bytes] = dict(reversed(headers))
     uniqueid = raw.get(b"agi_uniqueid")
     if uniqueid is None:
         raise BadHeaders("agi_uniqueid is missing")
     args: list[str] = []
     while (arg := raw.get(b"agi_arg_%d" % (len(args) + 1))) is not None:
-        args.append(decode(arg))
-    caller = decode(raw.get(b"agi_callerid", b""))
-    script, _, query = raw.get(b"agi_network_script", b"").partition(b"?")
+        args.append(decode(arg.strip()))
+    caller = decode(raw.get(b"agi_callerid", b"").strip())
+    script, _, query = raw.get(b"agi_network_script", b"").strip().partition(b"?")
     words = query.split(b"&")
     return Opening(
         script=decode(script),
         args=tuple(args),
-        uniqueid=decode(uniqueid),
+        uniqueid=decode(uniqueid.strip()),
         caller="" if caller == "unknown" else caller,
         key=next((decode(word[4:]) for word in words if word.startswith(b"key=")), ""),
         answered=b"answered=1" in words,

@@ -35,7 +35,7 @@ Group = Sequence[Line]
 
 
 class Committing:
-    """`run` in a thread of its own. Others put into `written`, set `now`, read what is marked as theirs."""
+    """`run` in a thread of its own. Others put into `written`, `hurry`, read what is marked as theirs."""
 
     def __init__(self, rows: GroupWriter, spill: Spill, reserve: Reserve, *, keep_at_most: int) -> None:
         self._rows = rows
@@ -44,8 +44,9 @@ class Committing:
         self._keep_at_most = keep_at_most
         #: What calls wrote. The lines of an entry belong into one transaction; one without lines wakes the thread.
         self.written: SimpleQueue[Group] = SimpleQueue()
-        #: Set: don't wait for more lines, somebody waits for these.
-        self.now = threading.Event()
+        #: Held, unless somebody is in a hurry. To wait for a lock with a time-out is less work than for an Event.
+        self._unhurried = threading.Lock()
+        self._unhurried.acquire()
         self.closing = threading.Event()
         #: The database did not take the last group that it was given.
         self.troubled = False
@@ -67,6 +68,11 @@ class Committing:
         self._guarded(self._turns)
         self._guarded(self._last_turn)
         self._guarded(self._put_away)
+
+    def hurry(self) -> None:
+        """Don't wait for more lines: somebody waits for what is written already. From any thread."""
+        with suppress(RuntimeError):
+            self._unhurried.release()
 
     def read_back_first(self) -> None:
         """At the start, before the thread: bring what lies in files into the database, as far as it takes it now."""
@@ -107,11 +113,10 @@ class Committing:
         """Wait for lines, or until it is time to try again; then commit what there is."""
         first: Group = ()
         if self._behind():
-            self.now.wait(self._retry_s)
+            self._unhurried.acquire(timeout=self._retry_s)
         else:
             first = self.written.get()
-            self.now.wait(GROUP_S)
-        self.now.clear()
+            self._unhurried.acquire(timeout=GROUP_S)
         self.busy_since_s = time.monotonic()
         try:
             self._gather(first)
@@ -136,8 +141,9 @@ class Committing:
         """Make a group of `first` and of what was written since."""
         group = [storable(line) for line in first]
         with suppress(Empty):
-            while True:
-                group.extend(storable(line) for line in self.written.get_nowait())
+            # Where it is stuck, another thread may take lines out, too.
+            for _ in range(self.written.qsize()):
+                group.extend(map(storable, self.written.get_nowait()))
         if group:
             self._waiting.append(group)
 

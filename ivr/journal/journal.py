@@ -124,7 +124,7 @@ class Journal:
         """
         fate: Future[Fate] = Future()
         self.write(*beside, line._replace(fate=fate))
-        self._work.now.set()
+        self._work.hurry()
         committed = asyncio.wrap_future(fate)
         deadline_s = time.monotonic() + KEEP_S
         if not self._work.troubled and self.alive:
@@ -187,7 +187,7 @@ class Journal:
         """Commit what is left; what the database does not take goes to the spill file."""
         self._closed = True
         self._work.closing.set()
-        self._work.now.set()
+        self._work.hurry()
         self._work.written.put(())
         await asyncio.to_thread(self._end)
 

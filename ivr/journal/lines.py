@@ -57,8 +57,12 @@ def storable(line: Line) -> Line:
     """`line` with U+FFFD for whatever no database and no file takes: NUL and lone surrogates."""
     for value in line.row.values():
         # Nearly always text is ASCII; of the rest, cleaning changes what must be changed.
-        if isinstance(value, Mapping) or (isinstance(value, str) and (not value.isascii() or "\0" in value)):
-            return line._replace(row=_clean(line.row))
+        if isinstance(value, str):
+            if value.isascii() and "\0" not in value:
+                continue
+        elif value is None or isinstance(value, int):
+            continue
+        return line._replace(row=_clean(line.row))
     return line
 
 

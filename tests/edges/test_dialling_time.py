@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from ivr.settings import Settings, Trunk
+from outbound.running import Open, RunningCampaigns
 from people import do_not_call
 from people.store.tables import lead
 from tests.edges import fake_ami
@@ -253,3 +254,24 @@ def test_who_was_claimed_and_could_not_be_dialled_is_decided_anew(hours: Hours) 
             assert len(fake.originates) == dialled
 
     hours.run(main, Subscriber(rings_s=1))
+
+
+def test_without_a_running_campaign_the_database_is_asked_twice_a_second(
+    hours: Hours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    read = RunningCampaigns.read
+
+    async def counted(campaigns: RunningCampaigns) -> list[Open]:
+        nonlocal asked
+        asked += 1
+        return await read(campaigns)
+
+    monkeypatch.setattr(RunningCampaigns, "read", counted)
+
+    async def main(site: CampaignSite, fake: FakeAmi) -> None:
+        async with site.working(fake):
+            await site.clock.sleep(60.0)
+
+    hours.run(main)
+    assert 100 <= asked <= 122
