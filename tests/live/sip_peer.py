@@ -169,6 +169,7 @@ class SipPeer(asyncio.DatagramProtocol):
         self.default = Plan(answer_s=0, refuse=404)
         self._plans: dict[str, list[Plan]] = {}
         self._arrived: asyncio.Queue[Call] = asyncio.Queue()
+        self._closed = asyncio.Event()
         self._by_id: dict[str, Call] = {}
         #: Requests that wait for their final response, by branch: the timer that sends them again.
         self._sent: dict[str, asyncio.TimerHandle] = {}
@@ -181,6 +182,9 @@ class SipPeer(asyncio.DatagramProtocol):
     async def next_call(self, timeout: float = 20.0) -> Call:
         """The next incoming call, as soon as its INVITE is here."""
         return await asyncio.wait_for(self._arrived.get(), timeout)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed.set()
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -197,6 +201,8 @@ class SipPeer(asyncio.DatagramProtocol):
         for timer in self._sent.values():
             timer.cancel()
         self._transport.close()
+        # The port is free when the loop has closed it, and the next peer may want it at once.
+        await self._closed.wait()
 
     async def _tick(self) -> None:
         step_s = PACKET_MS / 1000 / _PHASES

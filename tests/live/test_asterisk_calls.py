@@ -35,10 +35,12 @@ class Engine:
             name, _, value = line.partition(": ")
             headers[name] = value
         self.calls.put_nowait(headers)
-        for command in self.commands:
-            writer.write(command.encode() + b"\n")
-            await reader.readline()
-        writer.close()
+        try:
+            for command in self.commands:
+                writer.write(command.encode() + b"\n")
+                await reader.readline()
+        finally:
+            writer.close()
 
     async def next_call(self) -> Headers:
         return await asyncio.wait_for(self.calls.get(), 20)

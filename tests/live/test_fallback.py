@@ -108,8 +108,13 @@ async def test_who_answers_or_calls_while_the_engine_hangs(
         await ready(site, tmp_path)
         await start_asterisk(site)
         agi = site.settings.agi
-        asked: list[object] = []
-        server = await asyncio.start_server(lambda _, writer: asked.append(writer), agi.host, agi.port)
+        asked: list[asyncio.StreamWriter] = []
+
+        def keep(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append(writer)
+            stack.callback(writer.close)
+
+        server = await asyncio.start_server(keep, agi.host, agi.port)
         stack.callback(server.close)
         alive = site.var / conf.ALIVE
         alive.parent.mkdir(parents=True)
