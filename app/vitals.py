@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -99,13 +100,12 @@ class JournalFile:
 
 #: Slots of equal size for opt-outs that the database has not taken; an empty one begins with a zero byte.
 RESERVE, _SLOT_BYTES = "opt-outs.reserve", 512
+_WAIT = ("lines of calls wait for the database", "They are read back when the engine runs: ivr up.", False)
 #: File in var/ -> what its lines are, how to mend it, whether they come into the database by themselves.
 _FILES = {
-    "journal.jsonl": (
-        "lines of calls wait for the database",
-        "They are read back when the engine runs: ivr up.",
-        False,
-    ),
+    "journal.jsonl": _WAIT,
+    "journal.ahead-1.jsonl": _WAIT,
+    "journal.ahead-2.jsonl": _WAIT,
     "journal.rejected.jsonl": (
         "lines of calls were refused by the database",
         "Read the file; an opt-out in it is added by: ivr campaign do-not-call add. Then move the file away.",
@@ -114,11 +114,17 @@ _FILES = {
 }
 
 
+#: An engine that is well leaves lines ahead of the database for half a second.
+_AHEAD_S = 3.0
+
+
 def journal_files(site: Site) -> Iterator[JournalFile]:
     """Each file that has lines."""
     for name, (what, mend, lost) in _FILES.items():
         path = site.var / name
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            if ".ahead-" in name and time.time() - os.fstat(file.fileno()).st_mtime < _AHEAD_S:
+                continue
             if lines := sum(1 for line in file if line.strip()):
                 yield JournalFile(path=path, lines=lines, what=what, mend=mend, lost=lost)
     if opt_outs := _in_reserve(site.var / RESERVE):

@@ -150,6 +150,9 @@ class Session(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
+        if self.finished:
+            # The reply to IVR_DONE, which nobody awaits.
+            return
         if self._reader is None:
             self._take_headers(data)
         else:

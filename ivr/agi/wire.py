@@ -11,7 +11,6 @@ Facts are from Asterisk's res_agi.c (22) and from runs against 22.10.1:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -24,7 +23,11 @@ LINE_MAX = 8192
 
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"'})
 _BREAKS_THE_LINE = re.compile("[\x00\r\n]")
-_HEADER = re.compile(rb"^(agi_[^:\n]*):([^\n]*)", re.MULTILINE)
+_HEADER = re.compile(rb"agi_[^:\n]*:[^\n]*")
+#: A header block and nothing else; one look costs less than one for each line.
+_HEADERS = re.compile(rb"(?:agi_[^:\n]*:[^\n]*(?:\n|\Z))+\Z")
+#: Of some 20 headers, those that a call needs.
+_NEEDED = re.compile(rb"^agi_(network_script|uniqueid|callerid|arg_\d+):([^\n]*)", re.MULTILINE)
 
 
 class BadHeaders(ValueError):
@@ -54,12 +57,13 @@ class Opening:
     key: str = ""
     #: `answered=1` of the query: the dialplan has answered the call already.
     answered: bool = False
-    #: Every header as it came, blanks around it too; `header` gives its text.
-    raw: Mapping[bytes, bytes]
+    #: Every header as it came.
+    block: bytes
 
     def header(self, name: str) -> str:
         """The header `agi_<name>`; "" when there is none."""
-        return decode(self.raw.get(b"agi_" + name.encode(), b"").strip())
+        found = re.search(rb"^agi_%b:([^\n]*)" % re.escape(name.encode()), self.block, re.MULTILINE)
+        return decode(found[1].strip()) if found else ""
 
 
 def decode(raw: bytes) -> str:
@@ -76,20 +80,19 @@ def parse_opening(block: bytes) -> Opening:
     A name that comes twice keeps its first value, so that a line break smuggled into a caller name can't replace
     what Asterisk wrote before it. Raises BadHeaders when it is no AGI header block.
     """
-    headers = _HEADER.findall(block)
-    if len(headers) <= block.count(b"\n"):
+    if not _HEADERS.match(block):
         for line in block.split(b"\n"):
             if line.strip() and not _HEADER.match(line):
                 raise BadHeaders(f"not an AGI header: {line[:40]!r}")
-    raw: dict[bytes, bytes] = dict(reversed(headers))
-    uniqueid = raw.get(b"agi_uniqueid")
+    needed: dict[bytes, bytes] = dict(reversed(_NEEDED.findall(block)))
+    uniqueid = needed.get(b"uniqueid")
     if uniqueid is None:
         raise BadHeaders("agi_uniqueid is missing")
     args: list[str] = []
-    while (arg := raw.get(b"agi_arg_%d" % (len(args) + 1))) is not None:
+    while (arg := needed.get(b"arg_%d" % (len(args) + 1))) is not None:
         args.append(decode(arg.strip()))
-    caller = decode(raw.get(b"agi_callerid", b"").strip())
-    script, _, query = raw.get(b"agi_network_script", b"").strip().partition(b"?")
+    caller = decode(needed.get(b"callerid", b"").strip())
+    script, _, query = needed.get(b"network_script", b"").strip().partition(b"?")
     words = query.split(b"&")
     return Opening(
         script=decode(script),
@@ -98,7 +101,7 @@ def parse_opening(block: bytes) -> Opening:
         caller="" if caller == "unknown" else caller,
         key=next((decode(word[4:]) for word in words if word.startswith(b"key=")), ""),
         answered=b"answered=1" in words,
-        raw=raw,
+        block=block,
     )
 
 
@@ -144,14 +147,13 @@ GONE: Final = Reply(0)
 
 #: A number with more digits is no Asterisk's: it counts in 64 bits at most.
 _DIGITS_MAX = 18
-_RESULT = re.compile(rb"200 result=(-?\d{1,18})(?: endpos=(-?\d{1,18}))?\Z")
+_RESULT = re.compile(rb"200 result=(-?\d{1,18})(?: endpos=(-?\d{1,18}))?(?:\r?\n)?\Z")
 
 
 def parse_reply(line: bytes) -> Reply:
     """The reply in `line`, without its line end. Raises BadReply when it is none."""
     if found := _RESULT.match(line):
-        endpos = found[2]
-        return Reply(200, int(found[1]), None if endpos is None else int(endpos))
+        return _result(found)
     code, _, rest = line.partition(b" ")
     if len(code) != 3 or not code.isdigit():
         raise BadReply(f"not an AGI reply: {line[:40]!r}")
@@ -165,6 +167,11 @@ def parse_reply(line: bytes) -> Reply:
         _number(words, b"endpos="),
         decode(value) if opened and closed else None,
     )
+
+
+def _result(found: re.Match[bytes]) -> Reply:
+    result, endpos = found.groups()
+    return Reply(200, int(result), None if endpos is None else int(endpos))
 
 
 def _number(words: bytes, name: bytes) -> int | None:
@@ -188,26 +195,26 @@ class ReplyReader:
 
     def feed(self, data: bytes) -> list[Reply | Hangup]:
         """What is complete with `data`. Raises BadReply for a line that no Asterisk sends; the reader is then spent."""
-        if not self._rest and not self._in_usage and data.startswith(b"200 ") and data.find(b"\n") == len(data) - 1:
+        if not self._rest and not self._in_usage and data.endswith(b"\n") and (found := _RESULT.match(data)):
             # Nearly always: one whole reply.
-            return [parse_reply(data[:-1].removesuffix(b"\r"))]
+            return [_result(found)]
         if self._rest:
             data = self._rest + data
         *lines, self._rest = data.split(b"\n")
         if len(self._rest) > LINE_MAX:
             raise BadReply(f"a reply line of more than {LINE_MAX} bytes")
-        found: list[Reply | Hangup] = []
+        replies: list[Reply | Hangup] = []
         for line in lines:
             if line.endswith(b"\r"):
                 line = line[:-1]
             if self._in_usage:
                 if line.startswith(b"520 "):
                     self._in_usage = False
-                    found.append(Reply(520))
+                    replies.append(Reply(520))
             elif line == b"HANGUP":
-                found.append(HANGUP)
+                replies.append(HANGUP)
             elif line.startswith(b"520-"):
                 self._in_usage = True
             elif line and not line.startswith(b"100 "):
-                found.append(parse_reply(line))
-        return found
+                replies.append(parse_reply(line))
+        return replies

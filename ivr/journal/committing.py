@@ -8,13 +8,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 
 import structlog
 
+from ivr.journal.ahead import Ahead, Group
 from ivr.journal.lines import Fate, Line, Losses, by_kind, halves, storable
 from ivr.journal.reserve import Reserve
 from ivr.journal.spill import Spill
@@ -22,8 +22,8 @@ from people.store.group_commit import GroupWriter, NotNow, Refused
 
 log = structlog.get_logger()
 
-#: How long the first line of a group waits for others. With the commit itself it stays below 100 ms.
-GROUP_S = 0.07
+#: Lines wait so long for others. Meanwhile they are in a file; a commit for each would cost more than the calls.
+GROUP_S = 0.5
 #: Waits between attempts on a database that can't take lines.
 RETRY_FIRST_S, RETRY_LONGEST_S = 0.1, 2.0
 #: Lines that the database has not taken for so long are safer in the file: a process can be killed.
@@ -31,19 +31,16 @@ PATIENCE_S = 5.0
 #: Lines read back at a time.
 CHUNK = 2000
 
-Group = Sequence[Line]
-
 
 class Committing:
-    """`run` in a thread of its own. Others put into `written`, `hurry`, read what is marked as theirs."""
+    """`run` in a thread of its own. Others put into `ahead`, `hurry`, read what is marked as theirs."""
 
-    def __init__(self, rows: GroupWriter, spill: Spill, reserve: Reserve, *, keep_at_most: int) -> None:
+    def __init__(self, rows: GroupWriter, ahead: Ahead, spill: Spill, reserve: Reserve, *, keep_at_most: int) -> None:
         self._rows = rows
+        self._ahead = ahead
         self._spill = spill
         self._reserve = reserve
         self._keep_at_most = keep_at_most
-        #: What calls wrote. The lines of an entry belong into one transaction; one without lines wakes the thread.
-        self.written: SimpleQueue[Group] = SimpleQueue()
         #: Held, unless somebody is in a hurry. To wait for a lock with a time-out is less work than for an Event.
         self._unhurried = threading.Lock()
         self._unhurried.acquire()
@@ -110,19 +107,19 @@ class Committing:
     # ------------------------------------------------------------ turns
 
     def _turn(self) -> None:
-        """Wait for lines, or until it is time to try again; then commit what there is."""
-        first: Group = ()
-        if self._behind():
-            self._unhurried.acquire(timeout=self._retry_s)
-        else:
-            first = self.written.get()
-            self._unhurried.acquire(timeout=GROUP_S)
+        """Wait until it is time; then commit what there is."""
+        # Not woken by lines: on a busy engine there are always some, and an idle one looks twice a second.
+        self._unhurried.acquire(timeout=self._retry_s or GROUP_S)
+        if not self._ahead and not self._behind():
+            return
         self.busy_since_s = time.monotonic()
         try:
-            self._gather(first)
+            self._gather()
             well = self._commit_all()
         finally:
             self._keep_within_bound()
+            if not self._waiting:
+                self._ahead.forget()
             began_s, self.busy_since_s = self.busy_since_s, None
         if well:
             self._retry_s, self._told, self._ill_since_s = 0.0, "", None
@@ -137,14 +134,9 @@ class Committing:
         """Whether something waits for the database already."""
         return bool(self._waiting or self._spill.filled or self._reserve.held or self._losses)
 
-    def _gather(self, first: Group = ()) -> None:
-        """Make a group of `first` and of what was written since."""
-        group = [storable(line) for line in first]
-        with suppress(Empty):
-            # Where it is stuck, another thread may take lines out, too.
-            for _ in range(self.written.qsize()):
-                group.extend(map(storable, self.written.get_nowait()))
-        if group:
+    def _gather(self) -> None:
+        """Make a group of what was written since."""
+        if group := list(map(storable, self._ahead.take())):
             self._waiting.append(group)
 
     def _commit_all(self) -> bool:
@@ -256,7 +248,6 @@ class Committing:
         From any thread.
         """
         _tell(group, Fate.NOT_NOW)
-        group = [storable(line) for line in group]
         try:
             saved = self._spill.append(group)
         except OSError as error:

@@ -1,8 +1,8 @@
 """What calls see of the journal: write a line and go on, or wait until an opt-out is on the disk.
 
-A line is in the database at most 100 ms after it was written here. When the database can't take it (locked, disk full),
-lines wait in memory and are tried again; beyond a bound they go to a file (JSON lines), which is read back as soon as
-the database is well, or at the next start. Calls never wait for the journal, and are not woken by it.
+A line is in a file when it is written here, and in the database half a second later. When the database can't take it
+(locked, disk full), lines are tried again; beyond a bound they go from memory to a file (JSON lines), which is read
+back as soon as the database is well, or at the next start. Calls never wait for the database, and are not woken by it.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import structlog
 
+from ivr.journal.ahead import Ahead
 from ivr.journal.calls import CallJournal, Leg
 from ivr.journal.committing import Committing
 from ivr.journal.lines import Fate, Line
@@ -52,8 +53,10 @@ class Journal:
         self._keep_at_most = keep_at_most
         self._spill = Spill(spill)
         self._reserve = Reserve(spill.with_name("opt-outs.reserve"))
-        self._work = Committing(writer, self._spill, self._reserve, keep_at_most=keep_at_most)
+        self._ahead = Ahead((spill.with_suffix(".ahead-1.jsonl"), spill.with_suffix(".ahead-2.jsonl")))
+        self._work = Committing(writer, self._ahead, self._spill, self._reserve, keep_at_most=keep_at_most)
         self._thread: threading.Thread | None = None
+        self._flushing = False
         #: One thread for opt-outs, one for what the journal's thread is too stuck to spill; started when needed.
         self._aside = ThreadPoolExecutor(2, "journal-aside")
         self._spilling: Future[None] | None = None
@@ -69,9 +72,14 @@ class Journal:
         self._thread.start()
 
     def _open(self) -> None:
-        for file, event in ((self._spill, "journal.not_read_back"), (self._reserve, "journal.no_reserve")):
+        opening: Sequence[tuple[Callable[[], None], str]] = (
+            (self._spill.open, "journal.not_read_back"),
+            (lambda: self._ahead.open(self._spill.take_over), "journal.no_file"),
+            (self._reserve.open, "journal.no_reserve"),
+        )
+        for open_file, event in opening:
             try:
-                file.open()
+                open_file()
             except OSError as error:
                 log.error(event, what=str(error))
         self._work.read_back_first()
@@ -94,27 +102,28 @@ class Journal:
         return call
 
     def write(self, *lines: Line) -> None:
-        """Commit `lines` in one transaction, soon. Never waits."""
-        queue = self._work.written
-        if queue.qsize() >= self._keep_at_most and (self.stuck_s > STUCK_S or not self.alive):
-            if queue.qsize() >= 2 * self._keep_at_most:
+        """Commit `lines` in one transaction, soon. Never waits for the database."""
+        if len(self._ahead) >= self._keep_at_most and (self.stuck_s > STUCK_S or not self.alive):
+            if len(self._ahead) >= 2 * self._keep_at_most:
                 self._work.lose(lines, "neither the database nor the disk took lines")
                 return
             if self._spilling is None or self._spilling.done():
-                self._spilling = self._aside.submit(self._spill_queue)
-        queue.put(lines)
+                self._spilling = self._aside.submit(self._spill_ahead)
+        self._ahead.put(lines)
+        if not self._flushing:
+            # Before the loop waits for anything; what this turn of the loop brings beside it is written with it.
+            self._flushing = True
+            self._loop.call_soon(self._flush)
 
-    def _spill_queue(self) -> None:
+    def _flush(self) -> None:
+        self._flushing = False
+        if not self._ahead.flush():
+            # Only in memory: better not for long.
+            self._work.hurry()
+
+    def _spill_ahead(self) -> None:
         log.error("journal.stuck", what="The database takes no lines and does not say why.", for_s=round(self.stuck_s))
-        group: list[Line] = []
-        with suppress(Empty):
-            while True:
-                group.extend(self._work.written.get_nowait())
-                if len(group) >= 1000:
-                    self._work.give_up(group)
-                    group = []
-        if group:
-            self._work.give_up(group)
+        self._work.give_up(self._ahead.take())
 
     async def keep(self, line: Line, *beside: Line) -> bool:
         """Commit an opt-out and the lines `beside` it; True as soon as the opt-out is on the disk.
@@ -147,15 +156,12 @@ class Journal:
         except (OSError, ValueError) as error:
             log.error("journal.not_reserved", what=str(error), call=line.whose.call_id)
             return False
-        # It is read from there as soon as the database is well.
-        self._work.written.put(())
         return True
 
     def lose(self, line: Line, why: str) -> None:
         """The opt-out `line` is not kept: told at once, and by a row of the table `loss`."""
         log.error("journal.opt_out_lost", call=line.whose.call_id, why=why)
         self._work.lose([line], why)
-        self._work.written.put(())
 
     # ------------------------------------------------------------ how it is
 
@@ -188,7 +194,6 @@ class Journal:
         self._closed = True
         self._work.closing.set()
         self._work.hurry()
-        self._work.written.put(())
         await asyncio.to_thread(self._end)
 
     def _end(self) -> None:
@@ -200,4 +205,5 @@ class Journal:
         else:
             self._rows.close()
         self._aside.shutdown(wait=False)
+        self._ahead.close()
         self._reserve.close()

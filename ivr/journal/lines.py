@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from enum import Enum
 from typing import Any, Literal, NamedTuple, get_args
 
+import orjson
+
 from people.store.group_commit import Row
 
 #: In the order in which a group is written.
@@ -75,9 +77,19 @@ def _clean(value: Any) -> Any:
 
 
 def to_json(line: Line) -> bytes:
-    """One line of UTF-8, with its line end. Raises ValueError, TypeError for what has no JSON."""
-    plain = {"kind": line.kind, "row": line.row, "whose": line.whose}
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    """One line of UTF-8, with its line end."""
+    plain = {"kind": line.kind, "row": line.row, "whose": tuple(line.whose)}
+    try:
+        return orjson.dumps(plain, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        pass
+    # A lone surrogate, or a number that is too large for any database.
+    plain["row"] = storable(line).row
+    try:
+        return f"{json.dumps(plain)}\n".encode()
+    except (ValueError, TypeError):
+        # No JSON has it, so no database has either; whoever reads the file must see that a line was here.
+        return f"{json.dumps({**plain, 'row': {'unwritable': ascii(line.row)}})}\n".encode()
 
 
 def from_json(data: bytes) -> Line:
@@ -89,7 +101,8 @@ def from_json(data: bytes) -> Line:
             raise ValueError(f"no line of the journal: {kind!r}")
         whose = plain.get("whose") or (row.get("call_id", row.get("id")), row.get("tenant"), row.get("attempt_id"))
         call_id, tenant, attempt_id = whose
-        return Line(kind, row, Whose(str(call_id), str(tenant or ""), None if attempt_id is None else str(attempt_id)))
+        its = Whose(str(call_id), str(tenant or ""), None if attempt_id is None else str(attempt_id))
+        return storable(Line(kind, row, its))
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"no line of the journal: {error}") from error
 

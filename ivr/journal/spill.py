@@ -5,6 +5,7 @@ What a full disk or a power cut leaves of a line is told and passed over; the li
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Sequence
@@ -48,6 +49,15 @@ class Spill:
                 self.opt_outs += sum(line.kind == "opt_outs" for line in lines[:saved])
         return saved
 
+    def take_over(self, data: bytes) -> None:
+        """Append what another file holds, as it is. Raises OSError when there is no room for all of it."""
+        with self._lock:
+            lines = data.splitlines(keepends=True)
+            if _append_bytes(self._path, data if data.endswith(b"\n") else data + b"\n") < len(lines):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+            self.filled = True
+            self.opt_outs += sum(map(_is_opt_out, lines))
+
     def put_aside(self, line: Line) -> bool:
         """Keep a line that the database will never take, in a file of its own. Raises OSError."""
         with self._lock:
@@ -90,13 +100,17 @@ def _is_opt_out(data: bytes) -> bool:
 
 def _append(path: Path, lines: Sequence[Line]) -> int:
     """Append whole lines, on the disk when this returns; how many there was room for."""
+    return _append_bytes(path, b"".join(map(to_json, lines)))
+
+
+def _append_bytes(path: Path, data: bytes) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     # People's numbers are in it.
     fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         size = os.fstat(fd).st_size
         cut = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
-        data = b"".join([b"\n" if cut else b"", *map(_json, lines)])
+        data = b"\n" + data if cut else data
         written = _write(fd, data)
         if written < len(data):
             whole = data.rfind(b"\n", 0, written) + 1
@@ -106,14 +120,6 @@ def _append(path: Path, lines: Sequence[Line]) -> int:
         return data.count(b"\n") - (1 if cut and data else 0)
     finally:
         os.close(fd)
-
-
-def _json(line: Line) -> bytes:
-    try:
-        return to_json(line)
-    except (ValueError, TypeError):
-        # No JSON has it, so no database has either; whoever reads the file must see that a line was here.
-        return to_json(line._replace(row={"unwritable": ascii(line.row)}))
 
 
 def _write(fd: int, data: bytes) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import shutil
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
@@ -85,6 +87,10 @@ class WatchedWriter(SqliteWriter):
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "ivr.sqlite3"
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(folder.glob("spill.*"))
 
 
 async def count(database: AsyncEngine, table: object) -> int:
@@ -233,6 +239,70 @@ async def test_an_end_that_overtakes_its_spilled_beginning_is_not_lost(
     async with database.connect() as connection:
         row = (await connection.execute(select(call))).one()
     assert (row.ended_by, row.language) == ("flow", "uk")
+
+
+async def test_a_line_is_in_a_file_before_the_call_goes_on(database: AsyncEngine, path: Path, tmp_path: Path) -> None:
+    writer = StuckWriter(path)
+    lines = Journal(writer, tmp_path / "spill.jsonl")
+    await lines.start()
+    begun = lines.begin(leg(1))
+    await asyncio.to_thread(writer.entered.wait)
+    begun.note(KEY, 2000)
+    begun.note(KEY, 2100)
+    # The loop's next turn: what a call waits for takes longer.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for file in files_of(tmp_path):
+        shutil.copy(file, killed)
+    writer.release.set()
+
+    again = Journal(SqliteWriter(str(path)), killed / "spill.jsonl")
+    await again.start()
+    assert (await count(database, call), await count(database, journal)) == (1, 2)
+    await again.close()
+    await lines.close()
+    assert not files_of(tmp_path) + files_of(killed)
+
+
+async def test_lines_without_room_in_the_file_are_committed_at_once_and_leave_no_half_line(
+    database: AsyncEngine, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committing, "GROUP_S", 20.0)
+    writer = WatchedWriter(path)
+    lines = Journal(writer, tmp_path / "spill.jsonl")
+    await lines.start()
+    real, room = os.write, 10
+
+    def full(fd: int, data: bytes) -> int:
+        return real(fd, data[:room])
+
+    monkeypatch.setattr("ivr.journal.ahead.os.write", full)
+    with capture_logs() as logs:
+        lines.begin(leg(1))
+        await writer.sees("written")
+    monkeypatch.undo()
+    assert [entry["event"] for entry in logs] == ["journal.no_room"]
+    assert await count(database, call) == 1
+    assert [file.stat().st_size for file in files_of(tmp_path)] == [0, 0]
+    await lines.close()
+
+
+async def test_a_second_journal_leaves_the_files_to_the_first(
+    database: AsyncEngine, path: Path, tmp_path: Path
+) -> None:
+    first, second = (Journal(SqliteWriter(str(path)), tmp_path / "spill.jsonl") for _ in range(2))
+    await first.start()
+    with capture_logs() as logs:
+        await second.start()
+    assert [entry["event"] for entry in logs] == ["journal.no_file", "journal.no_reserve"]
+    second.begin(leg(2))
+    first.begin(leg(1))
+    await second.close()
+    assert len(files_of(tmp_path)) == 2
+    await first.close()
+    assert await count(database, call) == 2
 
 
 async def test_a_spill_file_cut_by_a_full_disk_is_read_as_far_as_it_goes(
@@ -465,8 +535,8 @@ async def test_a_write_that_never_returns_leaves_memory_bounded_and_loses_nothin
     most = 0
     for number in range(1, 3000):
         lines.begin(leg(number))
-        most = max(most, lines._work.written.qsize())
-        if lines._spilling is not None and lines._work.written.qsize() >= 150:
+        most = max(most, len(lines._ahead))
+        if lines._spilling is not None and len(lines._ahead) >= 150:
             await asyncio.wrap_future(lines._spilling)
     assert most <= 200
     writer.release.set()

@@ -119,16 +119,21 @@ def test_what_the_journal_left_is_told_by_number(site: Site) -> None:
     assert [finding.level for finding in found(site, "journal")] == [Level.OK]
     (site.var / "journal.jsonl").write_text('{"kind": "notes"}\n{"kind": "ended"}\n')
     (site.var / "journal.rejected.jsonl").write_text('{"kind": "notes"}\n')
+    # Of an engine that was killed, and of one that runs.
+    (site.var / "journal.ahead-1.jsonl").write_text('{"kind": "notes"}\n')
+    os.utime(site.var / "journal.ahead-1.jsonl", (0, 0))
+    (site.var / "journal.ahead-2.jsonl").write_text('{"kind": "notes"}\n')
     (site.var / RESERVE).write_bytes(b"x".ljust(512, b"\0") * 3 + bytes(512 * 5))
     site.spool.mkdir(exist_ok=True)
     (site.spool / "1.json").write_text(json.dumps({}))
     assert {(file.path.name, file.lines, file.lost) for file in journal_files(site)} == {
         ("journal.jsonl", 2, False),
+        ("journal.ahead-1.jsonl", 1, False),
         ("journal.rejected.jsonl", 1, True),
         (RESERVE, 3, False),
         ("spool", 1, False),
     }
-    assert sorted(finding.level.value for finding in found(site, "journal")) == ["FAIL", "warn", "warn", "warn"]
+    assert sorted(finding.level.value for finding in found(site, "journal")) == ["FAIL", "warn", "warn", "warn", "warn"]
 
 
 def test_a_look_that_hangs_is_told_and_the_others_are_taken(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
