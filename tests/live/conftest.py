@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -42,7 +44,17 @@ def asterisk_root() -> program.Program:
 
 
 @pytest.fixture
-def make_site(tmp_path: Path) -> MakeSite:
+def short(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of the test whose path leaves room for names: that of Asterisk's socket takes 107 bytes."""
+    failed = request.session.testsfailed
+    folder = tmp_path_factory.mktemp("s")
+    yield folder
+    if request.session.testsfailed == failed:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def make_site(short: Path) -> MakeSite:
     """Makes a site on free loopback ports; settings by dotted name, or with __ for the dot: outbound__channels=3."""
     made = 0
 
@@ -60,7 +72,7 @@ def make_site(tmp_path: Path) -> MakeSite:
         chosen = LOOPBACK | free_ports() | {"trunk.host": trunk_host, "trunk.port": trunk_port}
         chosen |= dotted or {}
         chosen |= {name.replace("__", "."): value for name, value in settings.items()}
-        return init_site(tmp_path / f"s{made}", chosen, trunk_secret=trunk_secret)
+        return init_site(short / f"s{made}", chosen, trunk_secret=trunk_secret)
 
     return make
 
@@ -103,12 +115,21 @@ NewSite = Callable[[int], Site]
 
 
 @pytest.fixture(scope="session")
-def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The audio that all sites of `new_site` need, made once."""
-    site = init_site(tmp_path_factory.mktemp("audio") / "site", {"trunk.host": "127.0.0.1", "prompts.engine": _ENGINE})
-    status, output = asyncio.run(run_ivr("prompt", "render", site=site.folder))
-    assert status == 0, output
-    return site.audio
+def audio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The audio that all sites of `new_site` need, made once for all workers."""
+    folder = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        folder = folder.parent
+    with (folder / "audio.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = folder / "audio"
+        if not made.exists():
+            chosen = {"trunk.host": "127.0.0.1", "prompts.engine": _ENGINE}
+            site = init_site(tmp_path_factory.mktemp("audio") / "site", chosen)
+            status, output = asyncio.run(run_ivr("prompt", "render", site=site.folder, within_s=150))
+            assert status == 0, output
+            site.audio.rename(made)
+    return made
 
 
 @pytest.fixture

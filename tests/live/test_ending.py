@@ -11,7 +11,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -93,13 +92,13 @@ class OnPipe(SiteProcess):
 
 
 @pytest.fixture
-async def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
+async def told(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
     """What the processes of a test tell systemd."""
     heard: list[str] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-        systemd.bind(f"\0ivr-test-{tmp_path.name}")
+        systemd.bind(f"\0ivr-test-{os.getpid()}")
         systemd.setblocking(False)
-        monkeypatch.setenv("NOTIFY_SOCKET", f"@ivr-test-{tmp_path.name}")
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@ivr-test-{os.getpid()}")
         loop = asyncio.get_running_loop()
         loop.add_reader(systemd, lambda: heard.extend(systemd.recv(1000).decode().splitlines()))
         yield heard
@@ -205,7 +204,7 @@ async def test_forty_callers_and_an_engine_that_freezes(new_site: NewSite) -> No
             took_s = time.monotonic() - frozen_at
             heard = [call.media.received for call in calls]
             await until(lambda: all(call.media.received > n for call, n in zip(calls, heard, strict=True)), within_s=5)
-            assert noting() == 0
+            assert noting(site) == 0
             assert all(call.ended_at is None for call in calls)
             for call in (*calls, late):
                 call.hang_up()

@@ -20,8 +20,9 @@ from app.service.heartbeat import Heartbeat, Watchdog
 from app.service.systemd import Systemd
 from tests.edges.waiting import until
 
-#: An engine that beats for ever, as quickly as a test wants it.
-_ENGINE = """
+_BEAT_S = 0.1
+#: An engine that beats for ever, and says so each time.
+_ENGINE = f"""
 import sys, time
 from pathlib import Path
 from app.service.heartbeat import Watchdog
@@ -30,7 +31,7 @@ dog = Watchdog(Path(sys.argv[1]), after_s=float(sys.argv[2]))
 while True:
     dog.beat()
     print(dog._process.pid, flush=True)
-    time.sleep(0.1)
+    time.sleep({_BEAT_S})
 """
 
 
@@ -51,6 +52,14 @@ def engine(log: Path, after_s: float) -> Iterator[tuple[subprocess.Popen[str], i
         process.communicate()
 
 
+async def beats(process: subprocess.Popen[str], count: int) -> None:
+    """Until it has beaten so many times more. Raises TimeoutError when it does not."""
+    assert process.stdout is not None
+    async with asyncio.timeout(count * _BEAT_S + 10):
+        for _ in range(count):
+            assert await asyncio.to_thread(process.stdout.readline), "it has ended"
+
+
 def running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
@@ -58,12 +67,16 @@ def running(pid: int) -> bool:
         return False
 
 
+def waits(pid: int) -> int:
+    """How often it has gone to sleep until something comes."""
+    return int(Path(f"/proc/{pid}/status").read_text().rpartition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+
 async def test_an_engine_that_stands_still_is_ended_and_told(tmp_path: Path) -> None:
     log = tmp_path / "ivr.log"
     with engine(log, 1.5) as (process, dog):
         # It lives on as long as it moves.
-        await asyncio.sleep(2.5)
-        assert process.poll() is None
+        await beats(process, 25)
         began = time.monotonic()
         process.send_signal(signal.SIGSTOP)
         await until(lambda: process.poll() is not None, within_s=10)
@@ -79,15 +92,16 @@ async def test_an_engine_that_stands_still_is_ended_and_told(tmp_path: Path) -> 
 
 async def test_a_machine_that_was_paused_ends_nobody(tmp_path: Path) -> None:
     """Both stood still, as on a suspended machine: the engine has the whole time anew."""
-    with engine(tmp_path / "ivr.log", 3.0) as (process, dog):
+    with engine(tmp_path / "ivr.log", 2.0) as (process, dog):
         process.send_signal(signal.SIGSTOP)
         os.kill(dog, signal.SIGSTOP)
-        await asyncio.sleep(4)
-        os.kill(dog, signal.SIGCONT)
-        await asyncio.sleep(1.5)
-        process.send_signal(signal.SIGCONT)
+        # The pause itself: longer than what an engine is given, and than a look that is late.
         await asyncio.sleep(3)
-        assert process.poll() is None
+        looked = waits(dog)
+        os.kill(dog, signal.SIGCONT)
+        await until(lambda: waits(dog) > looked)
+        process.send_signal(signal.SIGCONT)
+        await beats(process, 25)
         assert running(dog)
 
 
