@@ -15,7 +15,7 @@ import pytest
 from ivr.asterisk import conf, program, running
 from ivr.settings import Site
 from ivr.site import free_ports, init_site
-from tests.live.shared_asterisk import LOOPBACK, SharedAsterisks, kill
+from tests.live.shared_asterisk import LOOPBACK, SharedAsterisks, dotted, kill
 from tests.live.sip_peer import SipPeer
 from tests.live.site_process import run_ivr, share_audio
 
@@ -23,7 +23,7 @@ from tests.live.site_process import run_ivr, share_audio
 class MakeSite(Protocol):
     def __call__(
         self,
-        dotted: Mapping[str, object] | None = None,
+        named: Mapping[str, object] | None = None,
         /,
         *,
         trunk_port: int,
@@ -59,7 +59,7 @@ def make_site(short: Path) -> MakeSite:
     made = 0
 
     def make(
-        dotted: Mapping[str, object] | None = None,
+        named: Mapping[str, object] | None = None,
         /,
         *,
         trunk_port: int,
@@ -70,8 +70,7 @@ def make_site(short: Path) -> MakeSite:
         nonlocal made
         made += 1
         chosen = LOOPBACK | free_ports() | {"trunk.host": trunk_host, "trunk.port": trunk_port}
-        chosen |= dotted or {}
-        chosen |= {name.replace("__", "."): value for name, value in settings.items()}
+        chosen |= {**(named or {}), **dotted(settings)}
         return init_site(short / f"s{made}", chosen, trunk_secret=trunk_secret)
 
     return make
@@ -110,8 +109,12 @@ def shared(_asterisks: SharedAsterisks) -> SharedSite:
 
 #: Quick, so that the tests need not wait for good voices.
 _ENGINE = dict.fromkeys(("ru", "uk", "en"), "espeak")
-#: Makes a site that is ready to be up at once; of the trunk's port.
-NewSite = Callable[[int], Site]
+
+
+class NewSite(Protocol):
+    """Makes a site that is ready to be up at once."""
+
+    def __call__(self, trunk_port: int, **settings: object) -> Site: ...
 
 
 @pytest.fixture(scope="session")
@@ -134,8 +137,9 @@ def audio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def new_site(make_site: MakeSite, audio: Path) -> NewSite:
-    def made(trunk_port: int) -> Site:
-        site = make_site({"prompts.engine": _ENGINE, "agi.drain_s": 15.0}, trunk_port=trunk_port)
+    def made(trunk_port: int, **settings: object) -> Site:
+        named = {"prompts.engine": _ENGINE, "agi.drain_s": 15.0, **dotted(settings)}
+        site = make_site(named, trunk_port=trunk_port)
         share_audio(audio, site)
         return site
 

@@ -132,7 +132,9 @@ async def test_the_heart_beats_for_the_dialplan_and_systemd(tmp_path: Path, monk
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(5)
-        heartbeat = Heartbeat(alive, Watchdog(tmp_path / "ivr.log"), Systemd(environment), lambda: "3 calls")
+        heartbeat = Heartbeat(
+            alive, Watchdog(tmp_path / "ivr.log", after_s=60), Systemd(environment), lambda: "3 calls"
+        )
         beating = asyncio.create_task(heartbeat.run())
         heard = [await asyncio.to_thread(systemd.recv, 100) for _ in range(2)]
         await until(alive.exists)
