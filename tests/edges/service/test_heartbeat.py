@@ -21,15 +21,17 @@ from app.service.systemd import Systemd
 from tests.edges.waiting import until
 
 _BEAT_S = 0.1
-#: An engine that beats for ever, and says so each time.
+#: An engine that beats for ever, and says so each time when its watchdog has heard it, or is gone.
 _ENGINE = f"""
-import sys, time
+import fcntl, sys, termios, time
 from pathlib import Path
 from app.service.heartbeat import Watchdog
 
 dog = Watchdog(Path(sys.argv[1]), after_s=float(sys.argv[2]))
 while True:
     dog.beat()
+    while any(fcntl.ioctl(dog._pipe, termios.FIONREAD, bytes(4))) and dog._process.poll() is None:
+        time.sleep(0.001)
     print(dog._process.pid, flush=True)
     time.sleep({_BEAT_S})
 """
@@ -53,7 +55,7 @@ def engine(log: Path, after_s: float) -> Iterator[tuple[subprocess.Popen[str], i
 
 
 async def beats(process: subprocess.Popen[str], count: int) -> None:
-    """Until it has beaten so many times more. Raises TimeoutError when it does not."""
+    """Until it has beaten, and was heard, so many times more. Raises TimeoutError when it does not."""
     assert process.stdout is not None
     async with asyncio.timeout(count * _BEAT_S + 10):
         for _ in range(count):
@@ -67,9 +69,14 @@ def running(pid: int) -> bool:
         return False
 
 
-def waits(pid: int) -> int:
-    """How often it has gone to sleep until something comes."""
-    return int(Path(f"/proc/{pid}/status").read_text().rpartition("\nvoluntary_ctxt_switches:")[2].split()[0])
+async def looks(dog: int, count: int) -> None:
+    """Until it has gone to sleep so many times more. Raises TimeoutError when it does not."""
+
+    def slept() -> int:
+        return int(Path(f"/proc/{dog}/status").read_text().rpartition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+    before = slept()
+    await until(lambda: slept() >= before + count)
 
 
 async def test_an_engine_that_stands_still_is_ended_and_told(tmp_path: Path) -> None:
@@ -92,16 +99,18 @@ async def test_an_engine_that_stands_still_is_ended_and_told(tmp_path: Path) -> 
 
 async def test_a_machine_that_was_paused_ends_nobody(tmp_path: Path) -> None:
     """Both stood still, as on a suspended machine: the engine has the whole time anew."""
-    with engine(tmp_path / "ivr.log", 2.0) as (process, dog):
+    with engine(tmp_path / "ivr.log", 4.0) as (process, dog):
         process.send_signal(signal.SIGSTOP)
+        # It has taken the last beat, and looked once in vain.
+        await looks(dog, 2)
         os.kill(dog, signal.SIGSTOP)
-        # The pause itself: longer than what an engine is given, and than a look that is late.
-        await asyncio.sleep(3)
-        looked = waits(dog)
+        # The pause itself: with it the engine has stood still for longer than it may.
+        await asyncio.sleep(4)
         os.kill(dog, signal.SIGCONT)
-        await until(lambda: waits(dog) > looked)
+        # It takes up the look that the pause cut short, and looks again.
+        await looks(dog, 2)
         process.send_signal(signal.SIGCONT)
-        await beats(process, 25)
+        await beats(process, 10)
         assert running(dog)
 
 
