@@ -108,7 +108,7 @@ def shared(_asterisks: SharedAsterisks) -> SharedSite:
 
 
 #: Quick, so that the tests need not wait for good voices.
-_ENGINE = dict.fromkeys(("ru", "uk", "en"), "espeak")
+ENGINE = dict.fromkeys(("ru", "uk", "en"), "espeak")
 
 
 class NewSite(Protocol):
@@ -127,7 +127,7 @@ def audio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         fcntl.flock(lock, fcntl.LOCK_EX)
         made = folder / "audio"
         if not made.exists():
-            chosen = {"trunk.host": "127.0.0.1", "prompts.engine": _ENGINE}
+            chosen = {"trunk.host": "127.0.0.1", "prompts.engine": ENGINE}
             site = init_site(tmp_path_factory.mktemp("audio") / "site", chosen)
             status, output = asyncio.run(run_ivr("prompt", "render", site=site.folder, within_s=150))
             assert status == 0, output
@@ -138,7 +138,7 @@ def audio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def new_site(make_site: MakeSite, audio: Path) -> NewSite:
     def made(trunk_port: int, **settings: object) -> Site:
-        named = {"prompts.engine": _ENGINE, "agi.drain_s": 15.0, **dotted(settings)}
+        named = {"prompts.engine": ENGINE, "agi.drain_s": 15.0, **dotted(settings)}
         site = make_site(named, trunk_port=trunk_port)
         share_audio(audio, site)
         return site
