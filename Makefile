@@ -22,15 +22,17 @@ setup: .venv/.ready
 demo: setup
 	$(BIN)/ivr demo
 
-# The kinds of tests (tests/kinds.py) that may run together, on all cores, and those that have the machine to themselves.
-# The second part shows both, and fails when the first did. On a machine that is no measure of what tests may take in
-# all: IVR_TEST_BUDGET_S=900 make test; 0 is no bound.
+# The kinds of tests (tests/kinds.py): those that run on all cores, those that mostly wait and run two at a time, those
+# that have the machine to themselves. The last part shows all, and fails when one before it did. On a machine that is
+# no measure of what tests may take in all: IVR_TEST_BUDGET_S=900 make test; 0 is no bound.
 TOGETHER := pure or reading or store or speech or edges
-ALONE := browser or live
+PAIRS := browser or live
+ALONE := timed
 
 test: setup lint
-	$(BIN)/python -m pytest -m "$(TOGETHER)" --part 1/2 -n auto --maxprocesses 4 --dist worksteal; \
-	$(BIN)/python -m pytest -m "$(ALONE)" --part 2/2
+	$(BIN)/python -m pytest -m "$(TOGETHER)" --part 1/3 -n auto --maxprocesses 4 --dist worksteal; \
+	$(BIN)/python -m pytest -m "$(PAIRS)" --part 2/3 -n 2 --dist worksteal; \
+	$(BIN)/python -m pytest -m "$(ALONE)" --part 3/3
 
 # Campaigns whose engine and Asterisk are killed at random instants, for so long, from this seed on.
 SECONDS := 600

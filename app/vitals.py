@@ -34,7 +34,7 @@ def engine_state(site: Site, *, now_s: float | None = None) -> Answer:
     except OSError:
         return Answer.AWAY
     age_s = (time.time() if now_s is None else now_s) - renewed_s
-    if age_s <= conf.HUNG_AFTER_S:
+    if age_s <= conf.stale_after_s(site):
         return Answer.GOOD
     agi = site.settings.agi
     # A killed engine leaves its file, a stopped one still holds its port.

@@ -107,6 +107,9 @@ class Agi(_Section):
     #: On stop, calls in progress may finish for so long; then they are told goodbye.
     #: The shipped promo lasts up to 86 s.
     drain_s: float = Field(120.0, ge=0)
+    #: An engine that stands still for so long is ended; callers are led past it after half of that. It shows that it
+    #: moves each second, and the whole seconds of two clocks are compared. systemd's own patience is 30 s.
+    hung_after_s: int = Field(10, ge=6, le=25)
 
     _host = field_validator("host")(_one_address)
 
@@ -127,6 +130,8 @@ class AsteriskSettings(_Section):
     ami_host: str = Field("127.0.0.1", min_length=1)
     ami_port: int = Field(5038, ge=1, le=65535)
     ami_user: str = "ivr"
+    #: An Asterisk that gives no answer for so long is ended and started again.
+    hung_after_s: float = Field(30.0, ge=3, le=3600)
 
     _hosts = field_validator("public_host", "ami_host")(_one_address)
 

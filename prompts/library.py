@@ -96,7 +96,7 @@ class Library:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """End the worker processes, unless they are somebody else's; what they have in hand is finished."""
+        """End the worker processes, unless they are somebody else's; see Workers.close."""
         if self._own_workers:
             self.workers.close()
 

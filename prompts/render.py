@@ -95,7 +95,8 @@ def render_all(library: Library, wanted: Iterable[Spoken], *, done: Done | None 
     """Make what is missing of `wanted`; blocks. With `pin`, all of it is kept in the cache under that name.
 
     A text that can't be said is left out and logged. Raises MachineError when the disk won't take more, or when there
-    is no speech engine at all; what was made until then is kept, and the next time goes on from there.
+    is no speech engine at all, RuntimeError when the library is closed meanwhile; what was made until then is kept, and
+    the next time goes on from there.
     """
     fragments = (
         fragment for each in wanted for fragment in library.phrases.fragments(each.language, each.text, each.values)
@@ -156,7 +157,11 @@ class _Work:
             self._done(ready, self.distinct)
             for future in as_completed(futures):
                 fragment = futures[future]
-                if fragment.language in again or future.cancelled():
+                if fragment.language in again:
+                    continue
+                if future.cancelled():
+                    # By somebody else who wanted it, too; or the workers are closed, and the next round can't begin.
+                    again[fragment.language] = list(todo[fragment.language])
                     continue
                 result = future.result()
                 ready += 1

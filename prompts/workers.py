@@ -8,6 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
@@ -24,6 +25,8 @@ WORKER = "prompts.worker"
 JOB_S = 60.0
 #: A worker without work ends after so many seconds.
 _IDLE_S = 60.0
+#: At the end, what is in hand is given up after so many seconds: Ctrl-C does not wait for an engine that hangs.
+_CLOSING_S = 2.0
 
 
 class Workers:
@@ -38,6 +41,7 @@ class Workers:
         self._jobs: queue.SimpleQueue[tuple[Job, Future[Result]] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
+        self._processes: set[_Process] = set()
         self._waiting = 0
         self._closed = False
 
@@ -56,7 +60,7 @@ class Workers:
         return future
 
     def close(self) -> None:
-        """End the processes; jobs that nobody began are cancelled."""
+        """End the processes; jobs that nobody began are cancelled, those in hand have a moment to be finished."""
         with self._lock:
             self._closed = True
             threads = tuple(self._threads)
@@ -70,6 +74,12 @@ class Workers:
                 waiting[1].set_running_or_notify_cancel()
         for _ in threads:
             self._jobs.put(None)
+        until_s = time.monotonic() + _CLOSING_S
+        for thread in threads:
+            thread.join(max(0.0, until_s - time.monotonic()))
+        with self._lock:
+            for process in self._processes:
+                process.kill()
         for thread in threads:
             thread.join()
 
@@ -94,22 +104,39 @@ class Workers:
                     # Once more in a fresh process: the damage may have been done by an earlier text.
                     for _ in range(2):
                         try:
-                            process = process or _Process(self._command, self._job_s)
+                            process = process or self._started()
                         except OSError as error:
                             why = f"no process can be started for it: {error.strerror}"
                             break
                         result = process.make(job)
                         if result is not None:
                             break
-                        log.warning("speech_worker_died", clip=job.clip, speaker=job.speaker and job.speaker.engine)
-                        process.end()
+                        self._end(process)
                         process = None
+                        if self._closed:
+                            why = "the workers were closed"
+                            break
+                        log.warning("speech_worker_died", clip=job.clip, speaker=job.speaker and job.speaker.engine)
                     future.set_result(result or Result(clip=job.clip, failure="crash", why=why))
                 with self._lock:
                     self._waiting -= 1
         finally:
             if process is not None:
-                process.end()
+                self._end(process)
+
+    def _started(self) -> _Process:
+        """A new process. Raises OSError when there can be none."""
+        process = _Process(self._command, self._job_s)
+        with self._lock:
+            self._processes.add(process)
+            if self._closed:
+                process.kill()
+        return process
+
+    def _end(self, process: _Process) -> None:
+        process.end()
+        with self._lock:
+            self._processes.remove(process)
 
 
 class _Process:
@@ -129,7 +156,7 @@ class _Process:
     def make(self, job: Job) -> Result | None:
         """The result; None when the process died or had to be killed."""
         stdin, stdout = self._pipes()
-        alarm = threading.Timer(self._job_s, self._process.kill)
+        alarm = threading.Timer(self._job_s, self.kill)
         alarm.start()
         try:
             stdin.write(json.dumps(asdict(job)) + "\n")
@@ -145,6 +172,9 @@ class _Process:
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("the worker has no pipes")
         return self._process.stdin, self._process.stdout
+
+    def kill(self) -> None:
+        self._process.kill()
 
     def end(self) -> None:
         stdin, stdout = self._pipes()

@@ -9,10 +9,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 _TESTS = Path(__file__).parent
+
+
+#: The parts of a run in their order: tests on all cores; two at a time, for they wait more than they work; one by one.
+Part = Literal["together", "pairs", "alone"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,19 +27,20 @@ class Kind:
     meaning: str
     #: What one test may take.
     seconds: float
-    #: Many at one time do each other no harm.
-    together: bool = False
+    #: None: it is not run by `make test`.
+    part: Part | None
 
 
 KINDS = {
-    "pure": Kind(meaning="computes, in this process and its own folder", seconds=5, together=True),
-    "reading": Kind(meaning="reads numbers, dates and names aloud, in letters", seconds=5, together=True),
-    "store": Kind(meaning="has a database of its own", seconds=15, together=True),
-    "speech": Kind(meaning="makes speech", seconds=20, together=True),
-    "edges": Kind(meaning="meets fakes on loopback, or starts processes of ours", seconds=15, together=True),
-    "browser": Kind(meaning="looks at pages in a real browser", seconds=15),
-    "live": Kind(meaning="starts a real Asterisk, or measures time: by itself on the machine", seconds=60),
-    "chaos": Kind(meaning="kills what runs, again and again: make chaos", seconds=math.inf),
+    "pure": Kind(meaning="computes, in this process and its own folder", seconds=5, part="together"),
+    "reading": Kind(meaning="reads numbers, dates and names aloud, in letters", seconds=5, part="together"),
+    "store": Kind(meaning="has a database of its own", seconds=15, part="together"),
+    "speech": Kind(meaning="makes speech", seconds=20, part="together"),
+    "edges": Kind(meaning="meets fakes on loopback, or starts processes of ours", seconds=15, part="together"),
+    "browser": Kind(meaning="looks at pages in a real browser", seconds=15, part="pairs"),
+    "live": Kind(meaning="starts a real Asterisk, and mostly waits", seconds=60, part="pairs"),
+    "timed": Kind(meaning="measures time or load, or needs ports of its own choice", seconds=60, part="alone"),
+    "chaos": Kind(meaning="kills what runs, again and again: make chaos", seconds=math.inf, part=None),
 }
 
 #: The kind of a folder's tests; the longest name that fits counts.
@@ -69,11 +75,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def kind_of(item: pytest.Item) -> Kind:
     (name,) = _named(item)
     return KINDS[name]
-
-
-def expression(*, together: bool) -> str:
-    """What `pytest -m` takes for the tests that run together, or for those that run by themselves."""
-    return " or ".join(name for name, kind in KINDS.items() if kind.together == together and name != "chaos")
 
 
 def _named(item: pytest.Item) -> list[str]:

@@ -1,6 +1,6 @@
 """The run as a whole: parts that run one after the other, what they may take together, what makes the run fail.
 
-A pytest plugin. `make test` runs in parts (--part 1/2, --part 2/2); the last one shows them all and judges them. A part
+A pytest plugin. `make test` runs in parts (--part 1/3, and so on); the last one shows them all and judges them. A part
 that failed fails the last one, too, so that its closing line is true of all.
 """
 
@@ -125,7 +125,7 @@ def fail(session: pytest.Session, what: str) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--part", default="1/1", help="which part of a run this is: 1/2, 2/2")
+    parser.addoption("--part", default="1/1", help="which part of a run this is, such as 1/3")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -15,7 +15,6 @@ from ivr.asterisk.running import Running
 
 log = structlog.get_logger(__name__)
 
-_LOOK_EVERY_S, _ANSWER_S = 5.0, 5.0
 #: It is ended when it gave no answer so often in succession.
 _HUNG_AFTER = 3
 _ROTATE_EVERY_S = 600.0
@@ -29,13 +28,13 @@ class Keeper:
         asterisk: Running,
         start: Callable[[], Awaitable[Running]],
         *,
+        hung_after_s: float,
         backoff: Backoff = BACKOFF,
-        look_every_s: float = _LOOK_EVERY_S,
-        answer_s: float = _ANSWER_S,
     ) -> None:
         self.asterisk = asterisk
         self._start, self._backoff = start, backoff
-        self._look_every_s, self._answer_s = look_every_s, answer_s
+        # Time between two looks, and then for the answer.
+        self._look_every_s = self._answer_s = hung_after_s / _HUNG_AFTER / 2
         self._deaths = 0
 
     async def run(self) -> None:

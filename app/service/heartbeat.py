@@ -17,15 +17,13 @@ from app.service.systemd import Systemd
 log = structlog.get_logger(__name__)
 
 BEAT_EVERY_S = 1.0
-#: A loop that stood still for so long is ended.
-HUNG_S = 10.0
 _PROGRAM = Path(__file__).with_name("watchdog.py")
 
 
 class Watchdog:
-    """The process that ends an engine which hangs; started with the first beat, and again when it is gone."""
+    """The process that ends an engine which stood still for `after_s`; started with the first beat, again when gone."""
 
-    def __init__(self, log_file: Path, *, after_s: float = HUNG_S) -> None:
+    def __init__(self, log_file: Path, *, after_s: float) -> None:
         self._log_file, self._after_s = log_file, after_s
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1

@@ -116,6 +116,7 @@ def _made(site: Site, database: AsyncEngine, library: Library, flows: Mapping[st
     def status() -> str:
         return f"{engine.server.calls} calls"
 
+    dog = Watchdog(site.var / "ivr.log", after_s=site.settings.agi.hung_after_s)
     return Up(
         site=site,
         database=database,
@@ -124,7 +125,7 @@ def _made(site: Site, database: AsyncEngine, library: Library, flows: Mapping[st
         engine=engine,
         systemd=systemd,
         supervision=Supervision(),
-        heartbeat=Heartbeat(site.var / conf.ALIVE, Watchdog(site.var / "ivr.log"), systemd, status),
+        heartbeat=Heartbeat(site.var / conf.ALIVE, dog, systemd, status),
     )
 
 
@@ -231,7 +232,9 @@ async def _start_asterisk(site: Site, reporter: Reporter) -> Keeper:
     asterisk = await running.ensure(
         home, found, conf.site_files(site, found), needed, grace_s=site.settings.agi.drain_s
     )
-    return Keeper(asterisk, lambda: running.start(home, found, needed))
+    return Keeper(
+        asterisk, lambda: running.start(home, found, needed), hung_after_s=site.settings.asterisk.hung_after_s
+    )
 
 
 def _spare_the_collector() -> None:

@@ -28,9 +28,8 @@ _EMPTY = (
     "udptl.conf",
 )
 
-#: In var/: the engine's loop renews it every second. Older than this, the engine hangs.
+#: In var/: the engine's loop renews it every second. Older than `stale_after_s`, the engine hangs.
 ALIVE = Path("run") / "engine.alive"
-HUNG_AFTER_S = 5
 #: Processes at one time that note wishes while the engine is away; whoever comes later waits for his turn.
 NOTING_AT_ONCE = 4
 #: The destination of ivr.toml that the fallback offers.
@@ -98,7 +97,7 @@ def site_files(site: Site, program: Program) -> dict[str, str]:
         "asterisk": site.settings.asterisk,
         "agi": site.settings.agi,
         "alive_file": site.var / ALIVE,
-        "hung_after_s": HUNG_AFTER_S,
+        "stale_after_s": stale_after_s(site),
         "says": fallback_folder(site),
         "spool": site.spool,
         "operator": operator(site),
@@ -109,6 +108,11 @@ def site_files(site: Site, program: Program) -> dict[str, str]:
     }
     conf = resource_dir("asterisk-conf")
     return render((conf / "common", conf / "site"), values)
+
+
+def stale_after_s(site: Site) -> int:
+    """How old the file ALIVE is at most while the engine moves."""
+    return site.settings.agi.hung_after_s // 2
 
 
 def fallback_folder(site: Site) -> Path:

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import subprocess
-import time
+import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +24,8 @@ import debroot
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 _LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
+#: It is ended when it does not listen by then.
+_LISTENS_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,10 +125,11 @@ def running(browser: Browser, profile: Path) -> Iterator[str]:
         "--remote-debugging-port=0",
         "about:blank",
     )
-    said = profile.with_name(f"{profile.name}.log")
-    with said.open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log, env=browser.environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=browser.environment
+    ) as process:
         try:
-            yield _address(said, process)
+            yield _address(process)
         finally:
             process.terminate()
             try:
@@ -135,16 +138,22 @@ def running(browser: Browser, profile: Path) -> Iterator[str]:
                 process.kill()
 
 
-def _address(said: Path, process: subprocess.Popen[bytes]) -> str:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        ended = process.poll() is not None
-        text = said.read_bytes()
-        if found := _LISTENING.search(text):
-            return found[1].decode()
-        assert not ended, f"Chromium ended before it listened: {text.decode(errors='replace')}"
-        time.sleep(0.02)
-    raise AssertionError("Chromium does not listen")
+def _address(process: subprocess.Popen[bytes]) -> str:
+    """Where it listens, as soon as it says so; from then on what it says is read and forgotten."""
+    assert process.stderr is not None
+    alarm = threading.Timer(_LISTENS_S, process.kill)
+    alarm.start()
+    said = b""
+    try:
+        for line in process.stderr:
+            if found := _LISTENING.search(line):
+                # A full pipe would hold it up.
+                threading.Thread(target=process.stderr.read, daemon=True).start()
+                return found[1].decode()
+            said += line
+    finally:
+        alarm.cancel()
+    raise AssertionError(f"Chromium ended, or was ended, before it listened: {said.decode(errors='replace')}")
 
 
 @asynccontextmanager

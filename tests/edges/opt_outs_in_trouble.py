@@ -49,8 +49,11 @@ async def engine(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process
     try:
         async with asyncio.timeout(60):
             # Its log comes out there too.
-            while not (words := (await process.stdout.readline()).split()) or len(words) != 2:
-                pass
+            async for line in process.stdout:
+                if len(words := line.split()) == 2:
+                    break
+            else:
+                raise AssertionError("The engine ended before it answered calls.")
         yield process, int(words[0]), int(words[1])
     finally:
         if process.returncode is None:

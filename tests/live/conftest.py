@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from ivr.asterisk import conf, program, running
 from ivr.settings import Site
 from ivr.site import free_ports, init_site
-from tests.live.shared_asterisk import LOOPBACK, SharedAsterisks, kill
+from tests.live.shared_asterisk import LOOPBACK, SharedAsterisks, dotted, kill
 from tests.live.sip_peer import SipPeer
 from tests.live.site_process import run_ivr, share_audio
 
@@ -21,7 +23,7 @@ from tests.live.site_process import run_ivr, share_audio
 class MakeSite(Protocol):
     def __call__(
         self,
-        dotted: Mapping[str, object] | None = None,
+        named: Mapping[str, object] | None = None,
         /,
         *,
         trunk_port: int,
@@ -42,12 +44,22 @@ def asterisk_root() -> program.Program:
 
 
 @pytest.fixture
-def make_site(tmp_path: Path) -> MakeSite:
+def short(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of the test whose path leaves room for names: that of Asterisk's socket takes 107 bytes."""
+    failed = request.session.testsfailed
+    folder = tmp_path_factory.mktemp("s")
+    yield folder
+    if request.session.testsfailed == failed:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def make_site(short: Path) -> MakeSite:
     """Makes a site on free loopback ports; settings by dotted name, or with __ for the dot: outbound__channels=3."""
     made = 0
 
     def make(
-        dotted: Mapping[str, object] | None = None,
+        named: Mapping[str, object] | None = None,
         /,
         *,
         trunk_port: int,
@@ -58,9 +70,8 @@ def make_site(tmp_path: Path) -> MakeSite:
         nonlocal made
         made += 1
         chosen = LOOPBACK | free_ports() | {"trunk.host": trunk_host, "trunk.port": trunk_port}
-        chosen |= dotted or {}
-        chosen |= {name.replace("__", "."): value for name, value in settings.items()}
-        return init_site(tmp_path / f"s{made}", chosen, trunk_secret=trunk_secret)
+        chosen |= {**(named or {}), **dotted(settings)}
+        return init_site(short / f"s{made}", chosen, trunk_secret=trunk_secret)
 
     return make
 
@@ -97,24 +108,38 @@ def shared(_asterisks: SharedAsterisks) -> SharedSite:
 
 
 #: Quick, so that the tests need not wait for good voices.
-_ENGINE = dict.fromkeys(("ru", "uk", "en"), "espeak")
-#: Makes a site that is ready to be up at once; of the trunk's port.
-NewSite = Callable[[int], Site]
+ENGINE = dict.fromkeys(("ru", "uk", "en"), "espeak")
+
+
+class NewSite(Protocol):
+    """Makes a site that is ready to be up at once."""
+
+    def __call__(self, trunk_port: int, **settings: object) -> Site: ...
 
 
 @pytest.fixture(scope="session")
-def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The audio that all sites of `new_site` need, made once."""
-    site = init_site(tmp_path_factory.mktemp("audio") / "site", {"trunk.host": "127.0.0.1", "prompts.engine": _ENGINE})
-    status, output = asyncio.run(run_ivr("prompt", "render", site=site.folder))
-    assert status == 0, output
-    return site.audio
+def audio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The audio that all sites of `new_site` need, made once for all workers."""
+    folder = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        folder = folder.parent
+    with (folder / "audio.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = folder / "audio"
+        if not made.exists():
+            chosen = {"trunk.host": "127.0.0.1", "prompts.engine": ENGINE}
+            site = init_site(tmp_path_factory.mktemp("audio") / "site", chosen)
+            status, output = asyncio.run(run_ivr("prompt", "render", site=site.folder, within_s=150))
+            assert status == 0, output
+            site.audio.rename(made)
+    return made
 
 
 @pytest.fixture
 def new_site(make_site: MakeSite, audio: Path) -> NewSite:
-    def made(trunk_port: int) -> Site:
-        site = make_site({"prompts.engine": _ENGINE, "agi.drain_s": 15.0}, trunk_port=trunk_port)
+    def made(trunk_port: int, **settings: object) -> Site:
+        named = {"prompts.engine": ENGINE, "agi.drain_s": 15.0, **dotted(settings)}
+        site = make_site(named, trunk_port=trunk_port)
         share_audio(audio, site)
         return site
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,11 @@ LOOPBACK: dict[str, object] = {
     "asterisk.sip_host": "127.0.0.1",
     "destinations.operator": "+74950000000",
 }
+
+
+def dotted(settings: Mapping[str, object]) -> dict[str, object]:
+    """Settings by their names in ivr.toml, of arguments with __ for the dot (trunk__codec="g722")."""
+    return {name.replace("__", "."): value for name, value in settings.items()}
 
 
 async def kill(asterisk: running.Running) -> None:
@@ -70,9 +75,8 @@ class SharedAsterisks:
     async def _ready(self, settings: dict[str, object]) -> tuple[Site, running.Running]:
         site, asterisk = self._running.get(key := repr(sorted(settings.items())), (None, None))
         if site is None:
-            dotted = {name.replace("__", "."): value for name, value in settings.items()}
             trunk_port = free_ports()["asterisk.sip_port"]
-            chosen = LOOPBACK | free_ports() | {"trunk.port": trunk_port} | dotted
+            chosen = LOOPBACK | free_ports() | {"trunk.port": trunk_port} | dotted(settings)
             site = init_site(self.folder / f"shared{len(self._running)}", chosen)
         if asterisk is None or not asterisk.alive:
             files = conf.site_files(site, self.program)

@@ -93,7 +93,7 @@ class SiteProcess:
         return running.running_pid(conf.site_home(self.site))
 
 
-async def run_ivr(*words: str, site: Path) -> tuple[int, str]:
+async def run_ivr(*words: str, site: Path, within_s: float = 60.0) -> tuple[int, str]:
     """Exit status and output of `ivr ...` in a process of its own."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "app", *words, "--site", str(site)),
@@ -102,7 +102,7 @@ async def run_ivr(*words: str, site: Path) -> tuple[int, str]:
         stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "COLUMNS": "500"},
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    output, _ = await asyncio.wait_for(process.communicate(), within_s)
     return process.returncode or 0, output.decode()
 
 

@@ -11,7 +11,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -93,13 +92,13 @@ class OnPipe(SiteProcess):
 
 
 @pytest.fixture
-async def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
+async def told(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
     """What the processes of a test tell systemd."""
     heard: list[str] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-        systemd.bind(f"\0ivr-test-{tmp_path.name}")
+        systemd.bind(f"\0ivr-test-{os.getpid()}")
         systemd.setblocking(False)
-        monkeypatch.setenv("NOTIFY_SOCKET", f"@ivr-test-{tmp_path.name}")
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@ivr-test-{os.getpid()}")
         loop = asyncio.get_running_loop()
         loop.add_reader(systemd, lambda: heard.extend(systemd.recv(1000).decode().splitlines()))
         yield heard
@@ -173,44 +172,50 @@ async def test_the_engine_is_killed_while_phones_ring(new_site: NewSite) -> None
 
 
 CALLERS = 40
+#: The least that an engine can be given.
+HUNG_AFTER_S = 6
 
 
 async def test_forty_callers_and_an_engine_that_freezes(new_site: NewSite) -> None:
     """First its Asterisk, which is started again; then the engine, which is ended: its callers hear the fallback."""
     async with SipPeer() as peer:
-        site = new_site(peer.port)
+        site = new_site(peer.port, agi__hung_after_s=HUNG_AFTER_S, asterisk__hung_after_s=HUNG_AFTER_S)
+        home = conf.site_home(site)
         async with SiteProcess(site) as process:
             first = process.asterisk_pid()
             assert first is not None
             os.kill(first, signal.SIGSTOP)
-            status, said = await run_ivr("doctor", site=site.folder)
-            assert (status, f"Asterisk (process {first}) does not answer" in said) == (1, True), said
             await until(lambda: process.asterisk_pid() not in (None, first), within_s=60)
             prepared = conf.fallback_folder(site) / "ru" / "goodbye.alaw"
             await until(prepared.exists, within_s=20)
-
-            calls: list[Call] = []
-            await until(lambda: running.running_pid(conf.site_home(site)) is not None)
             async with asyncio.timeout(20):
-                while not await running.answers(conf.site_home(site), 1):  # noqa: ASYNC110
+                while not await running.answers(home, 1):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
-            calls += [shopper(peer, site, n, Plan()) for n in range(CALLERS)]
+            calls = [shopper(peer, site, n, Plan()) for n in range(CALLERS)]
             await until(lambda: all(call.media.received > 20 for call in calls), within_s=30)
             process.signal(signal.SIGSTOP)
             frozen_at = time.monotonic()
-            await asyncio.sleep(7)  # its file is old by now, the watchdog's time is not over
+            # The dialplan sees that its file is old before the watchdog's time is over.
+            alive = site.var / conf.ALIVE
+            await until(lambda: int(time.time()) - int(alive.stat().st_mtime) > conf.stale_after_s(site))
             late = shopper(peer, site, CALLERS, Plan())
             await until(lambda: late.media.received > 20, within_s=3)
             assert await process.ended() == -signal.SIGKILL
             took_s = time.monotonic() - frozen_at
             heard = [call.media.received for call in calls]
             await until(lambda: all(call.media.received > n for call, n in zip(calls, heard, strict=True)), within_s=5)
-            assert noting() == 0
+            assert noting(site) == 0
             assert all(call.ended_at is None for call in calls)
             for call in (*calls, late):
                 call.hang_up()
+            # Nobody is left who would start it again.
+            second = process.asterisk_pid()
+            assert second is not None
+            os.kill(second, signal.SIGSTOP)
             status, said = await run_ivr("doctor", site=site.folder)
-    assert 8 < took_s < 20
-    assert "did not move for 10 s" in process.output
+    assert HUNG_AFTER_S - 1 < took_s < HUNG_AFTER_S + 10
+    assert f"did not move for {HUNG_AFTER_S} s" in process.output
     assert "asterisk_hung" in process.output
+    assert status == 1
     assert "engine" in said
+    assert f"Asterisk (process {second}) does not answer" in said, said

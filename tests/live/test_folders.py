@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -23,13 +22,6 @@ from tests.golden.flows import FLOWS
 from tests.live.sip_peer import Plan, SipPeer
 
 Start = Callable[[Site], Awaitable[running.Running]]
-
-
-@pytest.fixture
-def short() -> Iterator[Path]:
-    """A folder whose path leaves room for names: Asterisk's socket takes 107 bytes."""
-    with tempfile.TemporaryDirectory(prefix="ivr-") as folder:
-        yield Path(folder)
 
 
 @pytest.mark.parametrize("name", ["Магазин №1", "a b'!?#@~=%ce<>*^+` ü", "#b"])

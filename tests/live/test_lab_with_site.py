@@ -205,8 +205,11 @@ async def test_a_lab_in_the_foreground_ends_with_ctrl_c(
     )  # fmt: skip
     assert up.stdout
     async with asyncio.timeout(30):
-        while b"takes calls" not in (await up.stdout.readline()):
-            pass
+        async for line in up.stdout:
+            if b"takes calls" in line:
+                break
+        else:
+            pytest.fail("the lab ended before it took calls")
         assert running_pid(Home(folder=site.var / "lab"))
         up.send_signal(signal.SIGINT)
         await up.communicate()

@@ -120,21 +120,23 @@ def ports() -> dict[str, object]:
             return found
 
 
-async def test_a_newcomer_types_what_is_written(tmp_path: Path, audio: Path) -> None:
+# The lab that the README starts has ports of its own choice.
+@pytest.mark.timed
+async def test_a_newcomer_types_what_is_written(short: Path, audio: Path) -> None:
     written = read(READMES[0])
-    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (short / ".venv").symlink_to(sys.prefix)
     for file, text in written.files.items():
-        (tmp_path / file).write_text(text, "utf-8")
+        (short / file).write_text(text, "utf-8")
     # What the newcomer writes: where the lab is. The rest is for a machine where others have the usual ports.
     engines = dict.fromkeys(("ru", "uk", "en"), "espeak")
     chosen = LOOPBACK | ports() | {"trunk.port": free_ports()["asterisk.sip_port"], "prompts.engine": engines}
-    (tmp_path / "edited").write_text(settings_text(chosen), "utf-8")
-    terminal = Terminal(tmp_path, "cp edited")
+    (short / "edited").write_text(settings_text(chosen), "utf-8")
+    terminal = Terminal(short, "cp edited")
     command = written.command
 
     await terminal.type(command("ivr init"))
     await terminal.type(command("$EDITOR"))
-    site = load_site(tmp_path / "shop")
+    site = load_site(short / "shop")
     share_audio(audio, site)
     try:
         assert "FAIL" not in await terminal.type(command("ivr doctor"))
@@ -156,6 +158,6 @@ async def test_a_newcomer_types_what_is_written(tmp_path: Path, audio: Path) -> 
     word = Words("ru")
     for figure in ("reached", "follow_up"):
         assert re.search(rf"{word(f'figure.{figure}.name')} +1 из 1 ", report), report
-    assert (tmp_path / "tv.html").stat().st_size > 10_000
+    assert (short / "tv.html").stat().st_size > 10_000
     assert " key 1 " in calls, calls
     assert re.search(r" 79161234567 +human +human ", truth), truth

@@ -10,6 +10,8 @@ import pytest
 from tests.live.rtp_peer import SAMPLES, SILENCE, speech
 from tests.live.sip_peer import Call, Key, Plan, SipPeer
 
+pytestmark = pytest.mark.timed
+
 
 @pytest.fixture
 async def phone() -> AsyncIterator[SipPeer]:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from ivr.asterisk import running
 from ivr.settings import Site
 from tests.edges.waiting import until
-from tests.live.conftest import MakeSite, NewSite
+from tests.live.conftest import ENGINE, MakeSite, NewSite
 from tests.live.sip_peer import Call, Key, Plan, SipPeer
 from tests.live.site_process import SiteProcess, changed, run_ivr
 
@@ -50,13 +50,15 @@ async def test_audio_that_vanishes_is_made_again(new_site: NewSite) -> None:
 
 
 async def test_ctrl_c_while_speech_is_being_made(make_site: MakeSite) -> None:
-    site = make_site(trunk_port=9)
+    site = make_site({"prompts.engine": ENGINE}, trunk_port=9)
     async with SiteProcess(site, until_up=False) as process:
         await until(lambda: any(site.audio.glob("??/*.alaw")), within_s=60)
         process.signal(signal.SIGINT)
         assert await process.ended() == 130
         assert process.asterisk_pid() is None
     assert "Stopped before the site was up." in process.output
+    # What was stopped is not said to be there.
+    assert "fragments:" not in process.output
     assert "Traceback" not in process.output
 
 

@@ -8,10 +8,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from tests import budget
+from tests import budget, kinds
 from tests.kinds import KINDS
 from tests.left_behind import running
 from tests.whole_run import Part, judge
@@ -32,11 +33,13 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterato
     yield pytester
 
 
-def test_makefile_runs_every_kind_in_one_part() -> None:
+def test_makefile_runs_every_kind_in_its_part() -> None:
     text = (ROOT / "Makefile").read_text("utf-8")
-    parts = {name: set(kinds.split(" or ")) for name, kinds in re.findall(r"^(TOGETHER|ALONE) := (.*)$", text, re.M)}
-    assert parts["TOGETHER"] == {name for name, kind in KINDS.items() if kind.together}
-    assert parts["ALONE"] == KINDS.keys() - parts["TOGETHER"] - {"chaos"}
+    chosen = {part: set(names.split(" or ")) for part, names in re.findall(r"^([A-Z]+) := ([a-z ]+)$", text, re.M)}
+    parts = get_args(kinds.Part)
+    assert chosen == {part.upper(): {name for name, kind in KINDS.items() if kind.part == part} for part in parts}
+    run = re.findall(r'-m "\$\(([A-Z]+)\)" --part ([0-9]/[0-9])', text)
+    assert run == [(part.upper(), f"{n}/{len(parts)}") for n, part in enumerate(parts, 1)]
 
 
 @pytest.mark.parametrize("marks", ["", "@pytest.mark.pure\n@pytest.mark.live\n"], ids=["none", "two"])

@@ -63,7 +63,7 @@ async def kept(tmp_path: Path) -> AsyncIterator[tuple[Keeper, Starter]]:
     os.chdir(tmp_path)
     starter = Starter(Home(folder=Path("a")))
     quick = Backoff(first_s=0.01, most_s=0.02)
-    keeper = Keeper(await starter(), starter, backoff=quick, look_every_s=0.1, answer_s=0.3)
+    keeper = Keeper(await starter(), starter, hung_after_s=1.2, backoff=quick)
     keeping = asyncio.create_task(keeper.run())
     try:
         yield keeper, starter

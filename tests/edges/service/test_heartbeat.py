@@ -20,17 +20,20 @@ from app.service.heartbeat import Heartbeat, Watchdog
 from app.service.systemd import Systemd
 from tests.edges.waiting import until
 
-#: An engine that beats for ever, as quickly as a test wants it.
-_ENGINE = """
-import sys, time
+_BEAT_S = 0.1
+#: An engine that beats for ever, and says so each time when its watchdog has heard it, or is gone.
+_ENGINE = f"""
+import fcntl, sys, termios, time
 from pathlib import Path
 from app.service.heartbeat import Watchdog
 
 dog = Watchdog(Path(sys.argv[1]), after_s=float(sys.argv[2]))
 while True:
     dog.beat()
+    while any(fcntl.ioctl(dog._pipe, termios.FIONREAD, bytes(4))) and dog._process.poll() is None:
+        time.sleep(0.001)
     print(dog._process.pid, flush=True)
-    time.sleep(0.1)
+    time.sleep({_BEAT_S})
 """
 
 
@@ -51,6 +54,14 @@ def engine(log: Path, after_s: float) -> Iterator[tuple[subprocess.Popen[str], i
         process.communicate()
 
 
+async def beats(process: subprocess.Popen[str], count: int) -> None:
+    """Until it has beaten, and was heard, so many times more. Raises TimeoutError when it does not."""
+    assert process.stdout is not None
+    async with asyncio.timeout(count * _BEAT_S + 10):
+        for _ in range(count):
+            assert await asyncio.to_thread(process.stdout.readline), "it has ended"
+
+
 def running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
@@ -58,12 +69,21 @@ def running(pid: int) -> bool:
         return False
 
 
+async def looks(dog: int, count: int) -> None:
+    """Until it has gone to sleep so many times more. Raises TimeoutError when it does not."""
+
+    def slept() -> int:
+        return int(Path(f"/proc/{dog}/status").read_text().rpartition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+    before = slept()
+    await until(lambda: slept() >= before + count)
+
+
 async def test_an_engine_that_stands_still_is_ended_and_told(tmp_path: Path) -> None:
     log = tmp_path / "ivr.log"
     with engine(log, 1.5) as (process, dog):
         # It lives on as long as it moves.
-        await asyncio.sleep(2.5)
-        assert process.poll() is None
+        await beats(process, 25)
         began = time.monotonic()
         process.send_signal(signal.SIGSTOP)
         await until(lambda: process.poll() is not None, within_s=10)
@@ -79,15 +99,18 @@ async def test_an_engine_that_stands_still_is_ended_and_told(tmp_path: Path) -> 
 
 async def test_a_machine_that_was_paused_ends_nobody(tmp_path: Path) -> None:
     """Both stood still, as on a suspended machine: the engine has the whole time anew."""
-    with engine(tmp_path / "ivr.log", 3.0) as (process, dog):
+    with engine(tmp_path / "ivr.log", 4.0) as (process, dog):
         process.send_signal(signal.SIGSTOP)
+        # It has taken the last beat, and looked once in vain.
+        await looks(dog, 2)
         os.kill(dog, signal.SIGSTOP)
+        # The pause itself: with it the engine has stood still for longer than it may.
         await asyncio.sleep(4)
         os.kill(dog, signal.SIGCONT)
-        await asyncio.sleep(1.5)
+        # It takes up the look that the pause cut short, and looks again.
+        await looks(dog, 2)
         process.send_signal(signal.SIGCONT)
-        await asyncio.sleep(3)
-        assert process.poll() is None
+        await beats(process, 10)
         assert running(dog)
 
 
@@ -118,7 +141,9 @@ async def test_the_heart_beats_for_the_dialplan_and_systemd(tmp_path: Path, monk
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(5)
-        heartbeat = Heartbeat(alive, Watchdog(tmp_path / "ivr.log"), Systemd(environment), lambda: "3 calls")
+        heartbeat = Heartbeat(
+            alive, Watchdog(tmp_path / "ivr.log", after_s=60), Systemd(environment), lambda: "3 calls"
+        )
         beating = asyncio.create_task(heartbeat.run())
         heard = [await asyncio.to_thread(systemd.recv, 100) for _ in range(2)]
         await until(alive.exists)

@@ -126,6 +126,11 @@ def test_a_secret_that_asterisk_cannot_carry_is_a_fault_without_the_secret(secre
     assert not secret or secret not in str(fault)
 
 
+def test_callers_are_led_past_an_engine_before_it_is_ended() -> None:
+    extensions = site_files(site({"agi.hung_after_s": 20}), PROGRAM)["extensions.conf"]
+    assert set(re.findall(r"EPOCH} - 0\$\{IVR_ALIVE} > (\d+)", extensions)) == {"10"}
+
+
 def test_a_user_without_a_password_is_a_fault() -> None:
     secrets = Secrets.model_validate({"ami_secret": "a" * 32})
     [fault] = setting_faults(site({"trunk.user": "shop"}, secrets=secrets))

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -139,8 +140,27 @@ def test_an_engine_that_goes_away_is_replaced_for_the_whole_language(
     library.close()
 
 
+def test_rendering_ends_without_a_report_when_the_library_is_closed(site: Path, speech: None) -> None:
+    hangs = "import sys, time; sys.stdin.readline(); time.sleep(1000)"
+    workers = Workers(1, command=(sys.executable, "-c", hangs))
+    library = open_library(site, workers)
+    closing = threading.Thread(target=workers.close)
+    told: list[tuple[int, int]] = []
+
+    def done(made: int, of: int) -> None:
+        told.append((made, of))
+        # The second time, all is on its way.
+        if len(told) == 2:
+            closing.start()
+
+    with pytest.raises(RuntimeError, match="workers are closed"):
+        render_all(library, campaign(2), done=done)
+    closing.join()
+
+
 _CAMPAIGN = """
 import sys
+import threading
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tests.unit.prompts.conftest import open_library

@@ -14,7 +14,7 @@ import pytest
 
 from prompts.engines.choice import Speaker
 from prompts.worker import Job
-from prompts.workers import Workers
+from prompts.workers import JOB_S, Workers
 
 #: A worker that does as its text says, in the real protocol.
 OBEDIENT = """
@@ -64,6 +64,19 @@ def test_closing_ends_the_processes_and_cancels_what_waits() -> None:
     assert not Path(f"/proc/{pid}").exists()
     with pytest.raises(RuntimeError):
         workers.submit(job("a"))
+
+
+def test_closing_does_not_wait_for_an_engine_that_hangs() -> None:
+    workers = Workers(1, command=[sys.executable, "-c", OBEDIENT])
+    pid = workers.submit(job("a")).result().samples
+    hanging = workers.submit(job("hang"))
+    while not hanging.running():
+        time.sleep(0.001)
+    began = time.monotonic()
+    workers.close()
+    assert time.monotonic() - began < JOB_S / 3
+    assert hanging.result().why == "the workers were closed"
+    assert not Path(f"/proc/{pid}").exists()
 
 
 _PARENT = """
