@@ -88,6 +88,18 @@ class SiteProcess:
         self.signal(signal.SIGINT)
         assert await self.ended() == 0, self.output
 
+    def engine_pid(self) -> int:
+        """Of the engine, the one child of `ivr up`."""
+        pid = self._process.pid
+        (engine,) = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+        return int(engine)
+
+    async def loses_its_engine(self) -> None:
+        """Kill the engine alone; return when `ivr up` has started it again."""
+        self.output = ""
+        os.kill(self.engine_pid(), signal.SIGKILL)
+        await self.prints(UP)
+
     def asterisk_pid(self) -> int | None:
         """Of the Asterisk that belongs to the site; None when it does not run."""
         return running.running_pid(conf.site_home(self.site))

@@ -176,7 +176,7 @@ CALLERS = 40
 
 
 async def test_forty_callers_and_an_engine_that_freezes(new_site: NewSite) -> None:
-    """First its Asterisk, which is started again; then the engine, which is ended: its callers hear the fallback."""
+    """First its Asterisk; then the engine: its callers hear the fallback. Either is ended and started again."""
     async with SipPeer() as peer:
         site = new_site(peer.port)
         async with SiteProcess(site) as process:
@@ -196,12 +196,12 @@ async def test_forty_callers_and_an_engine_that_freezes(new_site: NewSite) -> No
                     await asyncio.sleep(0.05)
             calls += [shopper(peer, site, n, Plan()) for n in range(CALLERS)]
             await until(lambda: all(call.media.received > 20 for call in calls), within_s=30)
-            process.signal(signal.SIGSTOP)
+            os.kill(process.engine_pid(), signal.SIGSTOP)
             frozen_at = time.monotonic()
             await asyncio.sleep(7)  # its file is old by now, the watchdog's time is not over
             late = shopper(peer, site, CALLERS, Plan())
             await until(lambda: late.media.received > 20, within_s=3)
-            assert await process.ended() == -signal.SIGKILL
+            await process.prints("was ended by SIGKILL; it is started again")
             took_s = time.monotonic() - frozen_at
             heard = [call.media.received for call in calls]
             await until(lambda: all(call.media.received > n for call, n in zip(calls, heard, strict=True)), within_s=5)
@@ -209,8 +209,7 @@ async def test_forty_callers_and_an_engine_that_freezes(new_site: NewSite) -> No
             assert all(call.ended_at is None for call in calls)
             for call in (*calls, late):
                 call.hang_up()
-            status, said = await run_ivr("doctor", site=site.folder)
+            await until(lambda: process.output.count(UP) == 2, within_s=30)
     assert 8 < took_s < 20
     assert "did not move for 10 s" in process.output
     assert "asterisk_hung" in process.output
-    assert "engine" in said
