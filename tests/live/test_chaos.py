@@ -32,11 +32,11 @@ Start = Callable[[Site], Awaitable[running.Running]]
 
 
 @contextlib.asynccontextmanager
-async def operator(*refused: int) -> AsyncIterator[SipPeer]:
-    """Subscribers who answer at once and listen for a moment; those of `refused` are busy on the first call."""
+async def operator(*refused: int, listen_s: float = 0.3) -> AsyncIterator[SipPeer]:
+    """Subscribers who answer at once and listen so long or a little longer; `refused` are busy on the first call."""
     async with SipPeer() as peer:
         for n in range(LEADS):
-            person = Plan(answer_s=0.1, hang_up_s=0.3 + n % 5 / 5)
+            person = Plan(answer_s=0.1, hang_up_s=listen_s + n % 5 / 5)
             peer.expect(number(n), *([Plan(answer_s=0.1, refuse=486)] if n in refused else []), person)
         yield peer
 
