@@ -10,8 +10,9 @@ from outbound.plan.outcome import Outcome, decide
 
 # CDR dispositions as the OriginateResponse Reason that would have said the same.
 _REASONS = {"NO ANSWER": 3, "ANSWERED": 4, "BUSY": 5, "CONGESTION": 8, "FAILED": 0}
-#: Causes that leave it open why nobody answered; 16 is our own giving up.
-_NO_CAUSE = (None, 0, 16)
+#: Causes that leave it open why nobody answered; 16 is our own giving up. A phone that rang to its end has 19,
+#: never 0.
+_NO_CAUSE = (None, 16)
 
 
 @dataclass(frozen=True, kw_only=True)

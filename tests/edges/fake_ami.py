@@ -40,6 +40,8 @@ CONGESTION = Subscriber(refuses=(0, 34, 503))
 UNALLOCATED = Subscriber(refuses=(0, 1, 404))
 REJECTS = Subscriber(refuses=(0, 21, 603))
 SERVER_ERROR = Subscriber(refuses=(0, 38, 500))
+MOVED = Subscriber(refuses=(0, 23, 302))
+WITHOUT_CAUSE = Subscriber(refuses=(0, 0, 0))
 
 
 @dataclass(kw_only=True)

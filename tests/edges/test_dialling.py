@@ -279,15 +279,15 @@ async def test_calls_that_ended_while_the_engine_was_away_are_settled_from_the_c
     assert len(fake.originates) == 6
 
 
-async def test_a_cause_that_is_written_later_than_the_record_is_waited_for(site: CampaignSite) -> None:
-    """A SIP 500 is NO ANSWER in the CDR: only the cause tells that nobody's phone rang."""
-    await site.campaign(2)
-    refuses = (fake_ami.SERVER_ERROR, fake_ami.REJECTS)
+async def test_the_cause_is_waited_for_that_tells_a_refusal_from_a_phone_that_rang(site: CampaignSite) -> None:
+    """A SIP 500, 603 or 302 is NO ANSWER in the CDR, and the cause is written by another thread."""
+    refuses = (fake_ami.SERVER_ERROR, fake_ami.REJECTS, fake_ami.MOVED, fake_ami.WITHOUT_CAUSE)
+    await site.campaign(len(refuses))
     fake = behaving(site, *(Subscriber(rings_s=0.2, refuses=kind.refuses) for kind in refuses))
     fake.cel_later_s = 0.7
     async with running(fake):
         async with site.working(fake):
-            await until(lambda: len(fake.channels) == 2)
+            await until(lambda: len(fake.channels) == len(refuses))
         await until(lambda: not fake.channels)
         async with site.working(fake, grace_s=5.0):
             await site.until_state("finished")
@@ -295,6 +295,8 @@ async def test_a_cause_that_is_written_later_than_the_record_is_waited_for(site:
     assert [(row.outcome, row.settled_by, row.cause) for row in attempts] == [
         ("failed", "cdr", 38),
         ("rejected", "cdr", 21),
+        ("failed", "cdr", 23),
+        ("failed", "cdr", 0),
     ]
 
 

@@ -40,6 +40,7 @@ def record(disposition: str, cause: int | None = None, amd: str = "HUMAN-800-700
         ("NO ANSWER", 1, Outcome.INVALID_NUMBER),
         ("NO ANSWER", 21, Outcome.REJECTED),
         ("NO ANSWER", 38, Outcome.FAILED),
+        ("NO ANSWER", 0, Outcome.FAILED),
         ("CONGESTION", 34, Outcome.CONGESTION),
         ("CONGESTION", None, Outcome.CONGESTION),
         ("FAILED", 1, Outcome.INVALID_NUMBER),
