@@ -20,7 +20,7 @@ from app.commands.asterisk import install_progress
 from app.commands.bars import print_rendered, speech_bar
 from app.commands.console import plain_console
 from app.commands.logs import log_to
-from app.commands.up import Terminal, TerminalReporter
+from app.commands.serving import Terminal, TerminalReporter
 from app.demo.comparison import Line
 from app.demo.run import Onlooker, Result, run
 from app.demo.site import make_site

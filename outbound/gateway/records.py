@@ -28,11 +28,6 @@ class Records:
 
     def read(self) -> dict[str, Record]:
         """What is known by now, by Uniqueid. A missing file is an empty one; a line half written waits."""
-        for cells in self._new_rows(self._cel, 3, self._causes):
-            try:
-                self._causes[cells[0]] = int(json.loads(cells[2])["hangupcause"])
-            except (ValueError, KeyError, TypeError):
-                continue
         for cells in self._new_rows(self._cdr, 7, self._found):
             try:
                 record = Record(
@@ -48,6 +43,12 @@ class Records:
             # A channel may have several records; one of them is enough to have been answered.
             if cells[0] not in self._found or record.answered_at_ms is not None:
                 self._found[cells[0]] = record
+        # After the records: a cause that was written with one of them is there.
+        for cells in self._new_rows(self._cel, 3, self._causes):
+            try:
+                self._causes[cells[0]] = int(json.loads(cells[2])["hangupcause"])
+            except (ValueError, KeyError, TypeError):
+                continue
         return {uniqueid: replace(record, cause=self._causes.get(uniqueid)) for uniqueid, record in self._found.items()}
 
     def _new_rows(self, path: Path, columns: int, found: Collection[str]) -> Iterator[list[str]]:

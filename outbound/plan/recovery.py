@@ -10,8 +10,9 @@ from outbound.plan.outcome import Outcome, decide
 
 # CDR dispositions as the OriginateResponse Reason that would have said the same.
 _REASONS = {"NO ANSWER": 3, "ANSWERED": 4, "BUSY": 5, "CONGESTION": 8, "FAILED": 0}
-#: Causes that leave it open why nobody answered; 16 is our own giving up.
-_NO_CAUSE = (None, 0, 16)
+#: Causes that leave it open why nobody answered; 16 is our own giving up. A phone that rang to its end has 19,
+#: never 0.
+_NO_CAUSE = (None, 16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ class Learned:
 def learn(
     *, record: Record | None, journalled: Journalled | None, detects: bool, waited_enough: bool
 ) -> Learned | None:
-    """What became of an attempt whose channel is gone; None: wait, a record may still be written.
+    """What became of an attempt whose channel is gone; None: wait, a record or its cause may still be written.
 
     Asterisk's record wins; our journal alone proves an answer. With neither, and enough waiting, it is UNKNOWN. Where
     the campaign `detects` machines, so is an answer of which nobody knows whether it was one's. So is the answer of a
@@ -83,6 +84,9 @@ def learn(
         machine = record.machine
     if record is not None:
         answered_at_ms = answered_at_ms or record.answered_at_ms
+        if answered_at_ms is None and record.cause is None and not waited_enough:
+            # The cause is written by another thread, and tells a refusal from a phone that rang.
+            return None
         reason = _REASONS.get(record.disposition, 0)
         if record.disposition == "NO ANSWER" and record.cause not in _NO_CAUSE:
             # Asterisk writes NO ANSWER of every call that was not answered and has no better word, a SIP 500 too.

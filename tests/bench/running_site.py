@@ -15,6 +15,7 @@ from ivr.settings import Site
 from ivr.site import free_ports, init_site
 from ivr.speech import open_library
 from prompts.voice import Clip
+from tests.live.site_process import engine_of
 
 FLOW = """\
 flow: bench
@@ -85,7 +86,7 @@ async def asterisk_running(site: Site, dialplan: str = "") -> AsyncIterator[int]
 
 @contextlib.asynccontextmanager
 async def engine_running(site: Site) -> AsyncIterator[int]:
-    """`ivr up` in a process of its own; its id."""
+    """`ivr up`; the process id of its engine."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "app", "up", "--site", str(site.folder), stdout=asyncio.subprocess.PIPE
     )
@@ -97,7 +98,7 @@ async def engine_running(site: Site) -> AsyncIterator[int]:
                     break
             else:
                 raise RuntimeError("ivr up ended before the site was up")
-        yield process.pid
+        yield engine_of(process.pid)
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGINT)

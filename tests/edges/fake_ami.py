@@ -39,6 +39,9 @@ NO_ANSWER = Subscriber(refuses=(3, 19, 480))
 CONGESTION = Subscriber(refuses=(0, 34, 503))
 UNALLOCATED = Subscriber(refuses=(0, 1, 404))
 REJECTS = Subscriber(refuses=(0, 21, 603))
+SERVER_ERROR = Subscriber(refuses=(0, 38, 500))
+MOVED = Subscriber(refuses=(0, 23, 302))
+WITHOUT_CAUSE = Subscriber(refuses=(0, 0, 0))
 
 
 @dataclass(kw_only=True)
@@ -56,6 +59,8 @@ class FakeAmi:
     secret: str = "right"
     #: Where the CDR and the CEL go as asterisk-conf/site writes them; None: nowhere.
     log: Path | None = None
+    #: How long after its CDR a call's CEL is written: Asterisk does both at once, in two threads.
+    cel_later_s: float = 0.0
     #: Bytes per write; None: whole messages.
     chunk: int | None = None
     #: A half-open link: it takes everything and says nothing.
@@ -235,7 +240,7 @@ class FakeAmi:
         self.channels.pop(uniqueid, None)
         del self._hung_up[uniqueid]
         amd = "-".join(subscriber.amd) if answered and subscriber.amd[0] and action["Exten"] == "detect" else ""
-        self._write_cdr(uniqueid, number, started_at_ms, answered=answered, cause=cause, amd=amd)
+        self._write_records(uniqueid, number, started_at_ms, answered=answered, cause=cause, amd=amd)
         tech = {"TechCause": f"SIP {sip}"} if sip else {}
         await self.emit(Event="Hangup", Uniqueid=uniqueid, Cause=str(cause), **{"Cause-txt": "x"}, **tech)
         if subscriber.refuses is not None and subscriber.hangup_first and not cancelled:
@@ -250,21 +255,29 @@ class FakeAmi:
             return False
         return True
 
-    def _write_cdr(
+    def _write_records(
         self, uniqueid: str, number: str, started_at_ms: int, *, answered: bool, cause: int, amd: str
     ) -> None:
         if self.log is None:
             return
         start, end = started_at_ms / 1000, self.clock.now_ms() / 1000
-        disposition = "ANSWERED" if answered else {17: "BUSY", 34: "CONGESTION", 19: "NO ANSWER"}.get(cause, "FAILED")
+        # Asterisk has no better word for the rest.
+        disposition = "ANSWERED" if answered else {17: "BUSY", 34: "CONGESTION", 1: "FAILED"}.get(cause, "NO ANSWER")
         answer = f"{(start + end) / 2:.6f}" if answered else "0.000000"
         cdr = f'"{uniqueid}","PJSIP/trunk-1","{number}",{start:.6f},{answer},{end:.6f},{disposition},0,"{amd}"\n'
         cel = f'"{uniqueid}",{end:.3f},"{{""hangupcause"":{cause},""hangupsource"":"""",""dialstatus"":""""}}"\n'
-        for folder, line in (("cdr-custom", cdr), ("cel-custom", cel)):
-            path = self.log / folder / "ivr.csv"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a") as file:
-                file.write(line)
+        self._write_record("cdr-custom", cdr)
+        if self.cel_later_s:
+            asyncio.get_running_loop().call_later(self.cel_later_s, self._write_record, "cel-custom", cel)
+        else:
+            self._write_record("cel-custom", cel)
+
+    def _write_record(self, folder: str, line: str) -> None:
+        assert self.log is not None
+        path = self.log / folder / "ivr.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(line)
 
 
 def message(fields: Mapping[str, str]) -> bytes:

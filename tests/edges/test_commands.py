@@ -71,6 +71,8 @@ def ivr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     init_site(tmp_path / "site", {**free_ports(), "trunk.host": "127.0.0.1", "destinations.operator": "100"})
     # A terminal of the usual width would break the lines that the tests look for.
     monkeypatch.setenv("COLUMNS", "500")
+    # In this process, as under systemd, where the engine has no parent.
+    monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere")
     monkeypatch.setattr(campaign_commands._console, "_width", 500)
     # The folders of a test run may be deep; Asterisk is not started here.
     monkeypatch.setattr(running, "_SOCKET_NAME_MAX", 1000)

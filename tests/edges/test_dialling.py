@@ -279,6 +279,27 @@ async def test_calls_that_ended_while_the_engine_was_away_are_settled_from_the_c
     assert len(fake.originates) == 6
 
 
+async def test_the_cause_is_waited_for_that_tells_a_refusal_from_a_phone_that_rang(site: CampaignSite) -> None:
+    """A SIP 500, 603 or 302 is NO ANSWER in the CDR, and the cause is written by another thread."""
+    refuses = (fake_ami.SERVER_ERROR, fake_ami.REJECTS, fake_ami.MOVED, fake_ami.WITHOUT_CAUSE)
+    await site.campaign(len(refuses))
+    fake = behaving(site, *(Subscriber(rings_s=0.2, refuses=kind.refuses) for kind in refuses))
+    fake.cel_later_s = 0.7
+    async with running(fake):
+        async with site.working(fake):
+            await until(lambda: len(fake.channels) == len(refuses))
+        await until(lambda: not fake.channels)
+        async with site.working(fake, grace_s=5.0):
+            await site.until_state("finished")
+    attempts = await site.attempts()
+    assert [(row.outcome, row.settled_by, row.cause) for row in attempts] == [
+        ("failed", "cdr", 38),
+        ("rejected", "cdr", 21),
+        ("failed", "cdr", 23),
+        ("failed", "cdr", 0),
+    ]
+
+
 async def test_kill_9_in_mid_campaign(site: CampaignSite) -> None:
     await site.campaign(120, channels=10, calls_per_second=100)
     people = Subscriber(rings_s=0.05, talks_s=0.15)

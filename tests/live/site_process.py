@@ -21,6 +21,12 @@ from tests.live.shared_asterisk import kill_in
 UP, DOWN = "The site is up.", "The site is down."
 
 
+def engine_of(up: int) -> int:
+    """The process id of the engine, the one child of the process `ivr up`."""
+    (engine,) = Path(f"/proc/{up}/task/{up}/children").read_text("ascii").split()
+    return int(engine)
+
+
 class SiteProcess:
     """An async context manager: a site that is up (or coming up); nothing of it is left running at the end."""
 
@@ -87,6 +93,16 @@ class SiteProcess:
         """End it as Ctrl-C does, with everything written down."""
         self.signal(signal.SIGINT)
         assert await self.ended() == 0, self.output
+
+    def engine_pid(self) -> int:
+        """Of the engine."""
+        return engine_of(self._process.pid)
+
+    async def loses_its_engine(self) -> None:
+        """Kill the engine alone; return when `ivr up` has started it again."""
+        self.output = ""
+        os.kill(self.engine_pid(), signal.SIGKILL)
+        await self.prints(UP)
 
     def asterisk_pid(self) -> int | None:
         """Of the Asterisk that belongs to the site; None when it does not run."""

@@ -32,11 +32,11 @@ Start = Callable[[Site], Awaitable[running.Running]]
 
 
 @contextlib.asynccontextmanager
-async def operator(*refused: int) -> AsyncIterator[SipPeer]:
-    """Subscribers who answer at once and listen for a moment; those of `refused` are busy on the first call."""
+async def operator(*refused: int, listen_s: float = 0.3) -> AsyncIterator[SipPeer]:
+    """Subscribers who answer at once and listen so long or a little longer; `refused` are busy on the first call."""
     async with SipPeer() as peer:
         for n in range(LEADS):
-            person = Plan(answer_s=0.1, hang_up_s=0.3 + n % 5 / 5)
+            person = Plan(answer_s=0.1, hang_up_s=listen_s + n % 5 / 5)
             peer.expect(number(n), *([Plan(answer_s=0.1, refuse=486)] if n in refused else []), person)
         yield peer
 
@@ -105,20 +105,24 @@ async def test_asterisk_dies(new_site: NewSite) -> None:
 
 
 async def test_the_engine_is_killed_twice(new_site: NewSite) -> None:
-    """Asterisk keeps the calls; the next engine finds Asterisk and them, and settles what it did not see."""
-    async with operator(1, 11) as peer:
+    """Once with `ivr up`, once alone. Asterisk keeps the calls and has a voice for each; the next engine finds Asterisk
+    and them, and settles what it did not see.
+    """
+    async with operator(1, 11, listen_s=1.2) as peer:
         site = new_site(peer.port)
         async with campaign_of(site, max_attempts=2) as campaign, SiteProcess(site) as process:
             asterisk = process.asterisk_pid()
-            for calls in (8, 18):
-                await until(lambda: len(peer.calls) >= calls, within_s=30)  # noqa: B023 - awaited at once
-                process.signal(signal.SIGKILL)
-                await process.ended()
-                await process.start()
-                await process.prints(UP)
+            await until(lambda: len(peer.calls) >= 8, within_s=30)
+            process.signal(signal.SIGKILL)
+            await process.ended()
+            await process.start()
+            await process.prints(UP)
+            await until(lambda: len(peer.calls) >= 18, within_s=30)
+            await process.loses_its_engine()
             assert process.asterisk_pid() == asterisk
             await campaign.until_state("finished", within_s=60)
             outcomes = account(peer, await campaign.attempts())
+    assert all(call.media.received for call in peer.calls if call.answered_at)
     assert outcomes.keys() <= {"human", "unknown", "busy"}
     assert outcomes["unknown"] <= 2 * CHANNELS
 

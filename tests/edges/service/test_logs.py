@@ -36,7 +36,7 @@ from pathlib import Path
 import structlog
 from app.commands.console import plain_console
 from app.commands.logs import log_to
-from app.commands.up import Terminal
+from app.commands.serving import Terminal
 
 log_to(Path(sys.argv[1]))
 terminal = Terminal(plain_console())

@@ -40,6 +40,7 @@ def record(disposition: str, cause: int | None = None, amd: str = "HUMAN-800-700
         ("NO ANSWER", 1, Outcome.INVALID_NUMBER),
         ("NO ANSWER", 21, Outcome.REJECTED),
         ("NO ANSWER", 38, Outcome.FAILED),
+        ("NO ANSWER", 0, Outcome.FAILED),
         ("CONGESTION", 34, Outcome.CONGESTION),
         ("CONGESTION", None, Outcome.CONGESTION),
         ("FAILED", 1, Outcome.INVALID_NUMBER),
@@ -48,7 +49,7 @@ def record(disposition: str, cause: int | None = None, amd: str = "HUMAN-800-700
     ],
 )
 def test_asterisks_record_is_enough(disposition: str, cause: int | None, outcome: Outcome) -> None:
-    learned = learn(record=record(disposition, cause), journalled=None, detects=True, waited_enough=False)
+    learned = learn(record=record(disposition, cause), journalled=None, detects=True, waited_enough=cause is None)
     assert learned is not None
     assert (learned.outcome, learned.settled_by, learned.cause) == (outcome, "cdr", cause)
     assert (learned.dialled_at_ms, learned.ended_at_ms) == (1_000, 8_000)
@@ -88,6 +89,11 @@ def test_a_machine_that_heard_the_fallback_is_a_machine() -> None:
 @pytest.mark.parametrize("journalled", [None, ANSWERED, UNANSWERED])
 def test_a_record_is_waited_for(journalled: Journalled | None) -> None:
     assert learn(record=None, journalled=journalled, detects=True, waited_enough=False) is None
+
+
+@pytest.mark.parametrize("disposition", ["NO ANSWER", "FAILED", "BUSY", "CONGESTION"])
+def test_the_cause_of_a_call_that_nobody_answered_is_waited_for(disposition: str) -> None:
+    assert learn(record=record(disposition), journalled=None, detects=True, waited_enough=False) is None
 
 
 @pytest.mark.parametrize("journalled", [None, UNANSWERED])
