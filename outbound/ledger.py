@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
-from sqlalchemy import Executable, exists, insert, select, text, update
+from sqlalchemy import Executable, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outbound.attempts import (
@@ -29,6 +29,7 @@ from outbound.attempts import (
 from outbound.clock import Clock
 from outbound.plan.decide import Because, CampaignRules, Caps, Decision, Dial, Lead, LeaveOut, Person, WaitUntil, decide
 from outbound.plan.recovery import Journalled
+from people.store.dialect import sync_commits
 from people.store.tables import attempt, call, campaign, contact, do_not_call, lead
 
 log = structlog.get_logger(__name__)
@@ -122,7 +123,8 @@ class Ledger:
     ) -> tuple[list[Claim], int]:
         """Claims, and how many of those that were due are left out for good."""
         async with self._writing, self.engine.connect() as connection:
-            await self._sync_intents(connection)
+            # An intent must outlive a power cut, or somebody is rung again after it.
+            await sync_commits(connection)
             claims: list[Claim] = []
             left_out = 0
             try:
@@ -151,14 +153,6 @@ class Ledger:
                 self.ours.difference_update(claim.attempt_id for claim in claims)
                 raise
             return claims, left_out
-
-    async def _sync_intents(self, connection: AsyncConnection) -> None:
-        """An intent must outlive a power cut, or somebody is rung again after it."""
-        info = connection.sync_connection.info if connection.sync_connection else {}
-        if self.engine.dialect.name == "sqlite" and not info.get("intents_are_synced"):
-            await connection.execute(text("PRAGMA synchronous=FULL"))
-            await connection.commit()
-            info["intents_are_synced"] = True
 
     async def _take_due(self, connection: AsyncConnection, campaign_id: int, count: int) -> Sequence[Any]:
         """Rows of due leads, now dialling: a narrower choice than the decision, which is made of each of them."""

@@ -162,15 +162,6 @@ def _talks(tenant: str, campaign_id: int) -> Any:
     )
 
 
-async def begin_snapshot(connection: AsyncConnection) -> None:
-    """Let every later query of this transaction see the same moment, while calls go on being written."""
-    if connection.dialect.name == "sqlite":
-        # Python's driver begins a transaction only before a write, so each query would see another moment.
-        await connection.exec_driver_sql("BEGIN")
-    else:
-        await connection.execution_options(isolation_level="REPEATABLE READ")
-
-
 async def fill(connection: AsyncConnection, tenant: str, campaign_id: int) -> None:
     """Make and fill both tables. They vanish when the connection's transaction is rolled back."""
     for table, rows in ((person, _persons(campaign_id)), (talk, _talks(tenant, campaign_id))):

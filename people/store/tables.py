@@ -30,6 +30,16 @@ metadata = MetaData(
     }
 )
 
+#: The migrations that made these tables.
+migration = Table(
+    "migration",
+    metadata,
+    #: "0002"
+    Column("revision", String(8), primary_key=True),
+    #: The oldest release that may use the tables as this migration left them, by the number of its own.
+    Column("serves", String(8), nullable=False),
+)
+
 contact = Table(
     "contact",
     metadata,

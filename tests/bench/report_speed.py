@@ -16,6 +16,7 @@ from sqlalchemy import Table, insert
 
 from people.store import tables
 from people.store.db import open_database
+from people.store.upgrade import upgrade
 from reports.consistency import verify
 from reports.metrics import compute_report
 from reports.page import render_html
@@ -90,7 +91,9 @@ def _talk(batch: dict[Table, list[dict[str, Any]]], number: int, at: int, chance
 
 async def main(leads: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        engine = await open_database(f"sqlite+aiosqlite:///{Path(folder) / 'bench.sqlite3'}")
+        url = f"sqlite+aiosqlite:///{Path(folder) / 'bench.sqlite3'}"
+        await upgrade(url)
+        engine = await open_database(url)
         for batch in batches(leads):
             async with engine.begin() as connection:
                 for table, values in batch.items():

@@ -13,6 +13,7 @@ from pathlib import Path
 from ivr.engine import Engine
 from ivr.settings import Agi, Hotline, Settings, Trunk
 from people.store.db import open_database
+from people.store.upgrade import upgrade
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import KEY
 from tests.golden.flows import FLOWS
@@ -20,7 +21,9 @@ from tests.golden.flows import FLOWS
 
 async def run(folder: Path) -> None:
     settings = Settings(trunk=Trunk(host="x"), hotline=Hotline(numbers={"*": "promo"}), agi=Agi(port=1))
-    database = await open_database(f"sqlite+aiosqlite:///{folder}/ivr.sqlite3")
+    url = f"sqlite+aiosqlite:///{folder}/ivr.sqlite3"
+    await upgrade(url)
+    database = await open_database(url)
     voice = DiskVoice(folder / "audio")
     for text in ("promo.greeting", "promo.offer", "promo.opted_out", "fallback.opt_out_not_kept", "fallback.goodbye"):
         voice.clips("ru", text, {})
