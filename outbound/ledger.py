@@ -30,7 +30,7 @@ from outbound.clock import Clock
 from outbound.plan.decide import Because, CampaignRules, Caps, Decision, Dial, Lead, LeaveOut, Person, WaitUntil, decide
 from outbound.plan.recovery import Journalled
 from people.store.dialect import sync_commits
-from people.store.tables import attempt, call, campaign, contact, do_not_call, lead
+from people.store.tables import WAITING, attempt, call, campaign, contact, do_not_call, lead
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +86,7 @@ class Ledger:
             async with self.engine.begin() as connection:
                 await connection.execute(
                     update(lead)
-                    .where(lead.c.campaign_id.in_(tenants), lead.c.state == "waiting")
+                    .where(lead.c.campaign_id.in_(tenants), WAITING)
                     .where(lead.c.due_at_ms > min(before_ms, before_ms + by_ms))
                     .values(due_at_ms=lead.c.due_at_ms + by_ms)
                 )
@@ -96,7 +96,7 @@ class Ledger:
     async def shorten_rests(self, campaign_id: int, *, longest_s: int) -> None:
         """Let nobody of a campaign wait longer than its rules can mean: the clock was put back while we were away."""
         now_ms = self.due_now_ms()
-        waiting = (lead.c.campaign_id == campaign_id, lead.c.state == "waiting")
+        waiting = (lead.c.campaign_id == campaign_id, WAITING)
         never_tried = (*waiting, lead.c.attempts == 0, lead.c.due_at_ms > now_ms)
         too_far = (*waiting, lead.c.due_at_ms > now_ms + longest_s * 1000)
         async with self._writing, self.engine.begin() as connection:
@@ -147,7 +147,7 @@ class Ledger:
                             left_out += isinstance(decision, LeaveOut)
                             await self._put_back(connection, each.id, decision)
                     if claims:
-                        await connection.execute(insert(attempt), [intent(claim) for claim in claims])
+                        await connection.execute(insert(attempt), [intent(claim, self.tenant) for claim in claims])
                         self.ours.update(claim.attempt_id for claim in claims)
             except BaseException:
                 self.ours.difference_update(claim.attempt_id for claim in claims)
@@ -159,7 +159,7 @@ class Ledger:
         running = exists().where(campaign.c.id == campaign_id, campaign.c.state == "running")
         due = (
             select(lead.c.id)
-            .where(lead.c.campaign_id == campaign_id, lead.c.state == "waiting", running)
+            .where(lead.c.campaign_id == campaign_id, WAITING, running)
             .where(lead.c.due_at_ms <= self.due_now_ms())
             .order_by(lead.c.due_at_ms, lead.c.id)
             .limit(count)
@@ -183,7 +183,7 @@ class Ledger:
                 lead.c.spared,
                 lead.c.due_at_ms,
                 contact.c.phone,
-                contact.c.language,
+                lead.c.language,
                 do_not_call.c.phone.label("refused"),
             )
             .join(contact, contact.c.id == lead.c.contact_id)
@@ -240,11 +240,10 @@ class Ledger:
     async def in_flight(self) -> list[Claim]:
         """Attempts that are not settled, of every campaign of the tenant and of whichever run."""
         rows = (
-            select(attempt, lead.c.spared, contact.c.phone, contact.c.language)
-            .join(campaign, campaign.c.id == attempt.c.campaign_id)
+            select(attempt, lead.c.spared, contact.c.phone, lead.c.language)
             .join(lead, lead.c.id == attempt.c.lead_id)
             .join(contact, contact.c.id == lead.c.contact_id)
-            .where(campaign.c.tenant == self.tenant, attempt.c.outcome.is_(None))
+            .where(attempt.c.tenant == self.tenant, attempt.c.outcome.is_(None))
         )
         async with self.engine.connect() as connection:
             return [

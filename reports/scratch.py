@@ -121,10 +121,10 @@ def journal_of(tenant: str, campaign_id: int, *columns: Any) -> Any:
     """The columns of attempt, call and journal, joined, for the campaign's calls."""
     return (
         select(*columns)
-        .select_from(attempt)
-        .join(call, call.c.attempt_id == attempt.c.id)
+        .select_from(call)
+        .join(attempt, attempt.c.id == call.c.attempt_id)
         .join(journal, journal.c.call_id == call.c.id)
-        .where(attempt.c.campaign_id == campaign_id, call.c.tenant == tenant)
+        .where(call.c.campaign_id == campaign_id, call.c.tenant == tenant)
     )
 
 

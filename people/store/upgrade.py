@@ -39,6 +39,10 @@ async def upgrade(url: str) -> Upgraded:
     try:
         look_for(engine)
         async with engine.connect() as connection:
+            found = await connection.run_sync(read_revision)
+            if found is not None and found.number >= NEWEST:
+                return Upgraded(before=found.number, after=found.number)
+            await connection.rollback()
             upgraded = await connection.run_sync(_upgrade)
             await connection.commit()
             return upgraded
@@ -50,6 +54,7 @@ async def upgrade(url: str) -> Upgraded:
 
 def _upgrade(connection: Connection) -> Upgraded:
     begin_upgrade(connection)
+    # Another process may have been at it until now.
     found = read_revision(connection)
     before = found.number if found else None
     if before is not None and before >= NEWEST:

@@ -45,7 +45,14 @@ def batches(leads: int) -> Iterator[dict[Table, list[dict[str, Any]]]]:
             )
             batch[tables.lead].append(
                 {
-                    **{"id": lead, "campaign_id": 1, "contact_id": lead, "variables": {}, "state": "done"},
+                    **{
+                        "id": lead,
+                        "tenant": "shop",
+                        "campaign_id": 1,
+                        "contact_id": lead,
+                        "variables": {},
+                        "state": "done",
+                    },
                     **{"excluded_reason": None, "due_at_ms": 0, "attempts": 1, "outcome": None},
                 }
             )
@@ -56,6 +63,7 @@ def batches(leads: int) -> Iterator[dict[Table, list[dict[str, Any]]]]:
                     {
                         **{
                             "id": f"a{number}",
+                            "tenant": "shop",
                             "campaign_id": 1,
                             "lead_id": lead,
                             "number": 1 + (outcome == "no_answer"),

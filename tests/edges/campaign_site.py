@@ -14,7 +14,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.settings import Outbound, Settings, Trunk
-from outbound import campaigns
+from outbound import campaigns, making
 from outbound.campaigns import Campaign, Rules
 from outbound.clock import Clock
 from outbound.gateway.ami import Ami
@@ -55,7 +55,7 @@ class CampaignSite:
         path = self.folder / f"{name}.csv"
         path.write_text("phone,name\n" + "".join(f"+{number(n)},Имя{n}\n" for n in range(leads)))
         own = {"channels": 50, "calls_per_second": 200, "retry_after_s": 1, "max_attempts": 1} | rules
-        await campaigns.create(
+        await making.create(
             self.engine,
             tenant="shop",
             name=name,

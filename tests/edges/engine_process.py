@@ -30,9 +30,10 @@ async def run(folder: Path) -> None:
     engine = Engine(settings, flows=FLOWS, voice=voice, database=database, agi_key=KEY, var=folder)
     await engine.journal.start()
     await engine.server.start("127.0.0.1", 0)
-    print(engine.server.port, engine.journal.opt_outs_waiting, flush=True)
     told = asyncio.Event()
+    # Before it says that it is there: the signal may come at once.
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, told.set)
+    print(engine.server.port, engine.journal.opt_outs_waiting, flush=True)
     await told.wait()
     await engine.stop()
     await database.dispose()
