@@ -94,9 +94,10 @@ RELEASE_LEAD = (
 )
 
 
-def intent(claim: Claim) -> dict[str, object]:
+def intent(claim: Claim, tenant: str) -> dict[str, object]:
     return {
         "id": claim.attempt_id,
+        "tenant": tenant,
         "campaign_id": claim.campaign_id,
         "lead_id": claim.lead_id,
         "number": claim.number,

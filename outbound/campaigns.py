@@ -1,30 +1,20 @@
-"""Make campaigns, start, pause, resume and stop them, and count how far they are."""
+"""Start, pause, resume and stop campaigns, find them, and count how far they are."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Text, cast, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Text, cast, exists, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from faults import AuthorError, Fault, UserError
+from faults import Fault, UserError
 from ivr.settings import Outbound
 from outbound.plan.retry import Retry
-from people.contacts import Contact, ContactsFile, RefusedRow
-from people.store.dialect import upsert
-from people.store.tables import campaign, contact, lead, refused_row
-
-#: Rows per transaction: a transaction is short enough for the journal of calls in progress to get in between.
-_BATCH = 500
-
-#: It is typed in commands and names files.
-_NAME = re.compile(r"\w[\w.-]{0,63}")
+from people.store.tables import DIALLING, WAITING, campaign, lead
 
 #: importing: the contacts file is being read, or its reading was broken off.
 State = Literal["importing", "ready", "running", "paused", "stopped", "finished"]
@@ -88,17 +78,6 @@ class Campaign:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Created:
-    campaign_id: int
-    leads: int
-    #: Rows of the file that never became a lead, by reason.
-    refused: Mapping[str, int]
-    #: The first of them, to show.
-    examples: tuple[RefusedRow, ...]
-    notices: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Progress:
     waiting: int
     dialling: int
@@ -110,157 +89,6 @@ class Progress:
     @property
     def leads(self) -> int:
         return self.waiting + self.dialling + self.done + self.excluded
-
-
-async def create(
-    engine: AsyncEngine,
-    *,
-    tenant: str,
-    name: str,
-    flow: str,
-    main_message: str,
-    rules: Rules,
-    contacts: ContactsFile,
-    clock_ms: Callable[[], int],
-    told: Callable[[int], None] = lambda _: None,
-    look: Callable[[Contact], None] = lambda _: None,
-) -> Created:
-    """A campaign in state ready with a lead for every good row of `contacts`.
-
-    `told` hears of the rows read so far, `look` of each contact that is taken. Raises UserError when the name is taken
-    or is none, AuthorError when no row is good: then there is no campaign. When it is broken off, the campaign stays in
-    state importing and can't be started; making it again begins afresh.
-    """
-    if not _NAME.fullmatch(name):
-        what = f"{name[:80]!r} is no name for a campaign."
-        raise UserError(Fault(what=what, mend="Write up to 64 letters, digits, dots and dashes, a letter first."))
-    campaign_id = await _begin(engine, tenant, name, flow, main_message, rules, clock_ms())
-    refused: Counter[str] = Counter()
-    examples: list[RefusedRow] = []
-    leads = 0
-    for batch in _batches(contacts.rows()):
-        good = [row for row in batch if isinstance(row, Contact)]
-        bad = [row for row in batch if isinstance(row, RefusedRow)]
-        async with engine.begin() as connection:
-            await _add_leads(connection, tenant, campaign_id, good, clock_ms())
-            if bad:
-                rows = [
-                    {"campaign_id": campaign_id, "line": r.line, "reason": r.reason, "detail": r.detail} for r in bad
-                ]
-                await connection.execute(insert(refused_row), rows)
-        for row in good:
-            look(row)
-        leads += len(good)
-        refused.update(row.reason for row in bad)
-        examples += bad[: 5 - len(examples)]
-        told(leads + refused.total())
-    async with engine.begin() as connection:
-        if not leads:
-            await _forget(connection, (campaign.c.id == campaign_id,))
-        else:
-            await connection.execute(update(campaign).where(campaign.c.id == campaign_id).values(state="ready"))
-    if not leads:
-        raise AuthorError(_nobody(contacts, refused, examples))
-    return Created(
-        campaign_id=campaign_id,
-        leads=leads,
-        refused=refused,
-        examples=tuple(examples),
-        notices=tuple(contacts.notices),
-    )
-
-
-def _batches(rows: Iterable[Contact | RefusedRow]) -> Iterable[list[Contact | RefusedRow]]:
-    batch: list[Contact | RefusedRow] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-async def _begin(
-    engine: AsyncEngine, tenant: str, name: str, flow: str, main_message: str, rules: Rules, now_ms: int
-) -> int:
-    same = (campaign.c.tenant == tenant, campaign.c.name == name)
-    try:
-        async with engine.begin() as connection:
-            await _forget(connection, same)
-            made = await connection.scalars(
-                insert(campaign)
-                .values(
-                    tenant=tenant,
-                    name=name,
-                    flow=flow,
-                    main_message=main_message,
-                    state="importing",
-                    rules=rules.model_dump(),
-                    created_at_ms=now_ms,
-                )
-                .returning(campaign.c.id)
-            )
-            campaign_id: int = made.one()
-            return campaign_id
-    except IntegrityError as error:
-        raise UserError(
-            Fault(what=f"There is a campaign {name!r} already.", mend="Choose another name; see: ivr campaign list.")
-        ) from error
-
-
-async def _forget(connection: AsyncConnection, which: Sequence[ColumnElement[bool]]) -> None:
-    """Take away the one campaign of `which` that was never made to the end, with all that belongs to it."""
-    unmade = (*which, campaign.c.state == "importing")
-    for table in (lead, refused_row):
-        its = select(campaign.c.id).where(*unmade).scalar_subquery()
-        await connection.execute(delete(table).where(table.c.campaign_id == its))
-    await connection.execute(delete(campaign).where(*unmade))
-
-
-def _nobody(contacts: ContactsFile, refused: Mapping[str, int], examples: Iterable[RefusedRow]) -> list[Fault]:
-    why = ", ".join(f"{reason}: {count}" for reason, count in sorted(refused.items())) or "it has no rows"
-    what = f"Nobody in the file can be called, so the campaign was not made ({why})."
-    mend = "Mend the file, then make the campaign again."
-    return [
-        Fault(what=what, where=contacts.path, mend=mend),
-        *(
-            Fault(what=f"{row.reason}: {row.detail}.", where=contacts.path, line=row.line, mend="Mend the row.")
-            for row in examples
-        ),
-    ]
-
-
-async def _add_leads(
-    connection: AsyncConnection, tenant: str, campaign_id: int, rows: list[Contact], now_ms: int
-) -> None:
-    if not rows:
-        return
-    rows_in = upsert(contact, connection.dialect.name)
-    rows_in = rows_in.on_conflict_do_update(
-        index_elements=["tenant", "phone"],
-        set_={"name": rows_in.excluded.name, "language": rows_in.excluded.language},
-    ).returning(contact.c.id, contact.c.phone)
-    values = [
-        {"tenant": tenant, "phone": r.phone, "name": r.name, "language": r.language, "created_at_ms": now_ms}
-        for r in rows
-    ]
-    ids = {phone: contact_id for contact_id, phone in await connection.execute(rows_in, values)}
-    await connection.execute(
-        insert(lead),
-        [
-            {
-                "campaign_id": campaign_id,
-                "contact_id": ids[row.phone],
-                "variables": dict(row.variables),
-                "state": "waiting",
-                # At once, whatever the clock says when it is started.
-                "due_at_ms": 0,
-                "attempts": 0,
-            }
-            for row in rows
-        ],
-    )
 
 
 async def change_state(engine: AsyncEngine, *, tenant: str, name: str, action: Action, now_ms: int) -> Campaign:
@@ -343,11 +171,11 @@ def _not_understood(name: str, what: str) -> Fault:
 
 async def finish_if_done(engine: AsyncEngine, campaign_id: int, *, now_ms: int) -> bool:
     """Whether the running campaign has come to its end just now: no lead is waiting or being dialled."""
-    open_leads = select(lead.c.id).where(lead.c.campaign_id == campaign_id, lead.c.state.in_(("waiting", "dialling")))
+    open_leads = (exists().where(lead.c.campaign_id == campaign_id, which) for which in (WAITING, DIALLING))
     async with engine.begin() as connection:
         changed = await connection.execute(
             update(campaign)
-            .where(campaign.c.id == campaign_id, campaign.c.state == "running", ~open_leads.exists())
+            .where(campaign.c.id == campaign_id, campaign.c.state == "running", ~or_(*open_leads))
             .values(state="finished", ended_at_ms=now_ms)
         )
     return changed.rowcount == 1

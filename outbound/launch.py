@@ -18,10 +18,11 @@ from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow
 from ivr.settings import Site
 from ivr.speech import open_library
-from outbound import campaigns
-from outbound.campaigns import Campaign, Created, Rules
+from outbound import campaigns, making
+from outbound.campaigns import Campaign, Rules
 from outbound.clock import Clock
 from outbound.columns import UnreadableValues, missing_columns
+from outbound.making import Created
 from outbound.rendering import render_campaign
 from people.contacts import open_contacts
 from prompts.library import Library
@@ -74,7 +75,7 @@ async def create(
         contacts, region=settings.region, language=settings.language, variables=tuple(chosen.variables)
     )
     values = UnreadableValues(chosen, sentences)
-    created = await campaigns.create(
+    created = await making.create(
         database,
         tenant=settings.tenant,
         name=name,

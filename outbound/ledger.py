@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
-from sqlalchemy import Executable, exists, insert, select, text, update
+from sqlalchemy import Executable, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outbound.attempts import (
@@ -29,7 +29,8 @@ from outbound.attempts import (
 from outbound.clock import Clock
 from outbound.plan.decide import Because, CampaignRules, Caps, Decision, Dial, Lead, LeaveOut, Person, WaitUntil, decide
 from outbound.plan.recovery import Journalled
-from people.store.tables import attempt, call, campaign, contact, do_not_call, lead
+from people.store.dialect import sync_commits
+from people.store.tables import WAITING, attempt, call, campaign, contact, do_not_call, lead
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +86,7 @@ class Ledger:
             async with self.engine.begin() as connection:
                 await connection.execute(
                     update(lead)
-                    .where(lead.c.campaign_id.in_(tenants), lead.c.state == "waiting")
+                    .where(lead.c.campaign_id.in_(tenants), WAITING)
                     .where(lead.c.due_at_ms > min(before_ms, before_ms + by_ms))
                     .values(due_at_ms=lead.c.due_at_ms + by_ms)
                 )
@@ -95,7 +96,7 @@ class Ledger:
     async def shorten_rests(self, campaign_id: int, *, longest_s: int) -> None:
         """Let nobody of a campaign wait longer than its rules can mean: the clock was put back while we were away."""
         now_ms = self.due_now_ms()
-        waiting = (lead.c.campaign_id == campaign_id, lead.c.state == "waiting")
+        waiting = (lead.c.campaign_id == campaign_id, WAITING)
         never_tried = (*waiting, lead.c.attempts == 0, lead.c.due_at_ms > now_ms)
         too_far = (*waiting, lead.c.due_at_ms > now_ms + longest_s * 1000)
         async with self._writing, self.engine.begin() as connection:
@@ -122,7 +123,8 @@ class Ledger:
     ) -> tuple[list[Claim], int]:
         """Claims, and how many of those that were due are left out for good."""
         async with self._writing, self.engine.connect() as connection:
-            await self._sync_intents(connection)
+            # An intent must outlive a power cut, or somebody is rung again after it.
+            await sync_commits(connection)
             claims: list[Claim] = []
             left_out = 0
             try:
@@ -145,27 +147,19 @@ class Ledger:
                             left_out += isinstance(decision, LeaveOut)
                             await self._put_back(connection, each.id, decision)
                     if claims:
-                        await connection.execute(insert(attempt), [intent(claim) for claim in claims])
+                        await connection.execute(insert(attempt), [intent(claim, self.tenant) for claim in claims])
                         self.ours.update(claim.attempt_id for claim in claims)
             except BaseException:
                 self.ours.difference_update(claim.attempt_id for claim in claims)
                 raise
             return claims, left_out
 
-    async def _sync_intents(self, connection: AsyncConnection) -> None:
-        """An intent must outlive a power cut, or somebody is rung again after it."""
-        info = connection.sync_connection.info if connection.sync_connection else {}
-        if self.engine.dialect.name == "sqlite" and not info.get("intents_are_synced"):
-            await connection.execute(text("PRAGMA synchronous=FULL"))
-            await connection.commit()
-            info["intents_are_synced"] = True
-
     async def _take_due(self, connection: AsyncConnection, campaign_id: int, count: int) -> Sequence[Any]:
         """Rows of due leads, now dialling: a narrower choice than the decision, which is made of each of them."""
         running = exists().where(campaign.c.id == campaign_id, campaign.c.state == "running")
         due = (
             select(lead.c.id)
-            .where(lead.c.campaign_id == campaign_id, lead.c.state == "waiting", running)
+            .where(lead.c.campaign_id == campaign_id, WAITING, running)
             .where(lead.c.due_at_ms <= self.due_now_ms())
             .order_by(lead.c.due_at_ms, lead.c.id)
             .limit(count)
@@ -189,7 +183,7 @@ class Ledger:
                 lead.c.spared,
                 lead.c.due_at_ms,
                 contact.c.phone,
-                contact.c.language,
+                lead.c.language,
                 do_not_call.c.phone.label("refused"),
             )
             .join(contact, contact.c.id == lead.c.contact_id)
@@ -246,11 +240,10 @@ class Ledger:
     async def in_flight(self) -> list[Claim]:
         """Attempts that are not settled, of every campaign of the tenant and of whichever run."""
         rows = (
-            select(attempt, lead.c.spared, contact.c.phone, contact.c.language)
-            .join(campaign, campaign.c.id == attempt.c.campaign_id)
+            select(attempt, lead.c.spared, contact.c.phone, lead.c.language)
             .join(lead, lead.c.id == attempt.c.lead_id)
             .join(contact, contact.c.id == lead.c.contact_id)
-            .where(campaign.c.tenant == self.tenant, attempt.c.outcome.is_(None))
+            .where(attempt.c.tenant == self.tenant, attempt.c.outcome.is_(None))
         )
         async with self.engine.connect() as connection:
             return [

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ivr.flow.model import Flow
 from ivr.speech import campaign_speech
 from outbound.campaigns import Campaign, list_campaigns
-from people.store.tables import contact, lead
+from people.store.tables import lead
 from prompts.library import Library
 from prompts.reading import variables
 from prompts.render import SILENT, RenderReport, Spoken, Told, provide_and_render
@@ -49,8 +49,7 @@ async def _wanted(database: AsyncEngine, library: Library, flow: Flow, campaign:
     last = 0
     while True:
         query = (
-            select(lead.c.id, lead.c.variables, contact.c.name, contact.c.language)
-            .join(contact, contact.c.id == lead.c.contact_id)
+            select(lead.c.id, lead.c.variables, lead.c.name, lead.c.language)
             .where(lead.c.campaign_id == campaign.id, lead.c.id > last)
             .order_by(lead.c.id)
             .limit(_PAGE)

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outbound.campaigns import Campaign, Rules, list_campaigns
 from outbound.clock import Clock
+from people.store.dialect import sqlite_file
 
 log = structlog.get_logger(__name__)
 
@@ -54,9 +55,9 @@ class RunningCampaigns:
     _sqlite: sqlite3.Connection | None = None
 
     def __post_init__(self) -> None:
-        if self.database.dialect.name == "sqlite":
+        path = sqlite_file(self.database)
+        if path is not None:
             # In WAL mode nobody keeps a reader waiting: the answer is there in less than a hop to a thread takes.
-            path = self.database.url.database or ":memory:"
             self._sqlite = sqlite3.connect(path, timeout=0, isolation_level=None)
 
     async def read(self) -> list[Open]:

@@ -75,7 +75,7 @@ async def read_calls(
         select(call, campaign.c.name.label("campaign"), attempt.c.outcome)
         .select_from(call)
         .outerjoin(attempt, attempt.c.id == call.c.attempt_id)
-        .outerjoin(campaign, campaign.c.id == attempt.c.campaign_id)
+        .outerjoin(campaign, campaign.c.id == call.c.campaign_id)
         .where(call.c.tenant == tenant)
         .order_by(call.c.started_at_ms.desc(), call.c.id.desc())
         .limit(limit)
@@ -85,7 +85,7 @@ async def read_calls(
     async with engine.connect() as connection:
         if campaign_name is not None:
             found = await find_campaign(connection, tenant, campaign_name)
-            query = query.where(attempt.c.campaign_id == found.id)
+            query = query.where(call.c.campaign_id == found.id)
         calls = (await connection.execute(query)).all()[::-1]
         moments: dict[str, list[Moment]] = defaultdict(list)
         ids = [row.id for row in calls]

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ivr.flow.steps import NoteKind
 from outbound.plan.outcome import Outcome
+from people.store.dialect import begin_snapshot
 from people.store.losses import missing_of_campaign
 from people.store.tables import attempt, journal, lead, refused_row
 from reports.by_time import SLOT_MS, Slot, by_date, by_hour
@@ -29,7 +30,7 @@ from reports.figures import (
     RequestFigure,
 )
 from reports.rate import Rate
-from reports.scratch import VERDICTS, begin_snapshot, fill, journal_of, person, talk
+from reports.scratch import VERDICTS, fill, journal_of, person, talk
 
 #: Longest key of a menu that is shown as it is; anything longer was typed in by the caller.
 _MENU_KEY_DIGITS = 3

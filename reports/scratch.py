@@ -121,10 +121,10 @@ def journal_of(tenant: str, campaign_id: int, *columns: Any) -> Any:
     """The columns of attempt, call and journal, joined, for the campaign's calls."""
     return (
         select(*columns)
-        .select_from(attempt)
-        .join(call, call.c.attempt_id == attempt.c.id)
+        .select_from(call)
+        .join(attempt, attempt.c.id == call.c.attempt_id)
         .join(journal, journal.c.call_id == call.c.id)
-        .where(attempt.c.campaign_id == campaign_id, call.c.tenant == tenant)
+        .where(call.c.campaign_id == campaign_id, call.c.tenant == tenant)
     )
 
 
@@ -160,15 +160,6 @@ def _talks(tenant: str, campaign_id: int) -> Any:
         .where(attempt.c.outcome == Outcome.HUMAN.value)
         .group_by(attempt.c.lead_id)
     )
-
-
-async def begin_snapshot(connection: AsyncConnection) -> None:
-    """Let every later query of this transaction see the same moment, while calls go on being written."""
-    if connection.dialect.name == "sqlite":
-        # Python's driver begins a transaction only before a write, so each query would see another moment.
-        await connection.exec_driver_sql("BEGIN")
-    else:
-        await connection.execution_options(isolation_level="REPEATABLE READ")
 
 
 async def fill(connection: AsyncConnection, tenant: str, campaign_id: int) -> None:

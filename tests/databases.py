@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from people.store.db import open_database, prepare_sqlite
+from people.store.db import make_engine
+from people.store.upgrade import upgrade
 
 
 def url(path: Path) -> str:
@@ -21,23 +21,24 @@ def url(path: Path) -> str:
 
 @lru_cache(maxsize=1)
 def _migrated() -> bytes:
-    async def make(path: Path) -> None:
-        database = await open_database(url(path))
-        await database.dispose()
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "template.sqlite3"
-        asyncio.run(make(path))
+        asyncio.run(upgrade(url(path)))
         return path.read_bytes()
+
+
+def put_tables(path: Path) -> None:
+    """Make `path` an empty database with the newest tables."""
+    path.write_bytes(_migrated())
 
 
 @asynccontextmanager
 async def a_database(folder: Path) -> AsyncIterator[AsyncEngine]:
-    """An empty migrated database in `folder`."""
+    """The database in `folder`; an empty one with the newest tables where there is none."""
     path = folder / "ivr.sqlite3"
-    path.write_bytes(await asyncio.to_thread(_migrated))
-    database = create_async_engine(url(path))
-    event.listen(database.sync_engine, "connect", prepare_sqlite)
+    if not path.exists():
+        await asyncio.to_thread(put_tables, path)
+    database = make_engine(url(path))
     try:
         yield database
     finally:

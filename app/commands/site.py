@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from app.commands.console import plain_console
 from app.commands.options import SiteFolder
-from faults import AuthorError, Fault
+from faults import AuthorError, Fault, UserError
+from ivr.settings import Site
 from ivr.site import free_ports, init_site, parse_assignment
 
 _COLOURS = {"ok": "green", "warn": "yellow", "FAIL": "red"}
@@ -89,12 +92,26 @@ def init(
     chosen |= dict(map(parse_assignment, assignments or ()))
     site = init_site(folder, chosen, trunk_secret=trunk_secret)
     console = plain_console(soft_wrap=True)
+    _make_tables(site, console)
     console.print(f"The site is in {escape(str(site.folder))}: settings in ivr.toml, call flows in dialplans/.")
     if trunk_host == _TRUNK_NOT_SET:
         console.print(f"Calls go to {trunk_host} until you write the operator's address under \\[trunk] in ivr.toml.")
     if "destinations.operator" not in chosen:
         console.print("The flows offer an operator: write the number under \\[destinations] in ivr.toml.")
     console.print(f"Next: cd {escape(shlex.quote(str(folder)))}, then ivr doctor, then ivr up.")
+
+
+def _make_tables(site: Site, console: Console) -> None:
+    """The site is there even when its database is not yet."""
+    # Heavy to import: ivr init --help need not wait for it.
+    from people.store.upgrade import upgrade
+
+    try:
+        asyncio.run(upgrade(site.database_url))
+    except UserError as error:
+        for fault in error.faults:
+            console.print(f"[yellow]warning:[/yellow] {escape(str(fault))}")
+        console.print("When that is mended, make the tables with: ivr store upgrade.")
 
 
 def doctor(site: SiteFolder = Path()) -> None:

@@ -34,6 +34,8 @@ from outbound.gateway.ami import Ami
 from outbound.rendering import release_finished
 from outbound.worker import Worker
 from people.store.db import open_database
+from people.store.dialect import is_embedded
+from people.store.upgrade import upgrade
 from prompts.library import Library
 
 log = structlog.get_logger(__name__)
@@ -91,6 +93,8 @@ async def site_running(site: Site, reporter: Reporter | None = None) -> AsyncIte
     _allow_many_files()
     _check(site)
     async with AsyncExitStack() as stack:
+        if is_embedded(site.database_url):
+            await upgrade(site.database_url)
         database = await open_database(site.database_url)
         stack.push_async_callback(database.dispose)
         library = open_library(site)

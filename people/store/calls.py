@@ -27,7 +27,7 @@ class OutboundCall:
 
 
 _OUTBOUND = (
-    select(campaign.c.flow, contact.c.language, contact.c.phone, contact.c.name, lead.c.variables)
+    select(campaign.c.flow, lead.c.language, contact.c.phone, lead.c.name, lead.c.variables)
     .select_from(attempt)
     .join(lead, lead.c.id == attempt.c.lead_id)
     .join(contact, contact.c.id == lead.c.contact_id)
@@ -80,7 +80,7 @@ WRITE_REQUEST = insert(request).from_select(
 )
 
 
-_BEGUN = tuple(column.name for column in call.c if column.name not in ("ended_at_ms", "ended_by"))
+_BEGUN = tuple(column.name for column in call.c if column.name not in ("ended_at_ms", "ended_by", "campaign_id"))
 
 #: The names each row of a kind must have.
 JOURNAL_COLUMNS: Mapping[str, tuple[str, ...]] = {

@@ -1,79 +1,85 @@
-"""Open the database and bring its tables up to date: SQLite in WAL mode, or what SQLAlchemy's asyncio speaks."""
+"""Open the database, whose tables must be ones that this release can use. Nothing here changes them: `upgrade` does."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, event, inspect, text
+from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from faults import AuthorError, Fault, MachineError
+from people.store.dialect import look_for, prepare
+from people.store.tables import migration
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+VERSIONS = Path(__file__).parent / "migrations"
 
-
-def prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
-    """Set up a new connection to SQLite, of whichever driver."""
-    cursor = dbapi_connection.cursor()
-    # WAL lets reports read while calls are journalled; NORMAL syncs at checkpoints, so a power cut may cost the last
-    # group commit but never corrupts; busy_timeout rides out a writer in another process (ivr campaign pause).
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+#: This release's tables: the number that its newest migration's file begins with.
+NEWEST = max(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))
 
 
-#: What this release's tables are called by Alembic: the number that its newest migration's file begins with.
-NEWEST = max(path.name[:4] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """The tables that a database has."""
+
+    #: Of the last migration.
+    number: str
+    #: The oldest release that may use them, by the number of its own tables.
+    serves: str
 
 
-class NewerTables(Exception):
-    """The tables are of a release that came after this one."""
+class WrongTables(Exception):
+    """The tables are none that this release can use."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(what)
+        self.mend = mend
 
 
-def _upgrade(connection: Connection) -> None:
-    """Bring the tables up to date. Raises NewerTables."""
-    revision = None
+def read_revision(connection: Connection) -> Revision | None:
+    """Which tables the database has; None: none, or those of a first start that was killed."""
+    if inspect(connection).has_table(migration.name):
+        newest = connection.execute(select(func.max(migration.c.revision), func.max(migration.c.serves))).one()
+        return Revision(number=newest[0], serves=newest[1]) if newest[0] else None
+    # Of a release that left it to Alembic.
     if inspect(connection).has_table("alembic_version"):
-        revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    if revision == NEWEST:
-        return
-    # Alembic is slow to import, and there is rarely anything to do.
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util.exc import CommandError
-
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise NewerTables(str(error)) from error
+        number = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return Revision(number=number, serves=number) if number else None
+    return None
 
 
-def refusal(error: DBAPIError | OSError | NewerTables, *, where: str = "database") -> Fault:
+def _check(connection: Connection) -> None:
+    """Raises WrongTables."""
+    found = read_revision(connection)
+    if found is None:
+        raise WrongTables("it has no tables yet", "Make them with: ivr store upgrade.")
+    if found.number < NEWEST:
+        what = f"its tables are those of an older release ({found.number}, and {NEWEST} are needed)"
+        raise WrongTables(what, "Bring them up to date with: ivr store upgrade. What runs may go on running.")
+    if found.serves > NEWEST:
+        what = f"its tables are those of a newer release ({found.number}, and this one knows {NEWEST})"
+        raise WrongTables(what, "A newer release has used it: install that release again, or restore an older copy.")
+
+
+def refusal(error: DBAPIError | OSError | WrongTables, *, where: str = "database") -> Fault:
     """What the database did not do, as the user is told."""
     reason = str(error.orig if isinstance(error, DBAPIError) else error)
     mend = "Check that the folder exists, can be written and has free space (ivr doctor)."
-    if isinstance(error, NewerTables):
-        mend = "A newer release has used it: install that release again, or restore an older copy."
+    if isinstance(error, WrongTables):
+        mend = error.mend
     elif re.search("not a database|malformed", reason):
-        mend = "Restore it from a copy; or move it away with its -wal and -shm files, and an empty one is made."
+        mend = "Restore it from a copy; or move it away with its -wal and -shm files, and make an empty one: "
+        mend += "ivr store upgrade."
     elif "locked" in reason:
         mend = "Another program writes to it; try again when that has ended."
     return Fault(what=f"The database can't be used: {reason}.", where=where, mend=mend)
 
 
-async def open_database(url: str) -> AsyncEngine:
-    """An engine on the database at `url` (`sqlite+aiosqlite:////path/ivr.sqlite3`) with the newest tables.
-
-    Raises AuthorError for a URL that names no database, MachineError when it can't be opened or written: full disk,
-    rights, a file that is no database, tables of a newer release.
-    """
+def make_engine(url: str) -> AsyncEngine:
+    """An engine for the database at `url`, not connected yet. Raises AuthorError for a URL that names no database."""
     try:
         # What the database says of a fault goes to the log, and the rows hold people's numbers.
         engine = create_async_engine(url, hide_parameters=True)
@@ -81,12 +87,27 @@ async def open_database(url: str) -> AsyncEngine:
         what = f"The database can't be used: {str(error).rstrip('.')}."
         mend = "Leave it empty for SQLite in var/, or write sqlite+aiosqlite:////path/file."
         raise AuthorError(Fault(what=what, where="database in ivr.toml", mend=mend)) from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine.sync_engine, "connect", prepare_sqlite)
+    prepare(engine)
+    return engine
+
+
+def unusable(error: DBAPIError | OSError | WrongTables, url: str) -> MachineError:
+    """The database at `url` can't be used, told without its password."""
+    return MachineError(refusal(error, where=make_url(url).render_as_string(hide_password=True)))
+
+
+async def open_database(url: str) -> AsyncEngine:
+    """An engine on the database at `url` (`sqlite+aiosqlite:////path/ivr.sqlite3`), which has tables for this release.
+
+    Raises AuthorError for a URL that names no database, MachineError when it can't be opened or written: full disk,
+    rights, a file that is no database, no tables, tables of an older release or of one too new.
+    """
+    engine = make_engine(url)
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_upgrade)
-    except (DBAPIError, OSError, NewerTables) as error:
+        look_for(engine)
+        async with engine.connect() as connection:
+            await connection.run_sync(_check)
+    except (DBAPIError, OSError, WrongTables) as error:
         await engine.dispose()
-        raise MachineError(refusal(error, where=make_url(url).render_as_string(hide_password=True))) from error
+        raise unusable(error, url) from error
     return engine

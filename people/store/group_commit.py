@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from people.store.calls import JOURNAL_COLUMNS, JournalStatements
-from people.store.db import prepare_sqlite
+from people.store.dialect import prepare_sqlite, sqlite_file
 
 Row = Mapping[str, Any]
 #: Rows by kind, a field of JournalStatements.
@@ -50,8 +50,8 @@ class GroupWriter(Protocol):
 
 def group_writer(database: AsyncEngine) -> GroupWriter:
     """The cheapest writer for `database`. Call it in the loop that the database belongs to."""
-    path = database.url.database
-    if database.dialect.name == "sqlite" and path and path != ":memory:":
+    path = sqlite_file(database)
+    if path is not None and path != ":memory:":
         return SqliteWriter(path)
     return AlchemyWriter(database)
 

@@ -12,13 +12,15 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     MetaData,
     String,
     Table,
     UniqueConstraint,
+    literal_column,
 )
 
 metadata = MetaData(
@@ -30,22 +32,36 @@ metadata = MetaData(
     }
 )
 
+#: The migrations that made these tables.
+migration = Table(
+    "migration",
+    metadata,
+    #: "0002"
+    Column("revision", String(8), primary_key=True),
+    #: The oldest release that may use the tables as this migration left them, by the number of its own.
+    Column("serves", String(8), nullable=False),
+)
+
 contact = Table(
     "contact",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, Identity(), primary_key=True),
     Column("tenant", String(64), nullable=False),
+    #: A person's number stands here alone: leads and attempts point to it.
     Column("phone", String(16), nullable=False),
+    #: As the first file said, for releases before 0003. Leads have what their own file said.
     Column("name", String(200), nullable=False, default=""),
     Column("language", String(2), nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     UniqueConstraint("tenant", "phone"),
+    UniqueConstraint("id", "tenant"),
+    sqlite_autoincrement=True,
 )
 
 campaign = Table(
     "campaign",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, Identity(), primary_key=True),
     Column("tenant", String(64), nullable=False),
     #: What people call it on the command line; unique for the tenant.
     Column("name", String(64), nullable=False),
@@ -60,28 +76,39 @@ campaign = Table(
     Column("started_at_ms", BigInteger),
     Column("ended_at_ms", BigInteger),
     UniqueConstraint("tenant", "name"),
+    UniqueConstraint("id", "tenant"),
+    sqlite_autoincrement=True,
 )
 
 #: Rows of the contacts file that never became a lead. Kept, because the report counts them.
 refused_row = Table(
     "refused_row",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("campaign_id", ForeignKey("campaign.id"), nullable=False, index=True),
+    Column("id", Integer, Identity(), primary_key=True),
+    #: Filled in by a trigger for releases that do not know it, as in every table that may lack it.
+    Column("tenant", String(64)),
+    Column("campaign_id", Integer, nullable=False, index=True),
     #: 1-based line of the contacts file.
     Column("line", Integer, nullable=False),
     #: invalid_number, duplicate, unreadable
     Column("reason", String(32), nullable=False),
     #: What was wrong with it, without the number itself.
     Column("detail", String(200), nullable=False, default=""),
+    ForeignKeyConstraint(["tenant", "campaign_id"], ["campaign.tenant", "campaign.id"]),
+    sqlite_autoincrement=True,
 )
 
 lead = Table(
     "lead",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("campaign_id", ForeignKey("campaign.id"), nullable=False),
-    Column("contact_id", ForeignKey("contact.id"), nullable=False),
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("tenant", String(64)),
+    Column("campaign_id", Integer, nullable=False),
+    Column("contact_id", Integer, nullable=False),
+    #: What the campaign's own file said of the person. The line is 1-based; None: a release before did not keep it.
+    Column("line", Integer),
+    Column("name", String(200)),
+    Column("language", String(2)),
     #: Further columns of the contacts file: the variables of the prompts.
     Column("variables", JSON, nullable=False),
     #: waiting, dialling, done, excluded
@@ -95,17 +122,31 @@ lead = Table(
     Column("spared", Integer, nullable=False, default=0, server_default="0"),
     #: Outcome of the last settled attempt.
     Column("outcome", String(16)),
+    ForeignKeyConstraint(["tenant", "campaign_id"], ["campaign.tenant", "campaign.id"]),
+    ForeignKeyConstraint(["tenant", "contact_id"], ["contact.tenant", "contact.id"]),
     UniqueConstraint("campaign_id", "contact_id"),
+    # A campaign's leads in the order of their ids.
+    UniqueConstraint("campaign_id", "id", "tenant"),
+    # For releases before 0003.
     Index("ix_lead_due", "campaign_id", "state", "due_at_ms"),
+    sqlite_autoincrement=True,
 )
+#: As literals: neither database takes a partial index for a parameter.
+WAITING = lead.c.state == literal_column("'waiting'")
+DIALLING = lead.c.state == literal_column("'dialling'")
+# With the id inside nothing is sorted, however many are due at one instant.
+_by_due = (lead.c.campaign_id, lead.c.due_at_ms, lead.c.id)
+Index("ix_lead_waiting", *_by_due, sqlite_where=WAITING, postgresql_where=WAITING)
+Index("ix_lead_dialling", lead.c.campaign_id, lead.c.id, sqlite_where=DIALLING, postgresql_where=DIALLING)
 
 attempt = Table(
     "attempt",
     metadata,
     #: Also the channel's id (Uniqueid) and the AMI action's id.
     Column("id", String(40), primary_key=True),
-    Column("campaign_id", ForeignKey("campaign.id"), nullable=False),
-    Column("lead_id", ForeignKey("lead.id"), nullable=False, index=True),
+    Column("tenant", String(64)),
+    Column("campaign_id", Integer, nullable=False),
+    Column("lead_id", Integer, nullable=False, index=True),
     #: 1 for the first attempt of this lead.
     Column("number", Integer, nullable=False),
     #: Committed before anything is sent to Asterisk.
@@ -122,8 +163,11 @@ attempt = Table(
     Column("sip_status", Integer),
     #: events, cdr, call (our journal), none: where the outcome was learned.
     Column("settled_by", String(16)),
+    ForeignKeyConstraint(["tenant", "campaign_id", "lead_id"], ["lead.tenant", "lead.campaign_id", "lead.id"]),
     Index("ix_attempt_campaign_outcome", "campaign_id", "outcome"),
 )
+_open = attempt.c.outcome.is_(None)
+Index("ix_attempt_open", attempt.c.tenant, attempt.c.id, sqlite_where=_open, postgresql_where=_open)
 
 call = Table(
     "call",
@@ -134,6 +178,8 @@ call = Table(
     Column("direction", String(8), nullable=False),
     #: outbound only; no foreign key, so that the journal never waits for the dialler.
     Column("attempt_id", String(40), index=True),
+    #: The attempt's campaign. A trigger writes it, so that whoever journals the call need not know it.
+    Column("campaign_id", Integer),
     #: Asterisk's Uniqueid of the channel.
     Column("uniqueid", String(64), nullable=False),
     #: The other party; "" when withheld.
@@ -153,6 +199,14 @@ call = Table(
     Column("ended_by", String(16)),
     Index("ix_call_started", "tenant", "started_at_ms"),
 )
+_of_campaign = call.c.campaign_id.is_not(None)
+Index(
+    "ix_call_campaign",
+    call.c.campaign_id,
+    call.c.started_at_ms,
+    sqlite_where=_of_campaign,
+    postgresql_where=_of_campaign,
+)
 
 #: One row per Note (ivr.flow.steps.Note) and per text heard.
 journal = Table(
@@ -164,7 +218,7 @@ journal = Table(
     #: Since the call was answered.
     Column("at_ms", Integer, nullable=False),
     #: ivr.flow.steps.NoteKind
-    Column("kind", String(16), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
     Column("node", String(100), nullable=False),
     #: heard: the text's key. Others: Note.value.
     Column("value", String(200), nullable=False, default=""),
@@ -209,7 +263,7 @@ loss = Table(
 request = Table(
     "request",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, Identity(), primary_key=True),
     Column("tenant", String(64), nullable=False),
     Column("kind", String(32), nullable=False),
     Column("phone", String(32), nullable=False),
@@ -218,4 +272,5 @@ request = Table(
     Column("variables", JSON, nullable=False),
     Column("asked_at_ms", BigInteger, nullable=False),
     Index("ix_request_asked", "tenant", "asked_at_ms"),
+    sqlite_autoincrement=True,
 )

@@ -16,6 +16,7 @@ from sqlalchemy import Table, insert
 
 from people.store import tables
 from people.store.db import open_database
+from people.store.upgrade import upgrade
 from reports.consistency import verify
 from reports.metrics import compute_report
 from reports.page import render_html
@@ -44,7 +45,14 @@ def batches(leads: int) -> Iterator[dict[Table, list[dict[str, Any]]]]:
             )
             batch[tables.lead].append(
                 {
-                    **{"id": lead, "campaign_id": 1, "contact_id": lead, "variables": {}, "state": "done"},
+                    **{
+                        "id": lead,
+                        "tenant": "shop",
+                        "campaign_id": 1,
+                        "contact_id": lead,
+                        "variables": {},
+                        "state": "done",
+                    },
                     **{"excluded_reason": None, "due_at_ms": 0, "attempts": 1, "outcome": None},
                 }
             )
@@ -55,6 +63,7 @@ def batches(leads: int) -> Iterator[dict[Table, list[dict[str, Any]]]]:
                     {
                         **{
                             "id": f"a{number}",
+                            "tenant": "shop",
                             "campaign_id": 1,
                             "lead_id": lead,
                             "number": 1 + (outcome == "no_answer"),
@@ -90,7 +99,9 @@ def _talk(batch: dict[Table, list[dict[str, Any]]], number: int, at: int, chance
 
 async def main(leads: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        engine = await open_database(f"sqlite+aiosqlite:///{Path(folder) / 'bench.sqlite3'}")
+        url = f"sqlite+aiosqlite:///{Path(folder) / 'bench.sqlite3'}"
+        await upgrade(url)
+        engine = await open_database(url)
         for batch in batches(leads):
             async with engine.begin() as connection:
                 for table, values in batch.items():

@@ -14,14 +14,14 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.settings import Outbound, Settings, Trunk
-from outbound import campaigns
+from outbound import campaigns, making
 from outbound.campaigns import Campaign, Rules
 from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.worker import Worker
 from people.contacts import open_contacts
-from people.store.db import open_database
 from people.store.tables import attempt, call, contact, lead
+from tests.databases import a_database
 from tests.edges.fake_ami import FakeAmi
 
 SETTINGS = Settings(trunk=Trunk(host="127.0.0.1", dial_format="{digits}"))
@@ -55,7 +55,7 @@ class CampaignSite:
         path = self.folder / f"{name}.csv"
         path.write_text("phone,name\n" + "".join(f"+{number(n)},Имя{n}\n" for n in range(leads)))
         own = {"channels": 50, "calls_per_second": 200, "retry_after_s": 1, "max_attempts": 1} | rules
-        await campaigns.create(
+        await making.create(
             self.engine,
             tenant="shop",
             name=name,
@@ -159,8 +159,5 @@ def database_url(folder: Path) -> str:
 
 @contextlib.asynccontextmanager
 async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[CampaignSite]:
-    engine = await open_database(database_url(folder))
-    try:
+    async with a_database(folder) as engine:
         yield CampaignSite(folder=folder, engine=engine, clock=clock or Clock())
-    finally:
-        await engine.dispose()

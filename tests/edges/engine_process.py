@@ -13,6 +13,7 @@ from pathlib import Path
 from ivr.engine import Engine
 from ivr.settings import Agi, Hotline, Settings, Trunk
 from people.store.db import open_database
+from people.store.upgrade import upgrade
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import KEY
 from tests.golden.flows import FLOWS
@@ -20,16 +21,19 @@ from tests.golden.flows import FLOWS
 
 async def run(folder: Path) -> None:
     settings = Settings(trunk=Trunk(host="x"), hotline=Hotline(numbers={"*": "promo"}), agi=Agi(port=1))
-    database = await open_database(f"sqlite+aiosqlite:///{folder}/ivr.sqlite3")
+    url = f"sqlite+aiosqlite:///{folder}/ivr.sqlite3"
+    await upgrade(url)
+    database = await open_database(url)
     voice = DiskVoice(folder / "audio")
     for text in ("promo.greeting", "promo.offer", "promo.opted_out", "fallback.opt_out_not_kept", "fallback.goodbye"):
         voice.clips("ru", text, {})
     engine = Engine(settings, flows=FLOWS, voice=voice, database=database, agi_key=KEY, var=folder)
     await engine.journal.start()
     await engine.server.start("127.0.0.1", 0)
-    print(engine.server.port, engine.journal.opt_outs_waiting, flush=True)
     told = asyncio.Event()
+    # Before it says that it is there: the signal may come at once.
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, told.set)
+    print(engine.server.port, engine.journal.opt_outs_waiting, flush=True)
     await told.wait()
     await engine.stop()
     await database.dispose()

@@ -12,6 +12,7 @@ from app.commands import campaign as command
 from app.commands.main import app
 from faults import UserError
 from ivr.site import free_ports, init_site
+from tests.databases import put_tables
 
 CONTACTS = "Телефон;Имя;Price;Address 2\n89161234567;Иван;100;ул. Мира\n123;П;;\n89161234567;Анна;;\n"
 
@@ -21,6 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A site to stand in, with a contacts file as Excel saves it."""
     site = tmp_path / "site"
     init_site(site, {**free_ports(), "trunk.host": "127.0.0.1", "destinations.operator": "100"})
+    put_tables(site / "var/ivr.sqlite3")
     (site / "contacts.csv").write_bytes(CONTACTS.encode("cp1251"))
     monkeypatch.chdir(site)
     # A terminal of this width would break the lines that the tests look for.
@@ -74,6 +76,7 @@ def test_a_site_as_ivr_init_makes_it_has_no_operator_yet_and_can_call_people(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     init_site(tmp_path / "new", {"trunk.host": "127.0.0.1"})
+    put_tables(tmp_path / "new/var/ivr.sqlite3")
     (tmp_path / "new" / "contacts.csv").write_bytes((folder / "contacts.csv").read_bytes())
     monkeypatch.chdir(tmp_path / "new")
     assert "sony: 1 people to call." in create()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -11,16 +12,18 @@ from sqlalchemy import func, select
 
 from faults import AuthorError, UserError
 from ivr.settings import Outbound
-from outbound import campaigns
+from outbound import campaigns, making
 from outbound.attempts import Claim, Settlement
-from outbound.campaigns import Action, Campaign, Created, Rules
+from outbound.campaigns import Action, Campaign, Rules
 from outbound.clock import Clock
 from outbound.gateway.records import Records
 from outbound.ledger import Ledger
+from outbound.making import Created
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.outcome import Outcome
 from people import do_not_call
 from people.contacts import ContactsFile, open_contacts
+from people.store.calls import find_outbound
 from people.store.tables import contact, lead, refused_row
 from tests.edges.campaign_site import CampaignSite, now_ms, opened
 
@@ -31,21 +34,23 @@ async def site(tmp_path: Path) -> AsyncIterator[CampaignSite]:
         yield made
 
 
-def contacts_file(site: CampaignSite, text: str) -> ContactsFile:
-    path = site.folder / "file.csv"
+def contacts_file(site: CampaignSite, text: str, *, file: str = "file.csv") -> ContactsFile:
+    path = site.folder / file
     path.write_text(text)
     return open_contacts(path, region="RU", language="ru")
 
 
-async def make(site: CampaignSite, text: str, *, name: str = "sony", told: Callable[[int], None] = print) -> Created:
-    return await campaigns.create(
+async def make(
+    site: CampaignSite, text: str, *, name: str = "sony", told: Callable[[int], None] = print, file: str = "file.csv"
+) -> Created:
+    return await making.create(
         site.engine,
         tenant="shop",
         name=name,
         flow="promo",
         main_message="promo.offer",
         rules=Rules.of(Outbound()),
-        contacts=contacts_file(site, text),
+        contacts=contacts_file(site, text, file=file),
         clock_ms=now_ms,
         told=told,
     )
@@ -97,13 +102,18 @@ async def test_every_row_becomes_a_lead_or_is_refused_by_reason(site: CampaignSi
     assert [tuple(row) for row in refused] == [(3, "invalid_number"), (4, "duplicate"), (5, "unreadable")]
 
 
-async def test_a_person_of_two_campaigns_is_one_contact(site: CampaignSite) -> None:
-    await make(site, "phone,name\n89161234567,Иван\n")
-    await make(site, "phone,name\n89161234567,Иван Петрович\n", name="lg")
+async def test_a_person_of_two_campaigns_is_called_as_each_file_says(site: CampaignSite) -> None:
+    await make(site, "phone,name,language\n89161234567,Иван,uk\n")
+    await make(site, "phone\n123\n89161234567\n", name="lg")
     async with site.engine.connect() as connection:
-        people = (await connection.execute(select(contact.c.name))).all()
-        leads = await connection.scalar(select(func.count()).select_from(lead))
-    assert ([tuple(row) for row in people], leads) == ([("Иван Петрович",)], 2)
+        people = await connection.scalar(select(func.count()).select_from(contact))
+        said = await connection.execute(select(lead.c.line, lead.c.name, lead.c.language).order_by(lead.c.id))
+    assert (people, [tuple(row) for row in said]) == (1, [(2, "Иван", "uk"), (3, "", "ru")])
+    for name, heard in (("sony", ("uk", {"name": "Иван"})), ("lg", ("ru", {}))):
+        (one,) = await claim(ledger(site), await site.change("start", name=name), 1)
+        found = await find_outbound(site.engine, one.attempt_id)
+        assert found is not None
+        assert (one.language, (found.language, found.variables)) == (heard[0], heard)
 
 
 async def test_a_name_is_taken_once(site: CampaignSite) -> None:
@@ -126,6 +136,26 @@ async def test_an_import_that_was_broken_off_can_be_made_again(site: CampaignSit
     created = await make(site, rows)
     assert created.leads == 1200
     assert (await campaigns.count_progress(site.engine, created.campaign_id)).leads == 1200
+
+
+async def test_one_campaign_made_twice_at_once_holds_no_halves(site: CampaignSite) -> None:
+    def rows(first: int) -> str:
+        return "phone,maker\n" + "".join(f"8916{first + n:07},{first}\n" for n in range(1200))
+
+    both = await asyncio.gather(make(site, rows(0)), make(site, rows(10_000), file="other.csv"), return_exceptions=True)
+    (made,) = (one for one in both if isinstance(one, Created))
+    (other,) = (one for one in both if isinstance(one, UserError))
+    assert re.search("Campaign 'sony' was begun anew by another|There is a campaign 'sony' already", str(other))
+    await holds_one_file(site, made)
+
+
+async def holds_one_file(site: CampaignSite, made: Created) -> None:
+    async with site.engine.connect() as connection:
+        leads = (await connection.execute(select(lead.c.campaign_id, lead.c.variables))).all()
+        refused = await connection.scalar(select(func.count()).select_from(refused_row))
+    assert {row.campaign_id for row in leads} == {made.campaign_id}
+    assert (len(leads), len({row.variables["maker"] for row in leads}), refused) == (made.leads, 1, 0)
+    assert await site.state() == "ready"
 
 
 @pytest.mark.parametrize(

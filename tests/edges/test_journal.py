@@ -21,7 +21,7 @@ from ivr.flow.steps import Note, NoteKind
 from ivr.journal import CallJournal, Journal, Leg, committing
 from ivr.journal import journal as journal_module
 from ivr.journal.journal import JournalDied
-from people.store.db import prepare_sqlite
+from people.store.dialect import prepare_sqlite
 from people.store.group_commit import AlchemyWriter, Group, NotNow, Refused, SqliteWriter, group_writer
 from people.store.tables import call, do_not_call, journal, loss, request
 from tests.databases import a_database

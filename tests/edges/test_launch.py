@@ -19,10 +19,10 @@ from outbound import campaigns, following, launch
 from outbound.campaigns import Rules
 from outbound.clock import Clock
 from outbound.launch import Made, Note
-from people.store.db import open_database
 from people.store.tables import campaign
 from prompts.engines.choice import engines
 from prompts.render import Told
+from tests.databases import a_database
 
 CLOCK = Clock()
 
@@ -61,9 +61,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         # The quickest voice there is.
         settings.write('[prompts.engine]\nru = "espeak"\nuk = "espeak"\nen = "espeak"\n')
     site = load_site(folder)
-    database = await open_database(site.database_url)
-    yield Desk(site, database)
-    await database.dispose()
+    async with a_database(site.var) as database:
+        yield Desk(site, database)
 
 
 async def test_what_was_made_and_what_people_will_not_hear(desk: Desk) -> None:

@@ -9,7 +9,7 @@ import pytest
 from people import do_not_call
 from people.contacts import Contact, open_contacts
 from people.numbers import normal_form
-from people.store.db import open_database
+from tests.databases import a_database
 
 #: Ways in which people, spreadsheets and networks write numbers of one shop's customers, in Russia.
 WRITTEN = {
@@ -29,8 +29,7 @@ WRITTEN = {
 @pytest.mark.parametrize("number", WRITTEN)
 async def test_a_contact_a_list_and_a_caller_are_one_person(tmp_path: Path, encoding: str, number: str) -> None:
     contacts, numbers = tmp_path / "contacts.csv", tmp_path / "never.txt"
-    engine = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'ivr.sqlite3'}")
-    try:
+    async with a_database(tmp_path) as engine:
         for written in WRITTEN[number]:
             contacts.write_text(f"имя;телефон\nАнна;{written}\n", encoding)
             (contact,) = open_contacts(contacts, region="RU", language="ru").rows()
@@ -44,5 +43,3 @@ async def test_a_contact_a_list_and_a_caller_are_one_person(tmp_path: Path, enco
 
             assert normal_form(written, "RU") == number
             assert do_not_call.parse_phone(written, region="RU") == number
-    finally:
-        await engine.dispose()

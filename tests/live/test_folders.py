@@ -16,6 +16,7 @@ from ivr.settings import Site
 from ivr.site import free_ports, init_site
 from people.store.db import open_database
 from people.store.tables import journal
+from people.store.upgrade import upgrade
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.waiting import until
 from tests.golden.flows import FLOWS
@@ -45,6 +46,7 @@ async def test_a_site_works_in_a_folder_of_any_name(short: Path, start_asterisk:
         await until(shopper.ended.is_set, within_s=20)
         assert [CallBack.read(path).phone for path in site.spool.glob("*.json")] == ["+79160000001"]
 
+        await upgrade(site.database_url)
         database = await open_database(site.database_url)
         engine = Engine(site.settings, flows=FLOWS, voice=voice, database=database, agi_key=site.agi_key, var=site.var)
         await engine.start()

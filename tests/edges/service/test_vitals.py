@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -21,7 +20,7 @@ from ivr.asterisk import conf
 from ivr.asterisk.running import Home, answers
 from ivr.settings import Site
 from ivr.site import free_ports, init_site
-from people.store.db import open_database
+from tests.databases import put_tables
 
 
 @pytest.fixture
@@ -156,11 +155,7 @@ def test_a_locked_database_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) 
     import sqlite3
 
     site.var.mkdir(exist_ok=True)
-
-    async def make() -> None:
-        await (await open_database(site.database_url)).dispose()
-
-    asyncio.run(make())
+    put_tables(site.var / "ivr.sqlite3")
     monkeypatch.setattr(doctor, "_LOOKS", {"database": doctor._database})
     holder = sqlite3.connect(site.var / "ivr.sqlite3", isolation_level=None)
     holder.execute("PRAGMA locking_mode=EXCLUSIVE")

@@ -12,6 +12,7 @@ from app.commands.main import app
 from app.doctor import Finding, Level, examine
 from ivr.asterisk.program import Program
 from ivr.site import free_ports, init_site
+from tests.databases import put_tables
 from tests.unit.asterisk.test_conf import PROGRAM
 
 
@@ -26,7 +27,13 @@ def _an_asterisk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     chosen = free_ports() | {"trunk.host": "127.0.0.1", "destinations.operator": "+74950000000"}
-    return init_site(tmp_path / "site", chosen).folder
+    return made(tmp_path / "site", chosen)
+
+
+def made(folder: Path, chosen: dict[str, object]) -> Path:
+    site = init_site(folder, chosen)
+    put_tables(site.var / "ivr.sqlite3")
+    return site.folder
 
 
 def failures(folder: Path) -> list[Finding]:
@@ -65,15 +72,14 @@ def test_a_trunk_that_nobody_has_set_leads_back_to_the_site(tmp_path: Path, sip_
         "trunk.port": ports["asterisk.sip_port"],
         "asterisk.sip_host": sip_host,
     }
-    [finding] = failures(init_site(tmp_path / "site", chosen).folder)
+    [finding] = failures(made(tmp_path / "site", chosen))
     assert (finding.topic, "call itself" in finding.what) == ("trunk", True)
 
 
 def test_a_trunk_elsewhere_with_the_same_port_is_none_of_ours(tmp_path: Path) -> None:
     ports = free_ports()
-    folder = init_site(
-        tmp_path / "site", ports | {"trunk.host": "192.0.2.1", "trunk.port": ports["asterisk.sip_port"]}
-    ).folder
+    chosen = ports | {"trunk.host": "192.0.2.1", "trunk.port": ports["asterisk.sip_port"]}
+    folder = made(tmp_path / "site", chosen)
     assert failures(folder) == []
 
 
@@ -102,7 +108,7 @@ def test_a_taken_port_is_found(folder: Path, tmp_path: Path) -> None:
         holder.listen()
         port = holder.getsockname()[1]
         chosen = ports | {"trunk.host": "127.0.0.1", "destinations.operator": "1", "agi.port": port}
-        [finding] = failures(init_site(tmp_path / "other", chosen).folder)
+        [finding] = failures(made(tmp_path / "other", chosen))
     assert (finding.topic, str(port) in finding.what) == ("ports", True)
 
 
@@ -113,7 +119,7 @@ def test_a_database_that_is_none_is_found(folder: Path) -> None:
 
 def test_a_narrow_rtp_range_is_found(tmp_path: Path) -> None:
     chosen = free_ports() | {"trunk.host": "127.0.0.1", "destinations.operator": "1", "outbound.channels": 500}
-    folder = init_site(tmp_path / "site", chosen).folder
+    folder = made(tmp_path / "site", chosen)
     assert [finding.topic for finding in failures(folder)] == ["rtp"]
 
 

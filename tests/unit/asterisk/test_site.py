@@ -16,7 +16,7 @@ import pytest
 from faults import AuthorError, MachineError, UserError
 from ivr.settings import Settings, load_site
 from ivr.site import free_ports, init_site, parse_assignment, setting_defaults, settings_text, toml
-from people.store.db import open_database
+from people.store.upgrade import upgrade
 
 HOST = {"trunk.host": "10.0.0.1"}
 
@@ -117,8 +117,7 @@ def test_a_choice_that_does_not_fit_is_named_and_nothing_is_made(
 @pytest.mark.parametrize("name", ["a%ceb", "c%20d", "q?m", "ünï", "a b"])
 async def test_a_folder_of_any_name_has_its_database(tmp_path: Path, name: str) -> None:
     site = init_site(tmp_path / name, HOST)
-    database = await open_database(site.database_url)
-    await database.dispose()
+    await upgrade(site.database_url)
     assert (tmp_path / name / "var" / "ivr.sqlite3").exists()
 
 

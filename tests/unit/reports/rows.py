@@ -65,7 +65,9 @@ class Rows:
 
     def refused(self, reason: str) -> None:
         line = self.count(tables.refused_row) + 2
-        self._add(tables.refused_row, campaign_id=self.campaign_id, line=line, reason=reason, detail="")
+        self._add(
+            tables.refused_row, tenant=self.tenant, campaign_id=self.campaign_id, line=line, reason=reason, detail=""
+        )
 
     def lead(self, *, state: str = "done", excluded: str | None = None) -> int:
         number = self.count(tables.lead) + 1
@@ -81,8 +83,11 @@ class Rows:
         return self._add(
             tables.lead,
             id=number,
+            tenant=self.tenant,
             campaign_id=self.campaign_id,
             contact_id=number,
+            name="Ольга",
+            language="ru",
             variables={},
             state="excluded" if excluded else state,
             excluded_reason=excluded,
@@ -97,6 +102,7 @@ class Rows:
         self._add(
             tables.attempt,
             id=attempt_id,
+            tenant=self.tenant,
             campaign_id=self.campaign_id,
             lead_id=lead,
             number=number,
@@ -117,6 +123,7 @@ class Rows:
                 "tenant": self.tenant,
                 "direction": "outbound" if attempt else "inbound",
                 "attempt_id": attempt,
+                "campaign_id": self.campaign_id if attempt else None,
                 "uniqueid": attempt or call_id,
                 "phone": "+79161234567",
                 "dialled": "",

@@ -15,6 +15,7 @@ from app.commands import report as commands
 from faults import MachineError, UserError
 from ivr.settings import load_site
 from people.store.db import open_database
+from tests.databases import put_tables
 from tests.unit.reports.example import example
 from tests.unit.reports.rows import Rows
 
@@ -36,6 +37,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "ivr.toml").write_text(SETTINGS, "utf-8")
     (folder / "secrets.toml").write_text("", "utf-8")
     (folder / "var").mkdir()
+    put_tables(folder / "var/ivr.sqlite3")
     asyncio.run(fill(folder, example(60)))
     return folder
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from sqlalchemy import func, insert, select
 
-from people.store.db import open_database
+from people.store.dialect import begin_snapshot
 from people.store.tables import attempt
-from reports.scratch import begin_snapshot, fill, person
+from reports.scratch import fill, person
+from tests.databases import a_database
 from tests.unit.reports.rows import Rows
 
 
@@ -16,8 +17,7 @@ async def test_calls_that_go_on_do_not_change_a_report_half_way(tmp_path: Path) 
     rows = Rows()
     rows.campaign(state="running")
     rows.person(20_000, "played")
-    engine = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'ivr.sqlite3'}")
-    try:
+    async with a_database(tmp_path) as engine:
         async with engine.begin() as connection:
             for table, values in rows.rows.items():
                 await connection.execute(insert(table), values)
@@ -38,5 +38,3 @@ async def test_calls_that_go_on_do_not_change_a_report_half_way(tmp_path: Path) 
             await begin_snapshot(report)
             assert (await report.execute(count)).scalar_one() == 2
             await report.rollback()
-    finally:
-        await engine.dispose()

@@ -6,13 +6,16 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0002"
-down_revision = "0001"
-branch_labels = None
-depends_on = None
+serves = "0001"
 
 
 def upgrade() -> None:
-    op.add_column("lead", sa.Column("spared", sa.Integer(), server_default="0", nullable=False))
+    # Releases that changed tables one by one may have been killed in between.
+    there = sa.inspect(op.get_bind())
+    if "spared" not in {column["name"] for column in there.get_columns("lead")}:
+        op.add_column("lead", sa.Column("spared", sa.Integer(), server_default="0", nullable=False))
+    if there.has_table("loss"):
+        op.drop_table("loss")
     op.create_table(
         "loss",
         sa.Column("call_id", sa.String(length=40), nullable=False),
@@ -27,8 +30,3 @@ def upgrade() -> None:
     with op.batch_alter_table("loss", schema=None) as batch_op:
         batch_op.create_index("ix_loss_at", ["tenant", "at_ms"], unique=False)
         batch_op.create_index(batch_op.f("ix_loss_attempt_id"), ["attempt_id"], unique=False)
-
-
-def downgrade() -> None:
-    op.drop_table("loss")
-    op.drop_column("lead", "spared")

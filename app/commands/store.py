@@ -1,0 +1,35 @@
+"""`ivr store`: the tables of the site's database."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import typer
+
+from app.commands.console import plain_console
+from app.commands.options import SiteFolder
+from ivr.settings import load_site
+from people.store import upgrade as store
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _about() -> None:
+    """The site's database: make its tables, bring them up to date."""
+
+
+@app.command()
+def upgrade(site: SiteFolder = Path()) -> None:
+    """Make the tables, or bring those of an older release up to date; what runs may go on running meanwhile."""
+    console = plain_console()
+    loaded = load_site(site)
+    with console.status("Upgrading ..."):
+        done = asyncio.run(store.upgrade(loaded.database_url))
+    if done.before is None:
+        console.print(f"The tables are made ({done.after}).")
+    elif done.before == done.after:
+        console.print(f"The tables are up to date ({done.after}).")
+    else:
+        console.print(f"The tables are brought up to date ({done.before} to {done.after}).")
