@@ -39,7 +39,7 @@ KINDS = {
     "edges": Kind(meaning="meets fakes on loopback, or starts processes of ours", seconds=15, part="together"),
     "browser": Kind(meaning="looks at pages in a real browser", seconds=15, part="pairs"),
     "live": Kind(meaning="starts a real Asterisk, and mostly waits", seconds=60, part="pairs"),
-    "timed": Kind(meaning="measures time or load, or needs ports of its own choice", seconds=60, part="alone"),
+    "timed": Kind(meaning="measures time or load", seconds=60, part="alone"),
     "chaos": Kind(meaning="kills what runs, again and again: make chaos", seconds=math.inf, part=None),
 }
 
@@ -54,6 +54,9 @@ FOLDERS = {
     "browser": "browser",
     "live": "live",
 }
+
+#: All tests that don't run together are in these folders, so that their parts of a run need collect no others.
+APART = ("browser", "live")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -70,6 +73,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if wrong := [f"{item.nodeid}: {_named(item)}" for item in items if len(_named(item)) != 1]:
         lines = "\n".join(wrong)
         raise pytest.UsageError(f"A test has one kind of {', '.join(KINDS)}; these have none, or several:\n{lines}")
+    apart = [item for item in items if _TESTS in item.path.parents and kind_of(item).part != "together"]
+    if strays := [item.nodeid for item in apart if not any(_TESTS / name in item.path.parents for name in APART)]:
+        raise pytest.UsageError(f"Only tests in {', '.join(APART)} are run apart; these are not there: {strays}")
 
 
 def kind_of(item: pytest.Item) -> Kind:

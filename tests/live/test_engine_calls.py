@@ -24,6 +24,8 @@ from tests.live.conftest import MakeSite
 from tests.live.rtp_peer import ALAW, G722, Codec
 from tests.live.sip_peer import Key, Plan, SipPeer
 
+pytestmark = pytest.mark.timed
+
 Start = Callable[[Site], Awaitable[running.Running]]
 #: What `endpos` and the packets that came may differ by; a packet is 20 ms.
 CLOSE_MS = 60

@@ -120,8 +120,6 @@ def ports() -> dict[str, object]:
             return found
 
 
-# The lab that the README starts has ports of its own choice.
-@pytest.mark.timed
 async def test_a_newcomer_types_what_is_written(short: Path, audio: Path) -> None:
     written = read(READMES[0])
     (short / ".venv").symlink_to(sys.prefix)

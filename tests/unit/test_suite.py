@@ -36,6 +36,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def test_makefile_runs_every_kind_in_its_part() -> None:
     text = (ROOT / "Makefile").read_text("utf-8")
     chosen = {part: set(names.split(" or ")) for part, names in re.findall(r"^([A-Z]+) := ([a-z ]+)$", text, re.M)}
+    assert f"APART := {' '.join(f'tests/{name}' for name in kinds.APART)}\n" in text
     parts = get_args(kinds.Part)
     assert chosen == {part.upper(): {name for name, kind in KINDS.items() if kind.part == part} for part in parts}
     run = re.findall(r'-m "\$\(([A-Z]+)\)" --part ([0-9]/[0-9])', text)
