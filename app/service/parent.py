@@ -1,6 +1,7 @@
 """The process `ivr up` that starts the engine, as its child, and starts it again when it dies.
 
-Under systemd there is none: systemd does the same. The parent's end, of whatever kind, is the engine's too.
+Under systemd there is none: systemd does the same. The parent's end, of whatever kind, is the engine's too. How an
+engine died is told on standard error, and in the log of the next one.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ import sys
 import time
 from collections.abc import Sequence
 
+import structlog
+
 from app.service.supervision import BACKOFF, Backoff
+
+log = structlog.get_logger(__name__)
 
 #: Exit status of an engine that has ended in order because a part of it died.
 START_AGAIN = 75
 _STOPPED = 130
-#: Names the parent to its engine.
-_PARENT = "IVR_PARENT"
+#: Tell the engine who its parent is, and how the engine before it ended.
+_PARENT, _BEFORE = "IVR_PARENT", "IVR_ENGINE_BEFORE"
 _STOPPING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 _HANDED_ON = _STOPPING | {signal.SIGTSTP}
 _PR_SET_PDEATHSIG = 1
@@ -38,10 +43,10 @@ def keep(command: Sequence[str], backoff: Backoff = BACKOFF) -> int:
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, _HANDED_ON | {signal.SIGCHLD})
+    environment = {**os.environ, _PARENT: str(os.getpid())}
     deaths = 0
     while True:
         began_s = time.monotonic()
-        environment = {**os.environ, _PARENT: str(os.getpid())}
         engine = subprocess.Popen(command, env=environment, process_group=0)
         told = _until_ended(engine)
         status = engine.returncode
@@ -50,6 +55,7 @@ def keep(command: Sequence[str], backoff: Backoff = BACKOFF) -> int:
         deaths = backoff.deaths(deaths, ran_s=time.monotonic() - began_s)
         wait_s = backoff.wait_s(deaths)
         how = "lost a part" if status > 0 else f"was ended by {signal.Signals(-status).name}"
+        environment[_BEFORE] = how
         # Whoever reads it may be gone.
         with contextlib.suppress(OSError):
             print(
@@ -77,3 +83,5 @@ def hear() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != int(parent):
             os.kill(os.getpid(), signal.SIGKILL)
+    if before := os.environ.pop(_BEFORE, None):
+        log.error("engine_started_again", before=before)

@@ -70,7 +70,10 @@ class Kept:
 async def test_an_engine_that_is_killed_is_started_again_and_that_is_told(tmp_path: Path, number: int) -> None:
     with Kept(tmp_path, _RUNS) as kept:
         for times in (1, 2, 3):
-            os.kill(await kept.up(times), number)
+            engine = await kept.up(times)
+            # In the log of the one that was started.
+            await until(lambda: kept.said.count("engine_started_again") == times - 1)  # noqa: B023 - awaited at once
+            os.kill(engine, number)
         await kept.up(4)
         kept.process.send_signal(signal.SIGTERM)
         assert await kept.ended() == 3
