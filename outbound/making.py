@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import JSON, ColumnElement, Integer, bindparam, delete, insert, literal_column, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -140,7 +140,7 @@ async def _hold(connection: AsyncConnection, campaign_id: int, name: str, *, sta
     """
     ours = update(campaign).where(campaign.c.id == campaign_id, campaign.c.state == "importing").values(state=state)
     if (await connection.execute(ours)).rowcount != 1:
-        what = f"Campaign {name!r} was begun anew by another command; nothing of this file is kept."
+        what = f"Campaign {name!r} was begun anew by another command; it has nothing of this file."
         raise UserError(Fault(what=what, mend="See what became of it with: ivr campaign list."))
 
 
@@ -168,36 +168,47 @@ def _nobody(contacts: ContactsFile, refused: Mapping[str, int], examples: Iterab
     ]
 
 
+_LEAD = (
+    *("tenant", "campaign_id", "contact_id", "line", "name", "language", "variables"),
+    *("state", "due_at_ms", "attempts", "spared"),
+)
+#: Leads due at once, whatever the clock says when the campaign is started; each finds its contact by the phone.
+_ADD_LEADS = insert(lead).from_select(
+    _LEAD,
+    select(
+        contact.c.tenant,
+        bindparam("campaign_id", type_=Integer),
+        contact.c.id,
+        bindparam("line", type_=Integer),
+        bindparam("name", type_=lead.c.name.type),
+        bindparam("language", type_=lead.c.language.type),
+        bindparam("variables", type_=JSON),
+        *(literal_column(value) for value in ("'waiting'", "0", "0", "0")),
+    ).where(contact.c.tenant == bindparam("tenant"), contact.c.phone == bindparam("phone")),
+)
+
+
 async def _add_leads(
     connection: AsyncConnection, tenant: str, campaign_id: int, rows: list[Contact], now_ms: int
 ) -> None:
     if not rows:
         return
-    rows_in = upsert(contact, connection.dialect.name)
-    # Whoever is there stays as he is; a row that is not touched would not be returned.
-    rows_in = rows_in.on_conflict_do_update(
-        index_elements=["tenant", "phone"], set_={"created_at_ms": contact.c.created_at_ms}
-    ).returning(contact.c.id, contact.c.phone)
-    values = [
-        {"tenant": tenant, "phone": r.phone, "name": r.name, "language": r.language, "created_at_ms": now_ms}
-        for r in rows
-    ]
-    ids = {phone: contact_id for contact_id, phone in await connection.execute(rows_in, values)}
+    person = {"tenant": tenant, "created_at_ms": now_ms}
+    people = [{**person, "phone": row.phone, "name": row.name, "language": row.language} for row in rows]
+    # Whoever is there stays as he is. Two imports that meet the same people in one order never wait for each other.
+    people.sort(key=lambda one: str(one["phone"]))
+    await connection.execute(upsert(contact, connection.dialect.name).on_conflict_do_nothing(), people)
+    whose = {"tenant": tenant, "campaign_id": campaign_id}
     await connection.execute(
-        insert(lead),
+        _ADD_LEADS,
         [
             {
-                "tenant": tenant,
-                "campaign_id": campaign_id,
-                "contact_id": ids[row.phone],
+                **whose,
+                "phone": row.phone,
                 "line": row.line,
                 "name": row.name,
                 "language": row.language,
                 "variables": dict(row.variables),
-                "state": "waiting",
-                # At once, whatever the clock says when it is started.
-                "due_at_ms": 0,
-                "attempts": 0,
             }
             for row in rows
         ],

@@ -1,4 +1,5 @@
-"""`make bench`: what an answered call costs, how true the pace of dialling is, how quick report and commands are.
+"""`make bench`: what an answered call costs, how true the pace of dialling is, how quick store, report and commands
+are.
 
 `python -m tests.bench NAME …` for some.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("call_cost", "concurrent_calls", "dialling_pace", "report_speed", "command_start")
+BENCHMARKS = ("call_cost", "concurrent_calls", "dialling_pace", "store_speed", "report_speed", "command_start")
 
 for name in sys.argv[1:] or BENCHMARKS:
     print(f"== {name}", flush=True)

@@ -1,6 +1,6 @@
 """Keys that hold tenants apart, ids that never come back, leads that keep what their own file said
 
-This expands: releases from 0002 on may go on reading and writing. What they leave out of a new row (its tenant, a
+This expands: releases from 0001 on may go on reading and writing. What they leave out of a new row (its tenant, a
 lead's name and language) triggers fill in. A release that comes after all of those are gone makes these columns NOT
 NULL and drops: the triggers but that of `call`, contact.name, contact.language, ix_lead_due.
 """

@@ -81,6 +81,16 @@ async def test_old_tables_are_brought_up_to_date_with_their_rows(path: Path, rev
     assert (await upgrade(url(path))).before == revision
     await opens(path)
     assert rows(path, counted) == [(5, 3, 2)]
+    assert rows(path, "SELECT campaign_id, name, language, line FROM lead ORDER BY id") == [
+        (1, "Иван", "ru", None),
+        (1, "Ольга Петровна", "ru", None),
+        (1, "", "en", None),
+        (2, "Ольга Петровна", "ru", None),
+        (2, "Sam", "ru", None),
+    ]
+    for table in ("refused_row", "lead", "attempt"):
+        assert rows(path, f"SELECT DISTINCT tenant FROM {table}") == [("shop",)]  # noqa: S608
+    assert rows(path, "SELECT id, campaign_id FROM call ORDER BY id") == [("c1", 1), ("c2", None)]
     assert rows(path, "PRAGMA foreign_key_check") == []
 
 

@@ -1,0 +1,119 @@
+"""What is asked of a campaign begins at that campaign, and a claim sorts nothing: told by SQLite's own plans."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outbound import campaigns
+from outbound.clock import Clock
+from outbound.ledger import Ledger
+from outbound.plan.decide import CampaignRules, Caps
+from outbound.running import RunningCampaigns
+from people.store.tables import metadata
+from reports.calls import read_calls
+from reports.metrics import compute_report
+from tests.edges.campaign_site import CampaignSite, opened
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[CampaignSite]:
+    async with opened(tmp_path) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def asked(engine: AsyncEngine) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that `engine` executes, with their values."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
+        if not many and statement.lstrip().startswith(("SELECT", "UPDATE", "INSERT", "DELETE")):
+            statements.append((statement, values))
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+
+async def plans(engine: AsyncEngine, statements: list[tuple[str, Any]]) -> list[str]:
+    """SQLite's steps for each of the statements that are about the store's own tables."""
+    found = []
+    async with engine.connect() as connection:
+        for statement, values in statements:
+            if "report_" not in statement:
+                steps = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+                found += [f"{row.detail}: {statement}" for row in steps]
+    return found
+
+
+def scans(steps: list[str]) -> list[str]:
+    tables = "|".join(metadata.tables)
+    return [step for step in steps if re.match(rf"SCAN ({tables})\b", step)]
+
+
+#: The index of releases before 0003, which a later release drops.
+EXPANDED, CONTRACTED = "ix_lead_due", "ix_lead_waiting"
+
+
+async def contract(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP INDEX ix_lead_due"))
+
+
+@pytest.mark.parametrize("index", [EXPANDED, CONTRACTED])
+async def test_a_claim_sorts_nothing_and_scans_nothing(site: CampaignSite, index: str) -> None:
+    if index == CONTRACTED:
+        await contract(site.engine)
+    made = await site.campaign(30)
+    assert made.rules is not None
+    rules = CampaignRules(state="running", retry=made.rules.retry)
+    ledger = Ledger(engine=site.engine, tenant="shop", clock=Clock())
+    with asked(site.engine) as statements:
+        await ledger.claim(made.id, 10, rules=rules, caps=Caps(campaign_channels=10, trunk_channels=10))
+        await ledger.in_flight()
+        await campaigns.finish_if_done(site.engine, made.id, now_ms=1)
+        await ledger.shorten_rests(made.id, longest_s=10)
+    steps = await plans(site.engine, statements)
+    assert scans(steps) == []
+    due = [step for step in steps if "LIMIT" in step]
+    assert any(step.startswith("SEARCH lead USING") and index in step for step in due), due
+    assert not any("TEMP B-TREE" in step for step in due), due
+
+
+@pytest.mark.parametrize("index", [EXPANDED, CONTRACTED])
+async def test_who_is_due_is_read_from_what_waits(site: CampaignSite, index: str) -> None:
+    await site.campaign(3)
+    if index == CONTRACTED:
+        await contract(site.engine)
+    reader = RunningCampaigns(site.engine, "shop", Clock())
+    with asked(site.engine) as statements:
+        # It asks by the engine's connections then.
+        reader.close()
+        (running,) = await reader.read()
+    assert running.first_due_ms == 0
+    steps = await plans(site.engine, statements)
+    assert any(index in step for step in steps), steps
+    assert scans(steps) == []
+
+
+async def test_what_is_asked_of_a_campaign_begins_there(site: CampaignSite) -> None:
+    await site.campaign(3)
+    with asked(site.engine) as statements:
+        await compute_report(site.engine, tenant="shop", campaign_name="sony", zone=ZoneInfo("UTC"), now_ms=1)
+        await read_calls(site.engine, tenant="shop", campaign_name="sony")
+        await campaigns.count_progress(site.engine, 1)
+    steps = await plans(site.engine, statements)
+    assert scans(steps) == []
+    # A call is reached from its campaign, a note from its call.
+    assert not any(re.match(r"SEARCH journal(?!.*call_id=)|SEARCH call.*ix_call_started", step) for step in steps)
