@@ -153,11 +153,11 @@ LONG += [
 @pytest.mark.parametrize("value", LONG, ids=lambda value: ascii(value[:6]))
 def test_a_huge_value_takes_a_moment(language: str, value: str) -> None:
     read(language, "{x:number}", {"x": "1"})
-    started = time.perf_counter()
+    started = time.process_time()
     for kind in Kind:
         noun = " стол" if kind is Kind.COUNT else ""
         is_read_or_refused(language, f"по {{a:{kind}{noun}}} и", {"a": value})
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("language", LANGUAGE_CODES)
@@ -179,9 +179,9 @@ def test_a_huge_value_takes_a_moment(language: str, value: str) -> None:
 )
 def test_a_huge_text_takes_a_moment(language: str, text: str) -> None:
     read(language, "{x:number} {x:count стол}", {"x": "1"})
-    started = time.perf_counter()
+    started = time.process_time()
     is_read_or_refused(language, text, {"a": "5"})
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("value", ["не" * 140 + "вая ул.", "ул. " + "не" * 140 + "вая"])
