@@ -68,21 +68,35 @@ def refusal(error: DBAPIError | OSError | NewerTables, *, where: str = "database
     return Fault(what=f"The database can't be used: {reason}.", where=where, mend=mend)
 
 
+def connect(url: str) -> AsyncEngine:
+    """An engine on the database at `url` (`sqlite+aiosqlite:////path/ivr.sqlite3`, `postgresql://user@host/name`).
+
+    Opens nothing yet. Raises AuthorError for a URL that names no database.
+    """
+    try:
+        address = make_url(url)
+        if address.drivername in ("postgres", "postgresql"):
+            address = address.set(drivername="postgresql+asyncpg")
+        # What the database says of a fault goes to the log, and the rows hold people's numbers.
+        engine = create_async_engine(address, hide_parameters=True)
+    except (SQLAlchemyError, ImportError) as error:
+        what = f"The database can't be used: {str(error).rstrip('.')}."
+        mend = (
+            "Leave it empty for SQLite in var/, or write sqlite+aiosqlite:////path/file or postgresql://user@host/name."
+        )
+        raise AuthorError(Fault(what=what, where="database in ivr.toml", mend=mend)) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "connect", prepare_sqlite)
+    return engine
+
+
 async def open_database(url: str) -> AsyncEngine:
-    """An engine on the database at `url` (`sqlite+aiosqlite:////path/ivr.sqlite3`) with the newest tables.
+    """An engine on the database at `url` with the newest tables.
 
     Raises AuthorError for a URL that names no database, MachineError when it can't be opened or written: full disk,
     rights, a file that is no database, tables of a newer release.
     """
-    try:
-        # What the database says of a fault goes to the log, and the rows hold people's numbers.
-        engine = create_async_engine(url, hide_parameters=True)
-    except (SQLAlchemyError, ImportError) as error:
-        what = f"The database can't be used: {str(error).rstrip('.')}."
-        mend = "Leave it empty for SQLite in var/, or write sqlite+aiosqlite:////path/file."
-        raise AuthorError(Fault(what=what, where="database in ivr.toml", mend=mend)) from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine.sync_engine, "connect", prepare_sqlite)
+    engine = connect(url)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)

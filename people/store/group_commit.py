@@ -122,6 +122,18 @@ class SqliteWriter:
 
 #: What is wrong with the rows, as SQLAlchemy tells it.
 _REFUSALS = (IntegrityError, DataError, ProgrammingError)
+#: Of SQLSTATE: data exception, integrity constraint violation.
+_REFUSING_CLASSES = ("22", "23")
+
+
+def _refused(error: SQLAlchemyError) -> bool:
+    """Whether it is the rows that are at fault, not the database."""
+    if not isinstance(error, DBAPIError):
+        # SQLAlchemy itself can't bind a value.
+        return not isinstance(error, PoolTimeout)
+    # The driver for PostgreSQL tells most kinds apart by this alone. Tables or rights that are missing can be mended.
+    state = getattr(error.orig, "sqlstate", None)
+    return str(state).startswith(_REFUSING_CLASSES) if state else isinstance(error, _REFUSALS)
 
 
 class AlchemyWriter:
@@ -140,8 +152,7 @@ class AlchemyWriter:
                     if rows:
                         await connection.execute(self._statements.of_kind(kind), rows)
         except (SQLAlchemyError, OSError) as error:
-            gone = isinstance(error, DBAPIError) and error.connection_invalidated
-            if not gone and (isinstance(error, _REFUSALS) or not isinstance(error, DBAPIError | PoolTimeout | OSError)):
+            if isinstance(error, SQLAlchemyError) and _refused(error):
                 raise Refused(str(error)) from error
             raise NotNow(str(error)) from error
 

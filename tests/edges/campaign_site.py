@@ -20,8 +20,8 @@ from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.worker import Worker
 from people.contacts import open_contacts
-from people.store.db import open_database
 from people.store.tables import attempt, call, contact, lead
+from tests.databases import a_database
 from tests.edges.fake_ami import FakeAmi
 
 SETTINGS = Settings(trunk=Trunk(host="127.0.0.1", dial_format="{digits}"))
@@ -45,10 +45,6 @@ class CampaignSite:
     @property
     def log(self) -> Path:
         return self.folder / "log"
-
-    @property
-    def database_url(self) -> str:
-        return database_url(self.folder)
 
     async def campaign(self, leads: int, *, name: str = "sony", **rules: Any) -> Campaign:
         """A running campaign of subscribers 0 to `leads` - 1."""
@@ -153,14 +149,7 @@ def ami_link(port: int, *, clock: Clock | None = None) -> Ami:
     )
 
 
-def database_url(folder: Path) -> str:
-    return f"sqlite+aiosqlite:///{folder / 'ivr.sqlite3'}"
-
-
 @contextlib.asynccontextmanager
 async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[CampaignSite]:
-    engine = await open_database(database_url(folder))
-    try:
+    async with a_database(folder) as engine:
         yield CampaignSite(folder=folder, engine=engine, clock=clock or Clock())
-    finally:
-        await engine.dispose()

@@ -116,7 +116,8 @@ async def test_lines_are_committed_by_themselves(database: AsyncEngine, path: Pa
     assert (note.seq, note.at_ms, note.kind, note.value, note.follow_up, note.depth) == (0, 845, "key", "1", True, 2)
 
 
-async def test_opt_out_and_request_come_with_their_notes(database: AsyncEngine, path: Path, tmp_path: Path) -> None:
+@pytest.mark.both_databases
+async def test_opt_out_and_request_come_with_their_notes(database: AsyncEngine, tmp_path: Path) -> None:
     lines = Journal(group_writer(database), tmp_path / "spill.jsonl")
     await lines.start()
     for begun in (lines.begin(leg(1)), lines.begin(leg(2)), lines.begin(leg(3, phone=""))):
@@ -281,6 +282,7 @@ async def test_through_the_driver_of_another_database_lines_are_committed_too(
     assert await count(database, journal) == 1
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     "bad",
     [
@@ -295,10 +297,8 @@ async def test_through_the_driver_of_another_database_lines_are_committed_too(
     # The same in every worker: an object's own words name its address.
     ids=lambda bad: re.sub(" at 0x.*", "", repr(bad)),
 )
-async def test_a_bad_line_is_put_aside_alone(
-    database: AsyncEngine, path: Path, tmp_path: Path, bad: dict[str, object]
-) -> None:
-    lines = Journal(SqliteWriter(str(path)), tmp_path / "spill.jsonl")
+async def test_a_bad_line_is_put_aside_alone(database: AsyncEngine, tmp_path: Path, bad: dict[str, object]) -> None:
+    lines = Journal(group_writer(database), tmp_path / "spill.jsonl")
     await lines.start()
     for number in range(20):
         begun = lines.begin(leg(number))
@@ -313,11 +313,10 @@ async def test_a_bad_line_is_put_aside_alone(
     assert len((tmp_path / "spill.rejected.jsonl").read_text("utf-8").splitlines()) == 1
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "\0", "x\0\ud800", "\U0010ffff"])
-async def test_no_text_that_a_caller_brings_is_refused(
-    database: AsyncEngine, path: Path, tmp_path: Path, text: str
-) -> None:
-    lines = Journal(SqliteWriter(str(path)), tmp_path / "spill.jsonl")
+async def test_no_text_that_a_caller_brings_is_refused(database: AsyncEngine, tmp_path: Path, text: str) -> None:
+    lines = Journal(group_writer(database), tmp_path / "spill.jsonl")
     await lines.start()
     begun = lines.begin(replace(leg(1), phone=text, dialled=text, uniqueid=text, amd=text))
     begun.note(replace(KEY, value=text), 2000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from reports.consistency import verify
 from reports.figures import Report
 from tests.unit.reports.naive import naive_figures
 from tests.unit.reports.rows import MOSCOW, NOON, Rows, report_of
+
+pytestmark = pytest.mark.both_databases
 
 OUTCOMES = (*(outcome.value for outcome in Outcome), "human", "human", None)
 
