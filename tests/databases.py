@@ -89,12 +89,15 @@ _chosen = _Chosen()
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_databases: runs on SQLite and on PostgreSQL")
     config.addinivalue_line("markers", "sqlite_only(why): among those, what is about SQLite itself")
+    config.addinivalue_line("markers", "postgresql_only: what is about PostgreSQL itself")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("both_databases"):
         kinds = KINDS[:1] if metafunc.definition.get_closest_marker("sqlite_only") else KINDS
         metafunc.parametrize("database_kind", kinds, indirect=True)
+    elif metafunc.definition.get_closest_marker("postgresql_only"):
+        metafunc.parametrize("database_kind", KINDS[1:], indirect=True)
 
 
 @pytest.fixture(scope="session")

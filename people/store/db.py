@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event, inspect, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -24,6 +25,47 @@ def prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+#: Of each connection to PostgreSQL. An intent to dial must outlive a power cut, whatever the server's default is; a
+#: writer waits as long for another as SQLite's does; a transaction that was forgotten lets go of its rows.
+POSTGRES_SETTINGS = {
+    "application_name": "ivr",
+    "synchronous_commit": "on",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+#: To take a connection.
+_CONNECT_S = 10.0
+
+
+_OPTIONS: Mapping[str, dict[str, Any]] = {
+    "postgresql": {
+        # A server that was started again is no reason for an answered call to fail.
+        "pool_pre_ping": True,
+        "connect_args": {"timeout": _CONNECT_S, "server_settings": POSTGRES_SETTINGS},
+    }
+}
+
+
+def row_fault(error: BaseException | None) -> str:
+    """What PostgreSQL has against the rows themselves, without a value of theirs; "" when that is not the fault."""
+    state = getattr(error, "sqlstate", None) or ""
+    # Data exception, integrity constraint violation.
+    if not state.startswith(("22", "23")):
+        return ""
+    place = getattr(error, "constraint_name", None) or getattr(error, "column_name", None)
+    return f"{type(error).__name__} ({state}){f' of {place}' if place else ''}"
+
+
+def _hide_values(context: ExceptionContext) -> None:
+    """PostgreSQL and its driver quote the values that they refuse, and those are people's numbers."""
+    driver: Any = context.original_exception.__cause__
+    if told := row_fault(driver):
+        driver.detail = None
+        for error in (driver, context.original_exception, context.sqlalchemy_exception):
+            if error is not None:
+                error.args = (told,)
 
 
 #: What this release's tables are called by Alembic: the number that its newest migration's file begins with.
@@ -55,10 +97,29 @@ def _upgrade(connection: Connection) -> None:
         raise NewerTables(str(error)) from error
 
 
+#: By SQLSTATE.
+_POSTGRES_MENDS = {
+    "28P01": "Write the role's password: database_password in secrets.toml.",
+    "28000": "Let the role log in from here (pg_hba.conf, ALTER ROLE ... LOGIN), or name another in ivr.toml.",
+    "3D000": "Let its administrator make it: CREATE DATABASE ... OWNER ...; or correct its name in ivr.toml.",
+    "42501": "Let the tables' owner give the role its rights: GRANT, as the README shows.",
+    "53300": "Raise max_connections of PostgreSQL, or end what holds its connections.",
+    "57P03": "PostgreSQL is starting or stopping: try again in a moment.",
+    "53100": "Free disk space on the database's machine.",
+    "55P03": "Another program holds the tables locked; try again when that has ended.",
+}
+
+
+def _state(error: BaseException) -> str:
+    return str(getattr(error.orig.__cause__, "sqlstate", "")) if isinstance(error, DBAPIError) and error.orig else ""
+
+
 def refusal(error: DBAPIError | OSError | NewerTables, *, where: str = "database") -> Fault:
     """What the database did not do, as the user is told."""
     reason = str(error.orig if isinstance(error, DBAPIError) else error)
     mend = "Check that the folder exists, can be written and has free space (ivr doctor)."
+    if where.startswith("postgresql"):
+        mend = _POSTGRES_MENDS.get(_state(error), "Start PostgreSQL, or correct the address: database in ivr.toml.")
     if isinstance(error, NewerTables):
         mend = "A newer release has used it: install that release again, or restore an older copy."
     elif re.search("not a database|malformed", reason):
@@ -78,7 +139,7 @@ def connect(url: str) -> AsyncEngine:
         if address.drivername in ("postgres", "postgresql"):
             address = address.set(drivername="postgresql+asyncpg")
         # What the database says of a fault goes to the log, and the rows hold people's numbers.
-        engine = create_async_engine(address, hide_parameters=True)
+        engine = create_async_engine(address, hide_parameters=True, **_OPTIONS.get(address.get_backend_name(), {}))
     except (SQLAlchemyError, ImportError) as error:
         what = f"The database can't be used: {str(error).rstrip('.')}."
         mend = (
@@ -87,6 +148,8 @@ def connect(url: str) -> AsyncEngine:
         raise AuthorError(Fault(what=what, where="database in ivr.toml", mend=mend)) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", prepare_sqlite)
+    else:
+        event.listen(engine.sync_engine, "handle_error", _hide_values)
     return engine
 
 

@@ -1,0 +1,134 @@
+"""PostgreSQL is stopped, slow or locked while the engine works: nobody is rung twice, nothing is lost, all is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
+
+from faults import MachineError
+from ivr.journal import Journal
+from people.store.db import open_database
+from people.store.group_commit import group_writer
+from people.store.tables import call, contact, journal
+from tests.databases import Server, owning, url_of
+from tests.edges.campaign_site import CampaignSite, opened
+from tests.edges.fake_ami import FakeAmi, Subscriber, running
+from tests.edges.test_journal import KEY, count, leg
+from tests.edges.waiting import until
+
+pytestmark = pytest.mark.postgresql_only
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[CampaignSite]:
+    async with opened(tmp_path) as made:
+        yield made
+
+
+async def test_a_server_that_is_started_again_costs_no_call_and_rings_nobody_twice(
+    site: CampaignSite, postgresql: Server
+) -> None:
+    await site.campaign(60, channels=10, calls_per_second=100)
+    fake = FakeAmi(log=site.log, subscribers=lambda _: Subscriber(rings_s=0.05, talks_s=0.1))
+    async with running(fake), site.working(fake) as worker:
+        for dialled in (10, 30):
+            await until(lambda: len(fake.originates) >= dialled)  # noqa: B023
+            await asyncio.to_thread(postgresql.cluster.stop)
+            await until(lambda: worker.trouble is not None)
+            postgresql.cluster.start()
+        await site.until_state("finished")
+    assert Counter(fake.dialled()).most_common(1)[0][1] == 1
+    assert {row.outcome for row in await site.attempts()} == {"human"}
+    assert len(fake.originates) == 60
+
+
+async def test_journal_lines_outlive_a_server_that_is_away(
+    site: CampaignSite, postgresql: Server, tmp_path: Path
+) -> None:
+    lines = Journal(group_writer(site.engine), tmp_path / "spill.jsonl")
+    await lines.start()
+    lines.begin(leg(1)).note(KEY, 2000)
+    await until(lambda: not lines._work._behind() and lines._work.written.empty())
+    with capture_logs() as logs:
+        await asyncio.to_thread(postgresql.cluster.stop)
+        for number in range(2, 30):
+            lines.begin(leg(number)).note(KEY, 2000)
+        await until(lambda: lines._work.troubled)
+        postgresql.cluster.start()
+        await until(lambda: not lines._work.troubled)
+        await lines.close()
+    assert [entry["event"] for entry in logs] == ["journal.waiting", "journal.recovered"]
+    assert await count(site.engine, journal) == await count(site.engine, call) == 29
+
+
+async def test_one_line_that_is_refused_costs_no_other(site: CampaignSite, tmp_path: Path) -> None:
+    lines = Journal(group_writer(site.engine), tmp_path / "spill.jsonl")
+    await lines.start()
+    with capture_logs() as logs:
+        for number in range(20):
+            begun = lines.begin(leg(number))
+            if number == 7:
+                noted = begun._noted(KEY, 2000)
+                lines.write(noted._replace(row={**noted.row, "node": "+79161234567" * 20}))
+        await lines.close()
+    assert await count(site.engine, call) == 20
+    assert "7916" not in str(logs)
+
+
+async def test_a_value_that_is_refused_is_told_without_it(site: CampaignSite) -> None:
+    row = {"tenant": "shop", "phone": "+79161234567" * 2, "name": "", "language": "ru", "created_at_ms": 1}
+    for change in ({}, {"phone": 79161234567}, {"phone": "+79161234567\0"}, {"phone": "+79161234567", "name": None}):
+        with pytest.raises(DBAPIError) as told:
+            async with site.engine.begin() as connection:
+                await connection.execute(contact.insert(), [row | change])
+        error: BaseException | None = told.value
+        while error is not None:
+            assert "7916" not in str(error)
+            error = error.__cause__
+
+
+async def test_a_lock_is_not_waited_for_for_ever(site: CampaignSite, postgresql: Server) -> None:
+    async with owning(site.engine) as owner, owner.connect() as blocker:
+        await blocker.execute(text("LOCK TABLE contact"))
+        async with site.engine.connect() as connection:
+            await connection.execute(text("SET lock_timeout = '50ms'"))
+            with pytest.raises(DBAPIError, match="lock timeout"):
+                await connection.execute(select(func.count()).select_from(contact))
+    async with site.engine.connect() as connection:
+        assert await connection.scalar(text("SHOW lock_timeout")) == "10s"
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "mend"),
+    [
+        ({"password": "a guess"}, "password authentication failed", "database_password in secrets.toml"),
+        ({"database": "nowhere"}, 'database "nowhere" does not exist', "CREATE DATABASE"),
+        ({"username": "nobody"}, "password authentication failed", "database_password in secrets.toml"),
+        ({"query": {"host": "/nowhere"}}, "No such file", "Start PostgreSQL"),
+        ({"host": "127.0.0.1", "port": 1, "query": {}}, "Connect call failed", "Start PostgreSQL"),
+    ],
+)
+async def test_what_keeps_it_from_opening_is_told_with_a_mend(
+    site: CampaignSite, change: dict[str, object], said: str, mend: str
+) -> None:
+    with pytest.raises(MachineError) as told:
+        await open_database(site.engine.url.set(**change).render_as_string(hide_password=False))  # type: ignore[arg-type]
+    (fault,) = told.value.faults
+    assert said in fault.what
+    assert mend in fault.mend
+    assert "a guess" not in str(fault)
+    assert "of the tests" not in str(fault)
+
+
+async def test_a_role_without_rights_is_told(site: CampaignSite, tmp_path: Path) -> None:
+    async with owning(site.engine) as owner, owner.begin() as connection:
+        await connection.execute(text("REVOKE SELECT ON alembic_version FROM ivr"))
+    with pytest.raises(MachineError, match=r"permission denied.*GRANT"):
+        await open_database(url_of(site.engine))
