@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test chaos lint bench clean
+.PHONY: setup demo demo-postgres test chaos lint bench clean
 
 setup: .venv/.ready
 
@@ -21,6 +21,10 @@ setup: .venv/.ready
 
 demo: setup
 	$(BIN)/ivr demo
+
+# The same on a PostgreSQL that is started for it, without root.
+demo-postgres: setup
+	$(BIN)/ivr demo --postgres
 
 # The kinds of tests (tests/kinds.py) that may run together, on all cores, and those that have the machine to themselves.
 # The second part shows both, and fails when the first did. On a machine that is no measure of what tests may take in

@@ -18,19 +18,18 @@ from typing import Literal
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from people.store import postgres
-from people.store.db import connect, open_database
-from people.store.grants import grants
+from people.store.db import make_engine, open_database
+from people.store.roles import OWNER, SERVICE, set_up
 from people.store.tables import metadata
 
 Kind = Literal["sqlite", "postgresql"]
 KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
 
-_OWNER, _SERVICE, _PASSWORD, _TEMPLATE = "ivr_owner", "ivr", "of the tests", "migrated"
+_PASSWORD, _TEMPLATE = "of the tests", "migrated"
 
 
 @dataclass(kw_only=True)
@@ -40,7 +39,7 @@ class Server:
     cluster: postgres.Cluster
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def url(self, database: str, *, user: str = _SERVICE) -> str:
+    def url(self, database: str, *, user: str = SERVICE) -> str:
         return self.cluster.url(database, user=user, password=_PASSWORD)
 
     async def execute(self, *statements: str) -> None:
@@ -52,22 +51,11 @@ class Server:
         finally:
             await connection.close()
 
-    async def prepare(self) -> None:
-        await self.execute(
-            *(f"CREATE ROLE {role} LOGIN PASSWORD '{_PASSWORD}'" for role in (_OWNER, _SERVICE)),
-            f"CREATE DATABASE {_TEMPLATE} OWNER {_OWNER}",
-        )
-        database = await open_database(self.url(_TEMPLATE, user=_OWNER))
-        async with database.begin() as connection:
-            for statement in grants(_SERVICE):
-                await connection.execute(text(statement))
-        await database.dispose()
-
     @asynccontextmanager
     async def copied(self) -> AsyncIterator[str]:
         """The URL of a database of its own."""
         name = f"test_{next(self._numbers)}"
-        await self.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} OWNER {_OWNER} STRATEGY file_copy")
+        await self.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} OWNER {OWNER} STRATEGY file_copy")
         try:
             yield self.url(name)
         finally:
@@ -105,7 +93,7 @@ def postgresql() -> Iterator[Server]:
     """One for each process that runs tests: to start it is cheaper than to agree on who ends it."""
     with postgres.running(postgres.find(), durable=False) as cluster:
         server = Server(cluster=cluster)
-        asyncio.run(server.prepare())
+        asyncio.run(set_up(cluster.url(), database=_TEMPLATE, password=_PASSWORD))
         yield server
 
 
@@ -150,7 +138,7 @@ async def a_url(folder: Path) -> AsyncIterator[str]:
 async def a_database(folder: Path) -> AsyncIterator[AsyncEngine]:
     """An empty migrated database of the test's kind; SQLite's lies in `folder`."""
     async with a_url(folder) as address:
-        database = connect(address)
+        database = make_engine(address)
         try:
             yield database
         finally:
@@ -181,8 +169,8 @@ def url_of(database: AsyncEngine) -> str:
 @asynccontextmanager
 async def owning(database: AsyncEngine) -> AsyncIterator[AsyncEngine]:
     """The same database with the right to change its tables."""
-    address = database.url if database.dialect.name == "sqlite" else database.url.set(username=_OWNER)
-    own = connect(address.render_as_string(hide_password=False))
+    address = database.url if database.dialect.name == "sqlite" else database.url.set(username=OWNER)
+    own = make_engine(address.render_as_string(hide_password=False))
     try:
         yield own
     finally:

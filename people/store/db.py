@@ -129,7 +129,7 @@ def refusal(error: DBAPIError | OSError | NewerTables, *, where: str = "database
     return Fault(what=f"The database can't be used: {reason}.", where=where, mend=mend)
 
 
-def connect(url: str) -> AsyncEngine:
+def make_engine(url: str) -> AsyncEngine:
     """An engine on the database at `url` (`sqlite+aiosqlite:////path/ivr.sqlite3`, `postgresql://user@host/name`).
 
     Opens nothing yet. Raises AuthorError for a URL that names no database.
@@ -159,7 +159,7 @@ async def open_database(url: str) -> AsyncEngine:
     Raises AuthorError for a URL that names no database, MachineError when it can't be opened or written: full disk,
     rights, a file that is no database, tables of a newer release.
     """
-    engine = connect(url)
+    engine = make_engine(url)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)

@@ -29,7 +29,7 @@ class PostgresWriter:
             **database.dialect.create_connect_args(database.url)[1],
             "timeout": _PATIENCE_S,
             "command_timeout": _PATIENCE_S,
-            "server_settings": POSTGRES_SETTINGS | {"application_name": "ivr journal"},
+            "server_settings": POSTGRES_SETTINGS | {"application_name": "ivr-journal"},
         }
         self._runner: asyncio.Runner | None = None
         self._connection: Any = None

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 from outbound.worker import Worker
-from people.store.db import connect
+from people.store.db import make_engine
 from tests.edges.campaign_site import SETTINGS, CampaignSite, ami_link
 
 
 async def main(folder: Path, database: str, port: int) -> None:
-    site = CampaignSite(folder=folder, engine=connect(database))
+    site = CampaignSite(folder=folder, engine=make_engine(database))
     ami = ami_link(port)
     await ami.open()
     await Worker(site.engine, ami, SETTINGS, asterisk_log=site.log, grace_s=1.0).run()

@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from people.store.db import connect
+from people.store.db import make_engine
 from people.store.tables import do_not_call
 from tests.databases import url
 from tests.edges.fake_asterisk import FakeAsterisk, opening
@@ -47,7 +47,7 @@ async def scenario(folder: Path, address: str, trouble: str, number: signal.Sign
 
 @contextlib.asynccontextmanager
 async def reading(address: str) -> AsyncIterator[AsyncConnection]:
-    database = connect(address)
+    database = make_engine(address)
     try:
         async with database.connect() as connection:
             yield connection

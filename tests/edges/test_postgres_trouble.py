@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +19,7 @@ from faults import MachineError
 from ivr.journal import Journal
 from people.store.db import open_database
 from people.store.group_commit import group_writer
+from people.store.roles import OWNER, SERVICE
 from people.store.tables import call, contact, journal
 from tests.databases import Server, owning, url_of
 from tests.edges.campaign_site import CampaignSite, opened
@@ -24,6 +28,8 @@ from tests.edges.test_journal import KEY, count, leg
 from tests.edges.waiting import until
 
 pytestmark = pytest.mark.postgresql_only
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -132,3 +138,28 @@ async def test_a_role_without_rights_is_told(site: CampaignSite, tmp_path: Path)
         await connection.execute(text("REVOKE SELECT ON alembic_version FROM ivr"))
     with pytest.raises(MachineError, match=r"permission denied.*GRANT"):
         await open_database(url_of(site.engine))
+
+
+async def test_a_site_on_postgresql_from_init_to_use(postgresql: Server, tmp_path: Path) -> None:
+    await postgresql.execute(f"CREATE DATABASE fresh OWNER {OWNER}")
+
+    async def ivr(*words: str, **variables: str) -> tuple[int | None, str]:
+        command = (sys.executable, "-m", "app", *words)
+        env = {**os.environ, **variables}
+        process = await asyncio.create_subprocess_exec(*command, env=env, stdout=PIPE, stderr=STDOUT, cwd=ROOT)
+        said = (await process.communicate())[0].decode()
+        return process.returncode, said
+
+    site = str(tmp_path / "site")
+    serving, owning = (postgresql.url("fresh", user=role).replace("+asyncpg", "") for role in (SERVICE, OWNER))
+    try:
+        assert (await ivr("init", site, IVR_DATABASE=serving))[0] == 0
+        status, said = await ivr("campaign", "list", "--site", site)
+        assert status == 1
+        assert "permission denied" in said
+        status, said = await ivr("store", "upgrade", "--site", site, IVR_DATABASE_OWNER=owning)
+        assert (status, said) == (0, "The tables are up to date.\n")
+        assert (await ivr("campaign", "list", "--site", site))[0] == 0
+        assert 'database = "postgresql://ivr@/fresh?' in (tmp_path / "site" / "ivr.toml").read_text("utf-8")
+    finally:
+        await postgresql.execute("DROP DATABASE fresh WITH (FORCE)")
