@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,25 @@ _OPTIONS: Mapping[str, dict[str, Any]] = {
         "connect_args": {"timeout": _CONNECT_S, "server_settings": POSTGRES_SETTINGS},
     }
 }
+
+
+#: Of a connection over the network. A machine that is gone says nothing: the kernel asks after it when nothing has come
+#: for so many seconds, and gives the connection up after 30. Long queries may take their time.
+_KEEPALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000),
+)
+
+
+def _prepare_postgres(connection: Any, _record: Any) -> None:
+    # The driver has no setting for it.
+    link = connection.driver_connection._transport.get_extra_info("socket")
+    if link.family != socket.AF_UNIX:
+        for option in _KEEPALIVE:
+            link.setsockopt(*option)
 
 
 def row_fault(error: BaseException | None) -> str:
@@ -149,6 +169,7 @@ def make_engine(url: str) -> AsyncEngine:
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", prepare_sqlite)
     else:
+        event.listen(engine.sync_engine, "connect", _prepare_postgres)
         event.listen(engine.sync_engine, "handle_error", _hide_values)
     return engine
 

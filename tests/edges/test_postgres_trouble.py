@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
@@ -17,7 +19,7 @@ from structlog.testing import capture_logs
 
 from faults import MachineError
 from ivr.journal import Journal
-from people.store.db import open_database
+from people.store.db import make_engine, open_database
 from people.store.group_commit import group_writer
 from people.store.roles import OWNER, SERVICE
 from people.store.tables import call, contact, journal
@@ -109,6 +111,29 @@ async def test_a_lock_is_not_waited_for_for_ever(site: CampaignSite, postgresql:
                 await connection.execute(select(func.count()).select_from(contact))
     async with site.engine.connect() as connection:
         assert await connection.scalar(text("SHOW lock_timeout")) == "10s"
+
+
+async def test_a_server_whose_machine_is_gone_is_noticed(site: CampaignSite, postgresql: Server) -> None:
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, questions = await asyncio.open_unix_connection(postgresql.cluster.log.parent / ".s.PGSQL.5432")
+
+        async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                target.write(data)
+            target.close()
+
+        await asyncio.gather(pass_on(reader, questions), pass_on(answers, writer))
+
+    async with await asyncio.start_server(forward, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        url = site.engine.url.set(host="127.0.0.1", port=port, query={})
+        database = make_engine(url.render_as_string(hide_password=False))
+        async with database.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            link = driver._transport.get_extra_info("socket")
+            assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert 0 < link.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 30_000
+        await database.dispose()
 
 
 @pytest.mark.parametrize(
