@@ -1,7 +1,8 @@
 """Ten callers press 9 while the database takes nothing; then the engine dies. Who is on the list after its next start?
 
 As a program: `python -m tests.edges.opt_outs_in_trouble FOLDER TROUBLE SIGNAL` prints it, with SQLite in FOLDER, so
-that it can be run with a full disk of its own. TROUBLE: none, locked, full (FOLDER is a small file system).
+that it can be run with a full disk of its own. TROUBLE: none, locked, full (FOLDER is a small file system), away (of a
+PostgreSQL whose cluster is given).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from people.store.db import make_engine
+from people.store.postgres import Cluster
 from people.store.tables import do_not_call
 from tests.databases import url
 from tests.edges.fake_asterisk import FakeAsterisk, opening
@@ -28,9 +30,11 @@ LOCK = {"sqlite": "BEGIN EXCLUSIVE", "postgresql": "LOCK TABLE call, journal, do
 CALLERS = [f"+7916000000{number}" for number in range(10)]
 
 
-async def scenario(folder: Path, address: str, trouble: str, number: signal.Signals) -> tuple[list[str], list[str]]:
+async def scenario(
+    folder: Path, address: str, trouble: str, number: signal.Signals, *, cluster: Cluster | None = None
+) -> tuple[list[str], list[str]]:
     """What each caller heard after the 9; the do-not-call list once the engine answers calls again."""
-    async with engine(folder, address) as (process, port, _), in_trouble(folder, address, trouble):
+    async with engine(folder, address) as (process, port, _), in_trouble(folder, address, trouble, cluster):
         heard = await asyncio.gather(*(opts_out(port, caller) for caller in CALLERS))
         if trouble == "none":
             process.send_signal(signal.SIGSTOP)
@@ -75,11 +79,16 @@ async def engine(folder: Path, address: str) -> AsyncIterator[tuple[asyncio.subp
 
 
 @contextlib.asynccontextmanager
-async def in_trouble(folder: Path, address: str, trouble: str) -> AsyncIterator[None]:
+async def in_trouble(folder: Path, address: str, trouble: str, cluster: Cluster | None) -> AsyncIterator[None]:
     if trouble == "locked":
         async with reading(address) as blocker:
             await blocker.execute(text(LOCK[blocker.dialect.name]))
             yield
+    elif trouble == "away":
+        assert cluster
+        cluster.stop()
+        yield
+        cluster.start()
     elif trouble == "full":
         filler = folder / "filler"
         with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
