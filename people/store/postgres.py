@@ -50,6 +50,7 @@ class Program:
     kind: Literal["system", "fetched"]
     #: Holds initdb and postgres.
     folder: Path
+    major: int
     #: Where fetched programs and their libraries were unpacked.
     root: debroot.Root | None = None
 
@@ -61,8 +62,10 @@ def system_program() -> Program | None:
     if (path := shutil.which("postgres")) is not None:
         folders.append(Path(path).resolve().parent)
     for folder in folders:
-        if (folder / "initdb").exists() and (folder / "postgres").exists() and _major(folder) >= OLDEST_MAJOR:
-            return Program(kind="system", folder=folder)
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            program = Program(kind="system", folder=folder, major=_major(folder))
+            if program.major >= OLDEST_MAJOR:
+                return program
     return None
 
 
@@ -75,7 +78,7 @@ def fetched_program(progress: debroot.Reporter | None = None) -> Program:
     if not folders:
         what = "The fetched PostgreSQL is incomplete."
         raise MachineError(Fault(what=what, where=into, mend="Remove the folder and try again."))
-    return Program(kind="fetched", folder=folders[0], root=root)
+    return Program(kind="fetched", folder=folders[0], major=int(folders[0].parent.name), root=root)
 
 
 def find(progress: debroot.Reporter | None = None) -> Program:
@@ -106,7 +109,9 @@ def running(program: Program, *, durable: bool = True) -> Iterator[Cluster]:
             folder = Path(tempfile.mkdtemp(prefix="ivr-postgres-", dir=_place(account)))
             ending.callback(shutil.rmtree, folder)
             if account is not None:
-                os.chown(folder, account.pw_uid, account.pw_gid)
+                # It may pass, and change nothing of what we write here.
+                os.chown(folder, -1, account.pw_gid)
+                folder.chmod(0o710)
             cluster = Cluster(folder, _reachable(program, folder), account, durable=durable)
             ending.callback(cluster.stop)
             cluster.initialise()
@@ -216,12 +221,15 @@ class Cluster:
     def url(self, database: str = "postgres", *, user: str = SUPERUSER, password: str | None = None) -> str:
         """What `open_database` takes, with the password in it."""
         secret = self._password if password is None else password
-        query = {"host": str(self._folder)}
+        query = {"host": str(self.sockets)}
         url = URL.create("postgresql+asyncpg", username=user, password=secret, database=database, query=query)
         return url.render_as_string(hide_password=False)
 
     def initialise(self) -> None:
         """Make the files of an empty cluster. Raises MachineError."""
+        self.sockets.mkdir(0o700)
+        if self._account is not None:
+            os.chown(self.sockets, self._account.pw_uid, self._account.pw_gid)
         word = self._folder / "password"
         word.touch(0o600)
         word.write_text(self._password, "ascii")
@@ -246,7 +254,7 @@ class Cluster:
         """Returns when it takes connections. Raises MachineError."""
         settings = {
             "listen_addresses": "",
-            "unix_socket_directories": str(self._folder),
+            "unix_socket_directories": str(self.sockets),
             "shared_buffers": "32MB",
             "timezone": "UTC",
         }
@@ -282,8 +290,13 @@ class Cluster:
                 continue
 
     @property
+    def sockets(self) -> Path:
+        """All that is the server's own, and where it is connected to."""
+        return self._folder / "own"
+
+    @property
     def _data(self) -> Path:
-        return self._folder / "data"
+        return self.sockets / "data"
 
     def _command(self, program: str, *arguments: str) -> list[str]:
         """It ends when the thread that starts it does, killed or not, and never gains rights."""

@@ -115,7 +115,7 @@ async def test_a_lock_is_not_waited_for_for_ever(site: CampaignSite, postgresql:
 
 async def test_a_server_whose_machine_is_gone_is_noticed(site: CampaignSite, postgresql: Server) -> None:
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answers, questions = await asyncio.open_unix_connection(postgresql.cluster.log.parent / ".s.PGSQL.5432")
+        answers, questions = await asyncio.open_unix_connection(postgresql.cluster.sockets / ".s.PGSQL.5432")
 
         async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
             while data := await source.read(65536):
