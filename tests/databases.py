@@ -83,11 +83,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if metafunc.definition.get_closest_marker("both_databases"):
-        kinds = KINDS[:1] if metafunc.definition.get_closest_marker("sqlite_only") else KINDS
-        metafunc.parametrize("database_kind", kinds, indirect=True)
-    elif metafunc.definition.get_closest_marker("postgresql_only"):
+    marked = metafunc.definition.get_closest_marker
+    if marked("postgresql_only"):
         metafunc.parametrize("database_kind", KINDS[1:], indirect=True)
+    elif marked("both_databases"):
+        metafunc.parametrize("database_kind", KINDS[:1] if marked("sqlite_only") else KINDS, indirect=True)
 
 
 @pytest.fixture(scope="session")
