@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test chaos lint bench clean
+.PHONY: setup demo demo-postgres test chaos lint bench clean
 
 setup: .venv/.ready
 
@@ -21,6 +21,10 @@ setup: .venv/.ready
 
 demo: setup
 	$(BIN)/ivr demo
+
+# The same on a PostgreSQL that is started for it, without root.
+demo-postgres: setup
+	$(BIN)/ivr demo --postgres
 
 # The kinds of tests (tests/kinds.py): those that run on all cores, those that mostly wait and run two at a time, those
 # that have the machine to themselves. The last part shows all, and fails when one before it did. On a machine that is

@@ -18,6 +18,7 @@ from enum import Enum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from app.vitals import Answer, ami_answers, asterisk_answers, engine_state, journal_files, missing
@@ -117,6 +118,9 @@ def _secrets(site: Site) -> Iterator[Finding]:
         yield _fail("secrets", f"{path} can be read by others (mode {mode:o}).", f"chmod 600 {path}")
     else:
         yield _ok("secrets", "readable by their owner alone")
+    if make_url(site.settings.database or "sqlite://").password is not None:
+        mend = 'Move it to secrets.toml: database_password = "…".'
+        yield _warn("secrets", "The database's password stands in ivr.toml.", mend)
     yield from _faults("settings", conf.setting_faults(site))
 
 

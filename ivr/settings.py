@@ -175,6 +175,8 @@ class Prompts(_Section):
 class Secrets(_Section):
     ami_secret: SecretStr = SecretStr("")
     trunk_secret: SecretStr = SecretStr("")
+    #: Of the role that `database` names.
+    database_password: SecretStr = SecretStr("")
 
 
 class Settings(_Section):
@@ -188,7 +190,7 @@ class Settings(_Section):
     timezone: str = "Europe/Moscow"
     #: ISO country whose national numbers the contacts file may hold.
     region: str = Field("RU", pattern=r"^[A-Z]{2}$")
-    #: SQLAlchemy URL; empty: var/ivr.sqlite3 of the site.
+    #: postgresql://role@host/name, the password in secrets.toml; or another SQLAlchemy URL; empty: var/ivr.sqlite3.
     database: str = ""
     trunk: Trunk
     hotline: Hotline = Hotline()
@@ -206,6 +208,22 @@ class Settings(_Section):
         Callers who ask for an operator are then told that all are busy.
         """
         return self.destinations.keys() or None
+
+    @field_validator("database")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        if not value:
+            return value
+        # Slow to import, and seldom in use.
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            make_url(value)
+        except (ArgumentError, ValueError):
+            # Its own words may quote the password.
+            raise ValueError("is no address of a database, such as postgresql://role@host/name") from None
+        return value
 
     @field_validator("region")
     @classmethod
@@ -257,10 +275,14 @@ class Site(BaseModel):
 
     @property
     def database_url(self) -> str:
-        if self.settings.database:
-            return self.settings.database
-        from sqlalchemy.engine import URL
+        """With the password in it: for whoever opens it, never to be shown."""
+        from sqlalchemy.engine import URL, make_url
 
+        if self.settings.database:
+            url = make_url(self.settings.database)
+            if password := self.secrets.database_password.get_secret_value():
+                url = url.set(password=password)
+            return url.render_as_string(hide_password=False)
         # A % in the folder's name is no escape.
         return URL.create("sqlite+aiosqlite", database=str(self.var / "ivr.sqlite3")).render_as_string()
 

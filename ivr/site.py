@@ -44,14 +44,15 @@ _GITIGNORE = "secrets.toml\nvar/\n"
 def init_site(folder: Path, chosen: Mapping[str, object], *, trunk_secret: str = "") -> Site:
     """A new site in `folder`, with the settings `chosen` by dotted name ({"trunk.host": "10.0.0.1"}).
 
-    Raises AuthorError for a folder that is not empty or a setting that does not fit,
-    MachineError when it can't be written.
+    A password in "database" goes to secrets.toml. Raises AuthorError for a folder that is not empty or a setting that
+    does not fit, MachineError when it can't be written.
     """
     folder = folder.absolute()
     try:
         if folder.exists() and any(folder.iterdir()):
             what = "There is a site already." if (folder / "ivr.toml").exists() else "The folder is not empty."
             raise AuthorError(Fault(what=what, where=folder, mend="Choose a new folder: ivr init DIR."))
+        chosen, database_password = _without_password(chosen)
         text = settings_text(chosen)
         for name in ("dialplans", "prompts/texts", "prompts/recordings", "var"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,8 @@ def init_site(folder: Path, chosen: Mapping[str, object], *, trunk_secret: str =
         private.write_text(
             "# Readable by its owner alone. ami_secret is between the engine and its Asterisk.\n"
             f"ami_secret = {toml(secrets.token_urlsafe(24))}\n# The operator's password for trunk.user.\n"
-            f"trunk_secret = {toml(trunk_secret)}\n",
+            f"trunk_secret = {toml(trunk_secret)}\n# The password of the role that database in ivr.toml names.\n"
+            f"database_password = {toml(database_password)}\n",
             "utf-8",
         )
         (folder / "ivr.toml").write_text(text, "utf-8")
@@ -77,6 +79,20 @@ def init_site(folder: Path, chosen: Mapping[str, object], *, trunk_secret: str =
         what = f"The site can't be written: {error.strerror or error}."
         raise MachineError(Fault(what=what, where=folder, mend="Check the folder's rights and free space.")) from error
     return load_site(folder)
+
+
+def _without_password(chosen: Mapping[str, object]) -> tuple[Mapping[str, object], str]:
+    """The settings without the database's password, and that."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(str(chosen.get("database", "")))
+    except (ArgumentError, ValueError):
+        return chosen, ""
+    if url.password is None:
+        return chosen, ""
+    return {**chosen, "database": url._replace(password=None).render_as_string()}, str(url.password)
 
 
 def settings_text(chosen: Mapping[str, object]) -> str:

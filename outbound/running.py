@@ -95,5 +95,6 @@ class RunningCampaigns:
             except sqlite3.Error:
                 # Not at once, then: the driver's thread waits for it, or says why not.
                 pass
-        async with self.database.connect() as connection:
+        # A transaction around the one statement would be two more trips to the server.
+        async with self.database.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             return (await connection.execute(text(_RUNNING), {"tenant": self.tenant})).all()

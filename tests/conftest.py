@@ -9,7 +9,7 @@ import pytest
 import structlog
 from hypothesis import settings
 
-pytest_plugins = ("tests.kinds", "tests.budget", "tests.whole_run", "tests.left_behind", "pytester")
+pytest_plugins = ("tests.kinds", "tests.budget", "tests.whole_run", "tests.left_behind", "tests.databases", "pytester")
 
 # A busy machine is no failure, and a run finds what the run before it found.
 settings.register_profile("suite", deadline=None, derandomize=True)

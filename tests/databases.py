@@ -1,18 +1,110 @@
-"""Databases for tests: a migrated SQLite file each, copied from one that was migrated once."""
+"""Databases for tests, each copied from one that was migrated once: a file of SQLite's, or a database of PostgreSQL's.
+
+A pytest plugin. Tests that are marked `both_databases` run on each; those about SQLite itself among them are marked
+`sqlite_only` with the reason. Others run on SQLite. On PostgreSQL a test has the service's role, which owns nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
 
+from people.store import postgres
 from people.store.db import make_engine
+from people.store.roles import OWNER, SERVICE, set_up
+from people.store.tables import metadata
 from people.store.upgrade import upgrade
+
+Kind = Literal["sqlite", "postgresql"]
+KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
+
+_PASSWORD, _TEMPLATE = "of the tests", "migrated"
+
+
+@dataclass(kw_only=True)
+class Server:
+    """This process's PostgreSQL, with a database to copy."""
+
+    cluster: postgres.Cluster
+    #: How a database is copied in half the time; from release 15 on there is a choice.
+    copying: str = ""
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def url(self, database: str, *, user: str = SERVICE) -> str:
+        return self.cluster.url(database, user=user, password=_PASSWORD)
+
+    async def execute(self, *statements: str) -> None:
+        """As the superuser."""
+        connection = await asyncpg.connect(self.cluster.url().replace("+asyncpg", ""))
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def copied(self) -> AsyncIterator[str]:
+        """The URL of a database of its own."""
+        name = f"test_{next(self._numbers)}"
+        await self.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} OWNER {OWNER} {self.copying}")
+        try:
+            yield self.url(name)
+        finally:
+            # What a killed process was connected by may not be gone yet.
+            await self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@dataclass(kw_only=True)
+class _Chosen:
+    """What the test that runs now is run with."""
+
+    #: None: SQLite.
+    server: Server | None = None
+
+
+_chosen = _Chosen()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "both_databases: runs on SQLite and on PostgreSQL")
+    config.addinivalue_line("markers", "sqlite_only(why): among those, what is about SQLite itself")
+    config.addinivalue_line("markers", "postgresql_only: what is about PostgreSQL itself")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    marked = metafunc.definition.get_closest_marker
+    if marked("postgresql_only"):
+        metafunc.parametrize("database_kind", KINDS[1:], indirect=True)
+    elif marked("both_databases"):
+        metafunc.parametrize("database_kind", KINDS[:1] if marked("sqlite_only") else KINDS, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """One for each process that runs tests: to start it is cheaper than to agree on who ends it."""
+    program = postgres.find()
+    with postgres.running(program, durable=False) as cluster:
+        asyncio.run(set_up(cluster.url(), database=_TEMPLATE, password=_PASSWORD))
+        yield Server(cluster=cluster, copying="STRATEGY file_copy" if program.major >= 15 else "")
+
+
+@pytest.fixture(autouse=True)
+def database_kind(request: pytest.FixtureRequest) -> Kind:
+    kind: Kind = getattr(request, "param", "sqlite")
+    _chosen.server = request.getfixturevalue("postgresql") if kind == "postgresql" else None
+    return kind
 
 
 def url(path: Path) -> str:
@@ -33,13 +125,56 @@ def put_tables(path: Path) -> None:
 
 
 @asynccontextmanager
-async def a_database(folder: Path) -> AsyncIterator[AsyncEngine]:
-    """The database in `folder`; an empty one with the newest tables where there is none."""
+async def a_url(folder: Path) -> AsyncIterator[str]:
+    """The URL of an empty migrated database of the test's kind; SQLite's lies in `folder`."""
+    if _chosen.server is not None:
+        async with _chosen.server.copied() as copy:
+            yield copy
+        return
     path = folder / "ivr.sqlite3"
     if not path.exists():
         await asyncio.to_thread(put_tables, path)
-    database = make_engine(url(path))
+    yield url(path)
+
+
+@asynccontextmanager
+async def a_database(folder: Path) -> AsyncIterator[AsyncEngine]:
+    """A database of the test's kind with the newest tables, empty where there is none; SQLite's lies in `folder`."""
+    async with a_url(folder) as address:
+        database = make_engine(address)
+        try:
+            yield database
+        finally:
+            await database.dispose()
+
+
+@asynccontextmanager
+async def in_memory() -> AsyncIterator[AsyncEngine]:
+    """The same, but SQLite's is in memory, with one connection."""
+    if _chosen.server is not None:
+        async with a_database(Path()) as database:
+            yield database
+        return
+    database = create_async_engine("sqlite+aiosqlite://", poolclass=StaticPool)
     try:
+        async with database.begin() as connection:
+            await connection.run_sync(metadata.create_all)
         yield database
     finally:
         await database.dispose()
+
+
+def url_of(database: AsyncEngine) -> str:
+    """With the password in it, for another process."""
+    return database.url.render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def owning(database: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """The same database with the right to change its tables."""
+    address = database.url if database.dialect.name == "sqlite" else database.url.set(username=OWNER)
+    own = make_engine(address.render_as_string(hide_password=False))
+    try:
+        yield own
+    finally:
+        await own.dispose()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +30,8 @@ from app.service.running import site_running
 from ivr.settings import Site
 from outbound.clock import Clock
 from outbound.following import Standing
+from people.store import postgres
+from people.store.roles import set_up
 from prompts.render import RenderReport, Told
 from reports.page import render_html
 from reports.terminal import render_terminal
@@ -37,6 +41,9 @@ def demo(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Where the demo's site is made, anew each time.")
     ] = Path("demo-site"),
+    on_postgres: Annotated[
+        bool, typer.Option("--postgres", help="On a PostgreSQL that is started for the demo, instead of SQLite.")
+    ] = False,
 ) -> None:
     """Show the main job: hotline calls, a promo campaign, its report, all checked against the operator's own record.
 
@@ -44,15 +51,30 @@ def demo(
     """
     console = plain_console(soft_wrap=True)
     began = time.monotonic()
-    site = make_site(folder)
-    log_to(site.var / "ivr.log")
-    running = functools.partial(site_running, reporter=TerminalReporter(Terminal(console)))
-    result = uvloop.run(run(site, running, _Terminal(console), clock=Clock()))
-    _show(result, site, console)
+    with _database(console) if on_postgres else nullcontext("") as database:
+        site = make_site(folder, database=database)
+        log_to(site.var / "ivr.log")
+        running = functools.partial(site_running, reporter=TerminalReporter(Terminal(console)))
+        result = uvloop.run(run(site, running, _Terminal(console), clock=Clock()))
+        _show(result, site, console)
+    if not on_postgres:
+        console.print(f"What happened on each call: ivr calls --site {escape(str(site.folder))}")
     if result.differences:
         console.print(f"[red]{result.differences} of {result.facts} facts differ.[/red]")
         raise typer.Exit(1)
     console.print(f"[green]All {result.facts} facts agree[/green]; it took {time.monotonic() - began:.0f} s.")
+
+
+@contextmanager
+def _database(console: Console) -> Iterator[str]:
+    """The URL of a database of the demo's own in PostgreSQL, which is gone after the block."""
+    console.rule("Starting a PostgreSQL, without root")
+    program = postgres.system_program()
+    if program is None:
+        with install_progress(console) as report:
+            program = postgres.fetched_program(report)
+    with postgres.running(program) as cluster:
+        yield asyncio.run(set_up(cluster.url(), database="ivr", password=secrets.token_urlsafe(24)))
 
 
 class _Terminal(Onlooker):
@@ -102,7 +124,6 @@ def _show(result: Result, site: Site, console: Console) -> None:
     console.rule("The operator's record against the engine's, line by line")
     console.print(_table(result.lines))
     console.print(f"\nThe report as a web page: {escape(str(page))}")
-    console.print(f"What happened on each call: ivr calls --site {escape(str(site.folder))}")
 
 
 def _table(lines: Mapping[str, Sequence[Line]]) -> Table:

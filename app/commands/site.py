@@ -44,6 +44,12 @@ def init(
         str | None, typer.Option(help="{e164}, {digits} or {national}.", rich_help_panel=_TRUNK)
     ] = None,
     register: Annotated[bool | None, typer.Option("--register", help="Send REGISTER.", rich_help_panel=_TRUNK)] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="postgresql://role:password@host/name instead of SQLite.", envvar="IVR_DATABASE"
+        ),
+    ] = None,
     tenant: Annotated[str | None, typer.Option(help="Short name of the retailer.")] = None,
     title: Annotated[str | None, typer.Option(help="The retailer's name in reports.")] = None,
     language: Annotated[str | None, typer.Option(help="ru, uk or en.")] = None,
@@ -76,6 +82,7 @@ def init(
         "trunk.caller_id": caller_id,
         "trunk.dial_format": dial_format,
         "trunk.register": register,
+        "database": database,
         "tenant": tenant,
         "title": title,
         "language": language,

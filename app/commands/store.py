@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -11,6 +12,7 @@ from app.commands.console import plain_console
 from app.commands.options import SiteFolder
 from ivr.settings import load_site
 from people.store import upgrade as store
+from people.store.roles import upgrade_as_owner
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -21,12 +23,22 @@ def _about() -> None:
 
 
 @app.command()
-def upgrade(site: SiteFolder = Path()) -> None:
+def upgrade(
+    site: SiteFolder = Path(),
+    owner: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Of the tables' owner in PostgreSQL: postgresql://role:password@host/name; better in the variable.",
+            envvar="IVR_DATABASE_OWNER",
+        ),
+    ] = "",
+) -> None:
     """Make the tables, or bring those of an older release up to date; what runs may go on running meanwhile."""
     console = plain_console()
-    loaded = load_site(site)
+    url = load_site(site).database_url
     with console.status("Upgrading ..."):
-        done = asyncio.run(store.upgrade(loaded.database_url))
+        done = asyncio.run(upgrade_as_owner(owner, serves=url) if owner else store.upgrade(url))
     if done.before is None:
         console.print(f"The tables are made ({done.after}).")
     elif done.before == done.after:

@@ -12,8 +12,11 @@ from ivr.site import free_ports, init_site
 _MARK = ".ivr-demo"
 
 
-def make_site(folder: Path) -> Site:
-    """A new site in `folder`, in place of an earlier demo's. Raises AuthorError when something else is there."""
+def make_site(folder: Path, *, database: str = "") -> Site:
+    """A new site in `folder`, in place of an earlier demo's, with SQLite or the database at `database`.
+
+    Raises AuthorError when something else is there.
+    """
     if (folder / _MARK).exists():
         shutil.rmtree(folder)
     elif folder.exists():
@@ -33,6 +36,8 @@ def make_site(folder: Path) -> Site:
         "outbound.max_attempts": 2,
         "outbound.retry_after_s": 5,
     }
+    if database:
+        chosen["database"] = database
     site = init_site(folder, chosen)
     (folder / _MARK).touch()
     return site

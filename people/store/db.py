@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from faults import AuthorError, Fault, MachineError
-from people.store.dialect import look_for, prepare
+from people.store.dialect import look_for, options, prepare, with_driver
 from people.store.tables import migration
 
 VERSIONS = Path(__file__).parent / "migrations"
@@ -64,10 +64,29 @@ def _check(connection: Connection) -> None:
         raise WrongTables(what, "A newer release has used it: install that release again, or restore an older copy.")
 
 
+#: By SQLSTATE.
+_POSTGRES_MENDS = {
+    "28P01": "Write the role's password: database_password in secrets.toml.",
+    "28000": "Let the role log in from here (pg_hba.conf, ALTER ROLE ... LOGIN), or name another in ivr.toml.",
+    "3D000": "Let its administrator make it: CREATE DATABASE ... OWNER ...; or correct its name in ivr.toml.",
+    "42501": "Let the tables' owner give the role its rights: GRANT, as the README shows.",
+    "53300": "Raise max_connections of PostgreSQL, or end what holds its connections.",
+    "57P03": "PostgreSQL is starting or stopping: try again in a moment.",
+    "53100": "Free disk space on the database's machine.",
+    "55P03": "Another program holds the tables locked; try again when that has ended.",
+}
+
+
+def _state(error: BaseException) -> str:
+    return str(getattr(error.orig.__cause__, "sqlstate", "")) if isinstance(error, DBAPIError) and error.orig else ""
+
+
 def refusal(error: DBAPIError | OSError | WrongTables, *, where: str = "database") -> Fault:
     """What the database did not do, as the user is told."""
     reason = str(error.orig if isinstance(error, DBAPIError) else error)
     mend = "Check that the folder exists, can be written and has free space (ivr doctor)."
+    if where.startswith("postgresql"):
+        mend = _POSTGRES_MENDS.get(_state(error), "Start PostgreSQL, or correct the address: database in ivr.toml.")
     if isinstance(error, WrongTables):
         mend = error.mend
     elif re.search("not a database|malformed", reason):
@@ -79,13 +98,19 @@ def refusal(error: DBAPIError | OSError | WrongTables, *, where: str = "database
 
 
 def make_engine(url: str) -> AsyncEngine:
-    """An engine for the database at `url`, not connected yet. Raises AuthorError for a URL that names no database."""
+    """An engine on the database at `url` (`sqlite+aiosqlite:////path/ivr.sqlite3`, `postgresql://user@host/name`).
+
+    Opens nothing yet. Raises AuthorError for a URL that names no database.
+    """
     try:
+        address = with_driver(make_url(url))
         # What the database says of a fault goes to the log, and the rows hold people's numbers.
-        engine = create_async_engine(url, hide_parameters=True)
+        engine = create_async_engine(address, hide_parameters=True, **options(address))
     except (SQLAlchemyError, ImportError) as error:
         what = f"The database can't be used: {str(error).rstrip('.')}."
-        mend = "Leave it empty for SQLite in var/, or write sqlite+aiosqlite:////path/file."
+        mend = (
+            "Leave it empty for SQLite in var/, or write sqlite+aiosqlite:////path/file or postgresql://user@host/name."
+        )
         raise AuthorError(Fault(what=what, where="database in ivr.toml", mend=mend)) from error
     prepare(engine)
     return engine
@@ -97,7 +122,7 @@ def unusable(error: DBAPIError | OSError | WrongTables, url: str) -> MachineErro
 
 
 async def open_database(url: str) -> AsyncEngine:
-    """An engine on the database at `url` (`sqlite+aiosqlite:////path/ivr.sqlite3`), which has tables for this release.
+    """An engine on the database at `url`, which has tables for this release.
 
     Raises AuthorError for a URL that names no database, MachineError when it can't be opened or written: full disk,
     rights, a file that is no database, no tables, tables of an older release or of one too new.

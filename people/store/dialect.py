@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 from typing import Any
 
 from sqlalchemy import Connection, Table, event, func, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 #: Another process's upgrade of many millions of rows may take so long.
@@ -17,6 +18,28 @@ _UPGRADE_LOCK = 0x1F7_5C4E_3A
 _ROOMY = "PRAGMA cache_size=-65536"
 #: A change of tables waits so long for those who read them, with everybody else waiting behind it.
 _TABLES_WAIT = "10s"
+
+#: Of each connection to PostgreSQL. An intent to dial must outlive a power cut, whatever the server's default is; a
+#: writer waits as long for another as SQLite's does; a transaction that was forgotten lets go of its rows.
+POSTGRES_SETTINGS = {
+    "application_name": "ivr",
+    "synchronous_commit": "on",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+#: To take a connection.
+_CONNECT_S = 10.0
+
+
+#: Of a connection over the network. A machine that is gone says nothing: the kernel asks after it when nothing has come
+#: for so many seconds, and gives the connection up after 30. Long queries may take their time.
+_KEEPALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000),
+)
 
 
 def is_embedded(url: str) -> bool:
@@ -54,10 +77,29 @@ def upsert(table: Table, dialect: str) -> Any:
     return postgresql.insert(table)
 
 
+def with_driver(url: URL) -> URL:
+    """`url` with the driver that the engine uses, where it names none."""
+    return url.set(drivername="postgresql+asyncpg") if url.drivername in ("postgres", "postgresql") else url
+
+
+def options(url: URL) -> dict[str, Any]:
+    """What an engine for `url` is made with."""
+    if url.get_backend_name() != "postgresql":
+        return {}
+    return {
+        # A server that was started again is no reason for an answered call to fail.
+        "pool_pre_ping": True,
+        "connect_args": {"timeout": _CONNECT_S, "server_settings": POSTGRES_SETTINGS},
+    }
+
+
 def prepare(engine: AsyncEngine) -> None:
     """Set up every connection that `engine` will make."""
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", prepare_sqlite)
+    else:
+        event.listen(engine.sync_engine, "connect", _prepare_postgres)
+        event.listen(engine.sync_engine, "handle_error", _hide_values)
 
 
 def prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
@@ -69,6 +111,34 @@ def prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
     for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _prepare_postgres(connection: Any, _record: Any) -> None:
+    # The driver has no setting for it.
+    link = connection.driver_connection._transport.get_extra_info("socket")
+    if link.family != socket.AF_UNIX:
+        for option in _KEEPALIVE:
+            link.setsockopt(*option)
+
+
+def row_fault(error: BaseException | None) -> str:
+    """What PostgreSQL has against the rows themselves, without a value of theirs; "" when that is not the fault."""
+    state = getattr(error, "sqlstate", None) or ""
+    # Data exception, integrity constraint violation.
+    if not state.startswith(("22", "23")):
+        return ""
+    place = getattr(error, "constraint_name", None) or getattr(error, "column_name", None)
+    return f"{type(error).__name__} ({state}){f' of {place}' if place else ''}"
+
+
+def _hide_values(context: ExceptionContext) -> None:
+    """PostgreSQL and its driver quote the values that they refuse, and those are people's numbers."""
+    driver: Any = context.original_exception.__cause__
+    if told := row_fault(driver):
+        driver.detail = None
+        for error in (driver, context.original_exception, context.sqlalchemy_exception):
+            if error is not None:
+                error.args = (told,)
 
 
 async def begin_snapshot(connection: AsyncConnection) -> None:

@@ -1,21 +1,17 @@
 """Write the journal's lines: one transaction per group, as cheap as the database lets it be.
 
-On SQLite the journal's thread has a connection of its own: through the asyncio driver every statement would be several
-hops between threads, which came to twice the CPU. Every other database takes the same statements through SQLAlchemy's
-asyncio engine.
+The journal's thread has a connection of its own: through SQLite's asyncio driver every statement would be several hops
+between threads, which came to twice the CPU, and PostgreSQL's would share its loop and its connections with the calls.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy.dialects import sqlite as sqlite_dialect
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from people.store.calls import JOURNAL_COLUMNS, JournalStatements
@@ -49,11 +45,13 @@ class GroupWriter(Protocol):
 
 
 def group_writer(database: AsyncEngine) -> GroupWriter:
-    """The cheapest writer for `database`. Call it in the loop that the database belongs to."""
-    path = sqlite_file(database)
-    if path is not None and path != ":memory:":
+    """The writer for `database`, which is no SQLite in memory."""
+    if (path := sqlite_file(database)) is not None:
         return SqliteWriter(path)
-    return AlchemyWriter(database)
+    # Its driver is slow to import.
+    from people.store.group_postgres import PostgresWriter
+
+    return PostgresWriter(database)
 
 
 class SqliteWriter:
@@ -118,32 +116,3 @@ class SqliteWriter:
             self._connection.close()
             self._connection = None
             self._synchronous = ""
-
-
-#: What is wrong with the rows, as SQLAlchemy tells it.
-_REFUSALS = (IntegrityError, DataError, ProgrammingError)
-
-
-class AlchemyWriter:
-    def __init__(self, database: AsyncEngine) -> None:
-        self._database = database
-        self._loop = asyncio.get_running_loop()
-        self._statements = JournalStatements.of(database.dialect.name)
-
-    def write(self, group: Group) -> None:
-        asyncio.run_coroutine_threadsafe(self._commit(group), self._loop).result()
-
-    async def _commit(self, group: Group) -> None:
-        try:
-            async with self._database.begin() as connection:
-                for kind, rows in group.items():
-                    if rows:
-                        await connection.execute(self._statements.of_kind(kind), rows)
-        except (SQLAlchemyError, OSError) as error:
-            gone = isinstance(error, DBAPIError) and error.connection_invalidated
-            if not gone and (isinstance(error, _REFUSALS) or not isinstance(error, DBAPIError | PoolTimeout | OSError)):
-                raise Refused(str(error)) from error
-            raise NotNow(str(error)) from error
-
-    def close(self) -> None:
-        """Nothing to close: the engine belongs to whoever opened it."""

@@ -46,10 +46,6 @@ class CampaignSite:
     def log(self) -> Path:
         return self.folder / "log"
 
-    @property
-    def database_url(self) -> str:
-        return database_url(self.folder)
-
     async def campaign(self, leads: int, *, name: str = "sony", **rules: Any) -> Campaign:
         """A running campaign of subscribers 0 to `leads` - 1."""
         path = self.folder / f"{name}.csv"
@@ -151,10 +147,6 @@ def ami_link(port: int, *, clock: Clock | None = None) -> Ami:
         reconnect_first_s=0.02,
         reconnect_most_s=0.1,
     )
-
-
-def database_url(folder: Path) -> str:
-    return f"sqlite+aiosqlite:///{folder / 'ivr.sqlite3'}"
 
 
 @contextlib.asynccontextmanager

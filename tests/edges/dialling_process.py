@@ -1,4 +1,4 @@
-"""A worker in a process of its own: python -m tests.edges.dialling_process FOLDER AMI_PORT. It runs until killed."""
+"""A worker in a process of its own: python -m tests.edges.dialling_process FOLDER DATABASE AMI_PORT, until killed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import sys
 from pathlib import Path
 
 from outbound.worker import Worker
-from tests.edges.campaign_site import SETTINGS, ami_link, opened
+from people.store.db import make_engine
+from tests.edges.campaign_site import SETTINGS, CampaignSite, ami_link
 
 
-async def main(folder: Path, port: int) -> None:
-    async with opened(folder) as site:
-        ami = ami_link(port)
-        await ami.open()
-        await Worker(site.engine, ami, SETTINGS, asterisk_log=site.log, grace_s=1.0).run()
+async def main(folder: Path, database: str, port: int) -> None:
+    site = CampaignSite(folder=folder, engine=make_engine(database))
+    ami = ami_link(port)
+    await ami.open()
+    await Worker(site.engine, ami, SETTINGS, asterisk_log=site.log, grace_s=1.0).run()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))

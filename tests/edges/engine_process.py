@@ -1,4 +1,6 @@
-"""An engine in a process of its own, that a test may stop or kill: `python -m tests.edges.engine_process FOLDER`.
+"""An engine in a process of its own, that a test may stop or kill.
+
+`python -m tests.edges.engine_process FOLDER DATABASE`
 
 Prints "port, opt-outs that wait" when it answers calls; SIGINT ends it in good order.
 """
@@ -19,11 +21,10 @@ from tests.edges.fake_asterisk import KEY
 from tests.golden.flows import FLOWS
 
 
-async def run(folder: Path) -> None:
+async def run(folder: Path, address: str) -> None:
     settings = Settings(trunk=Trunk(host="x"), hotline=Hotline(numbers={"*": "promo"}), agi=Agi(port=1))
-    url = f"sqlite+aiosqlite:///{folder}/ivr.sqlite3"
-    await upgrade(url)
-    database = await open_database(url)
+    await upgrade(address)
+    database = await open_database(address)
     voice = DiskVoice(folder / "audio")
     for text in ("promo.greeting", "promo.offer", "promo.opted_out", "fallback.opt_out_not_kept", "fallback.goodbye"):
         voice.clips("ru", text, {})
@@ -40,4 +41,4 @@ async def run(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(Path(sys.argv[1])))
+    asyncio.run(run(Path(sys.argv[1]), sys.argv[2]))

@@ -1,7 +1,8 @@
 """Ten callers press 9 while the database takes nothing; then the engine dies. Who is on the list after its next start?
 
-As a program: `python -m tests.edges.opt_outs_in_trouble FOLDER TROUBLE SIGNAL` prints it, so that it can be run with a
-full disk of its own. TROUBLE: none, locked, full (FOLDER is a small file system).
+As a program: `python -m tests.edges.opt_outs_in_trouble FOLDER TROUBLE SIGNAL` prints it, with SQLite in FOLDER, so
+that it can be run with a full disk of its own. TROUBLE: none, locked, full (FOLDER is a small file system), away (of a
+PostgreSQL whose cluster is given).
 """
 
 from __future__ import annotations
@@ -10,40 +11,59 @@ import asyncio
 import contextlib
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from people.store.db import make_engine
+from people.store.postgres import Cluster
+from people.store.tables import do_not_call
+from tests.databases import url
 from tests.edges.fake_asterisk import FakeAsterisk, opening
 
+#: Keeps everybody else from writing.
+LOCK = {"sqlite": "BEGIN EXCLUSIVE", "postgresql": "LOCK TABLE call, journal, do_not_call IN SHARE MODE"}
 CALLERS = [f"+7916000000{number}" for number in range(10)]
 
 
-async def scenario(folder: Path, trouble: str, number: signal.Signals) -> tuple[list[str], list[str]]:
+async def scenario(
+    folder: Path, address: str, trouble: str, number: signal.Signals, *, cluster: Cluster | None = None
+) -> tuple[list[str], list[str]]:
     """What each caller heard after the 9; the do-not-call list once the engine answers calls again."""
-    async with engine(folder) as (process, port, _):
-        with in_trouble(folder, trouble):
-            heard = await asyncio.gather(*(opts_out(port, caller) for caller in CALLERS))
-            if trouble == "none":
-                process.send_signal(signal.SIGSTOP)
-            process.send_signal(number)
-            await process.wait()
-    async with engine(folder) as (process, _, waiting):
-        with contextlib.closing(sqlite3.connect(folder / "ivr.sqlite3")) as connection:
-            listed = [phone for (phone,) in connection.execute("SELECT phone FROM do_not_call ORDER BY phone")]
+    async with engine(folder, address) as (process, port, _), in_trouble(folder, address, trouble, cluster):
+        heard = await asyncio.gather(*(opts_out(port, caller) for caller in CALLERS))
+        if trouble == "none":
+            process.send_signal(signal.SIGSTOP)
+        process.send_signal(number)
+        await process.wait()
+    async with engine(folder, address) as (process, _, waiting):
+        async with reading(address) as connection:
+            listed = (await connection.execute(select(do_not_call.c.phone).order_by(do_not_call.c.phone))).scalars()
         assert waiting == 0
         process.send_signal(signal.SIGINT)
         await process.wait()
-    return list(heard), listed
+    return list(heard), list(listed)
 
 
 @contextlib.asynccontextmanager
-async def engine(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, int, int]]:
+async def reading(address: str) -> AsyncIterator[AsyncConnection]:
+    database = make_engine(address)
+    try:
+        async with database.connect() as connection:
+            yield connection
+    finally:
+        await database.dispose()
+
+
+@contextlib.asynccontextmanager
+async def engine(folder: Path, address: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int, int]]:
     """The process of an engine, its port, and how many opt-outs it found and could not bring into the database."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.edges.engine_process", str(folder), stdout=subprocess.PIPE
+        sys.executable, "-m", "tests.edges.engine_process", str(folder), address, stdout=subprocess.PIPE
     )
     assert process.stdout is not None
     try:
@@ -61,12 +81,17 @@ async def engine(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process
             await process.wait()
 
 
-@contextlib.contextmanager
-def in_trouble(folder: Path, trouble: str) -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def in_trouble(folder: Path, address: str, trouble: str, cluster: Cluster | None) -> AsyncIterator[None]:
     if trouble == "locked":
-        with contextlib.closing(sqlite3.connect(folder / "ivr.sqlite3", isolation_level=None)) as blocker:
-            blocker.execute("BEGIN EXCLUSIVE")
+        async with reading(address) as blocker:
+            await blocker.execute(text(LOCK[blocker.dialect.name]))
             yield
+    elif trouble == "away":
+        assert cluster
+        cluster.stop()
+        yield
+        cluster.start()
     elif trouble == "full":
         filler = folder / "filler"
         with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
@@ -90,5 +115,7 @@ async def opts_out(port: int, caller: str) -> str:
 
 
 if __name__ == "__main__":
-    heard, listed = asyncio.run(scenario(Path(sys.argv[1]), sys.argv[2], signal.Signals[sys.argv[3]]))
+    folder = Path(sys.argv[1])
+    address = url(folder / "ivr.sqlite3")
+    heard, listed = asyncio.run(scenario(folder, address, sys.argv[2], signal.Signals[sys.argv[3]]))
     print("result:", *heard, "|", *listed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr import speaking
 from ivr.engine import Engine
@@ -22,12 +22,15 @@ from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import KEY, FakeAsterisk, opening
 from tests.golden.flows import FLOWS
 
+pytestmark = pytest.mark.both_databases
+
 DONE = 'SET VARIABLE "IVR_DONE" "1"'
 
 
 @dataclass(kw_only=True)
 class Bench:
     engine: Engine
+    database: AsyncEngine
     voice: DiskVoice
     audio: Path
     #: After the engine's end: (ended_by, language), and (kind, value, heard_ms, ended) of every line.
@@ -57,7 +60,16 @@ async def bench(folder: Path, *, voice: DiskVoice | None = None) -> AsyncIterato
         engine = Engine(settings, flows=FLOWS, voice=voice, database=database, agi_key=KEY, var=folder)
         await engine.journal.start()
         await engine.server.start("127.0.0.1", 0)
-        this = Bench(engine=engine, voice=voice, audio=folder / "audio", calls=[], lines=[], losses=[], opt_outs=[])
+        this = Bench(
+            engine=engine,
+            database=database,
+            voice=voice,
+            audio=folder / "audio",
+            calls=[],
+            lines=[],
+            losses=[],
+            opt_outs=[],
+        )
         try:
             yield this
         finally:
@@ -231,11 +243,11 @@ async def test_the_confirmation_waits_for_the_disk(tmp_path: Path) -> None:
         await asterisk.expects(site.plays("promo.offer"))
         await asterisk.says("200 result=57 endpos=4000")
         await asterisk.expects(site.plays("promo.opted_out"))
-        with sqlite3.connect(tmp_path / "ivr.sqlite3") as connection:
-            listed = connection.execute("select phone from do_not_call").fetchall()
+        async with site.database.connect() as connection:
+            listed = (await connection.execute(select(do_not_call.c.phone))).scalars().all()
         await asterisk.says("200 result=0 endpos=8000")
         await asterisk.expects(DONE)
-    assert listed == [("+79161234567",)]
+    assert listed == ["+79161234567"]
 
 
 async def test_two_hundred_calls_at_one_time(tmp_path: Path) -> None:

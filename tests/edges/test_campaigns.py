@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from faults import AuthorError, UserError
 from ivr.settings import Outbound
@@ -26,6 +26,9 @@ from people.contacts import ContactsFile, open_contacts
 from people.store.calls import find_outbound
 from people.store.tables import contact, lead, refused_row
 from tests.edges.campaign_site import CampaignSite, now_ms, opened
+from tests.edges.virtual_clock import VirtualClock
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -265,6 +268,19 @@ async def test_only_due_leads_of_a_running_campaign_are_claimed(site: CampaignSi
     (first, *_) = await claim(ledger(site), campaign, 1)
     await ledger(site).settle(settlement(first.attempt_id, first.lead_id, Outcome.BUSY, rest_ms=60_000))
     assert len(await claim(ledger(site), campaign, 10)) == 2
+
+
+async def test_what_is_due_moves_with_a_clock_that_is_set(site: CampaignSite) -> None:
+    clock = VirtualClock(start_ms=now_ms())
+    campaign = await site.campaign(2)
+    first = Ledger(engine=site.engine, tenant="shop", clock=clock)
+    async with site.engine.begin() as connection:
+        await connection.execute(update(lead).where(lead.c.id == 2).values(due_at_ms=clock.now_ms() + 60_000))
+    clock.step(-3600)
+    await first.follow_clock()
+    assert [each.lead_id for each in await claim(first, campaign, 10)] == [1]
+    await first.shorten_rests(campaign.id, longest_s=1800)
+    assert [each.lead_id for each in await claim(first, campaign, 10)] == [2]
 
 
 async def test_the_first_settlement_stands(site: CampaignSite) -> None:

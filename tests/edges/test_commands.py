@@ -115,7 +115,10 @@ def ivr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
         ("region = 'UK'\n[trunk]\nhost = 'x'\n", ["ivr.toml:1: region: is no ISO country"]),
         ("\n" * 99 + "x = 1\n[trunk]\nhost = 'x'\n", ["ivr.toml:100: There is no setting x."]),
         ("title = " + "[" * 5000 + "]" * 5000, ["ivr.toml: This is no TOML: it is nested too deeply."]),
-        ("database = 'nonsense'\n[trunk]\nhost = 'x'\n", ["database in ivr.toml: The database can't be used"]),
+        (
+            "database = 'nonsense'\n[trunk]\nhost = 'x'\n",
+            ["ivr.toml:1: database: is no address of a database"],
+        ),
         ("database = 'sqlite:///x'\n[trunk]\nhost = 'x'\n", ["database in ivr.toml: The database can't be used"]),
     ],
 )

@@ -15,10 +15,13 @@ import pytest
 
 from ivr.settings import Settings, Trunk
 from people import do_not_call
+from tests.databases import url_of
 from tests.edges import fake_ami
 from tests.edges.campaign_site import CampaignSite, now_ms, number, opened
 from tests.edges.fake_ami import FakeAmi, Subscriber, running
 from tests.edges.waiting import until
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -330,8 +333,9 @@ async def test_kill_9_in_mid_campaign(site: CampaignSite) -> None:
 async def engine_process(site: CampaignSite, fake: FakeAmi) -> AsyncIterator[asyncio.subprocess.Process]:
     """A worker in a process of its own, so that it can be killed."""
     script = Path(__file__).with_name("dialling_process.py")
+    arguments = (str(site.folder), url_of(site.engine), str(fake.port))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", f"tests.edges.{script.stem}", str(site.folder), str(fake.port), cwd=script.parents[2]
+        sys.executable, "-m", f"tests.edges.{script.stem}", *arguments, cwd=script.parents[2]
     )
     try:
         yield process

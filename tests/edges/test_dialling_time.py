@@ -145,6 +145,7 @@ def test_a_step_while_the_engine_is_down_makes_nobody_wait_longer_than_a_rest(ho
     assert len(hours.run(main, RINGS).originates) == 4
 
 
+@pytest.mark.both_databases
 def test_leads_that_an_older_release_made_due_at_their_making_are_due_when_the_clock_is_put_back(hours: Hours) -> None:
     async def main(site: CampaignSite, fake: FakeAmi) -> None:
         await site.campaign(3)
@@ -157,6 +158,7 @@ def test_leads_that_an_older_release_made_due_at_their_making_are_due_when_the_c
     assert len(hours.run(main, fake_ami.PERSON).originates) == 3
 
 
+@pytest.mark.both_databases
 def test_attempts_planned_in_the_future_are_recovered_at_once(hours: Hours) -> None:
     """The clock is put back while the engine is down: what was in flight is settled, and soon."""
 
@@ -207,6 +209,7 @@ def test_the_trunks_pace_is_shared_fairly(hours: Hours) -> None:
 # ---------------------------------------------------------------- what keeps it from dialling
 
 
+@pytest.mark.both_databases
 def test_nobody_is_dialled_while_an_opt_out_waits_to_be_written(hours: Hours) -> None:
     may: dict[str, bool] = {"dial": False}
 
@@ -221,6 +224,7 @@ def test_nobody_is_dialled_while_an_opt_out_waits_to_be_written(hours: Hours) ->
     hours.run(main, fake_ami.PERSON)
 
 
+@pytest.mark.both_databases
 def test_an_asterisk_that_hangs_is_sent_no_more_calls(hours: Hours) -> None:
     """It would ring everybody at once when it wakes up."""
 
@@ -235,6 +239,7 @@ def test_an_asterisk_that_hangs_is_sent_no_more_calls(hours: Hours) -> None:
     hours.run(main, Subscriber(rings_s=300))
 
 
+@pytest.mark.both_databases
 def test_who_was_claimed_and_could_not_be_dialled_is_decided_anew(hours: Hours) -> None:
     """The link is lost between the claim and the Originate, and meanwhile somebody asks not to be called."""
 

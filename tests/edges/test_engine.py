@@ -19,6 +19,8 @@ from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import KEY, FakeAsterisk, opening
 from tests.golden.flows import FLOWS
 
+pytestmark = pytest.mark.both_databases
+
 
 async def test_from_start_to_stop(tmp_path: Path) -> None:
     settings = Settings(trunk=Trunk(host="x"), agi=Agi(port=int(str(free_ports()["agi.port"]))))

@@ -72,6 +72,7 @@ async def started(spool: Path, name: bytes = b"unknown", *words: str) -> AsyncIt
             await process.communicate()
 
 
+@pytest.mark.both_databases
 async def test_a_wish_is_noted_and_picked_up_once(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     async with started(spool, "Иван".encode("cp1251")) as script:
@@ -137,6 +138,7 @@ async def test_a_text_that_can_no_more_be_spoken_keeps_its_file(tmp_path: Path) 
     assert (tmp_path / "fallback" / "ru" / "apology.alaw").stat().st_size == 8000
 
 
+@pytest.mark.both_databases
 async def test_unreadable_requests_are_set_aside(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     spool.mkdir()
@@ -151,6 +153,7 @@ async def test_unreadable_requests_are_set_aside(tmp_path: Path) -> None:
     assert sorted(path.name for path in spool.iterdir()) == ["1.bad", "2.bad", "3.part"]
 
 
+@pytest.mark.both_databases
 async def test_a_request_that_is_being_written_is_picked_up_later(tmp_path: Path) -> None:
     """The dialplan writes the wish of a caller who hung up in place."""
     spool = tmp_path / "spool"

@@ -22,7 +22,7 @@ from ivr.journal import CallJournal, Journal, Leg, committing
 from ivr.journal import journal as journal_module
 from ivr.journal.journal import JournalDied
 from people.store.dialect import prepare_sqlite
-from people.store.group_commit import AlchemyWriter, Group, NotNow, Refused, SqliteWriter, group_writer
+from people.store.group_commit import Group, NotNow, Refused, SqliteWriter, group_writer
 from people.store.tables import call, do_not_call, journal, loss, request
 from tests.databases import a_database
 from tests.edges.waiting import until
@@ -122,7 +122,8 @@ async def test_lines_are_committed_by_themselves(database: AsyncEngine, path: Pa
     assert (note.seq, note.at_ms, note.kind, note.value, note.follow_up, note.depth) == (0, 845, "key", "1", True, 2)
 
 
-async def test_opt_out_and_request_come_with_their_notes(database: AsyncEngine, path: Path, tmp_path: Path) -> None:
+@pytest.mark.both_databases
+async def test_opt_out_and_request_come_with_their_notes(database: AsyncEngine, tmp_path: Path) -> None:
     lines = Journal(group_writer(database), tmp_path / "spill.jsonl")
     await lines.start()
     for begun in (lines.begin(leg(1)), lines.begin(leg(2)), lines.begin(leg(3, phone=""))):
@@ -341,16 +342,7 @@ async def test_lines_that_can_never_be_stored_do_not_block_the_rest(
     assert await losses(database) == [("c1", "notes", 1)]
 
 
-async def test_through_the_driver_of_another_database_lines_are_committed_too(
-    database: AsyncEngine, tmp_path: Path
-) -> None:
-    lines = Journal(AlchemyWriter(database), tmp_path / "spill.jsonl")
-    await lines.start()
-    lines.begin(leg()).note(KEY, 2000)
-    await lines.close()
-    assert await count(database, journal) == 1
-
-
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     "bad",
     [
@@ -365,10 +357,8 @@ async def test_through_the_driver_of_another_database_lines_are_committed_too(
     # The same in every worker: an object's own words name its address.
     ids=lambda bad: re.sub(" at 0x.*", "", repr(bad)),
 )
-async def test_a_bad_line_is_put_aside_alone(
-    database: AsyncEngine, path: Path, tmp_path: Path, bad: dict[str, object]
-) -> None:
-    lines = Journal(SqliteWriter(str(path)), tmp_path / "spill.jsonl")
+async def test_a_bad_line_is_put_aside_alone(database: AsyncEngine, tmp_path: Path, bad: dict[str, object]) -> None:
+    lines = Journal(group_writer(database), tmp_path / "spill.jsonl")
     await lines.start()
     for number in range(20):
         begun = lines.begin(leg(number))
@@ -383,11 +373,10 @@ async def test_a_bad_line_is_put_aside_alone(
     assert len((tmp_path / "spill.rejected.jsonl").read_text("utf-8").splitlines()) == 1
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "\0", "x\0\ud800", "\U0010ffff"])
-async def test_no_text_that_a_caller_brings_is_refused(
-    database: AsyncEngine, path: Path, tmp_path: Path, text: str
-) -> None:
-    lines = Journal(SqliteWriter(str(path)), tmp_path / "spill.jsonl")
+async def test_no_text_that_a_caller_brings_is_refused(database: AsyncEngine, tmp_path: Path, text: str) -> None:
+    lines = Journal(group_writer(database), tmp_path / "spill.jsonl")
     await lines.start()
     begun = lines.begin(replace(leg(1), phone=text, dialled=text, uniqueid=text, amd=text))
     begun.note(replace(KEY, value=text), 2000)
@@ -501,8 +490,7 @@ async def test_lines_do_not_stay_in_memory_while_a_database_is_ill(
     with sqlite3.connect(path, isolation_level=None) as blocker:
         blocker.execute("BEGIN EXCLUSIVE")
         lines.begin(leg(1)).note(KEY, 2000)
-        await until(spill.exists)
-        assert len(spill.read_bytes().splitlines()) == 2
+        await until(lambda: spill.exists() and len(spill.read_bytes().splitlines()) == 2)
         blocker.execute("ROLLBACK")
     await until(lambda: not spill.exists())
     assert await count(database, journal) == 1

@@ -17,6 +17,7 @@ from ivr.journal import Journal, Leg
 from people import do_not_call
 from people.store.group_commit import group_writer
 from people.store.tables import contact
+from tests.databases import owning
 from tests.edges import fake_ami
 from tests.edges.campaign_site import opened
 from tests.edges.fake_ami import FakeAmi, Subscriber, running
@@ -92,6 +93,7 @@ def test_a_command_warns_likewise(logged: Callable[[], str], capfd: pytest.Captu
     assert not _NUMBER.findall(printed)
 
 
+@pytest.mark.both_databases
 async def test_a_campaign_logs_nobodys_number(tmp_path: Path, logged: Callable[[], str]) -> None:
     logged()
     outcomes = [
@@ -109,11 +111,12 @@ async def test_a_campaign_logs_nobodys_number(tmp_path: Path, logged: Callable[[
     assert not _NUMBER.findall(logged())
 
 
+@pytest.mark.both_databases
 async def test_a_database_that_refuses_is_told_without_the_rows(tmp_path: Path, logged: Callable[[], str]) -> None:
     logged()
     log = structlog.get_logger("t")
     async with opened(tmp_path) as site:
-        async with site.engine.begin() as connection:
+        async with owning(site.engine) as engine, engine.begin() as connection:
             await connection.execute(text("DROP TABLE do_not_call"))
             await connection.execute(text("DROP TABLE call"))
         try:

@@ -10,12 +10,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import Server, a_url
 from tests.edges.opt_outs_in_trouble import CALLERS, scenario
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("trouble", ["none", "locked"])
 async def test_whoever_heard_a_confirmation_is_on_the_list_after_a_kill(tmp_path: Path, trouble: str) -> None:
-    heard, listed = await scenario(tmp_path, trouble, signal.SIGKILL)
+    async with a_url(tmp_path) as address:
+        heard, listed = await scenario(tmp_path, address, trouble, signal.SIGKILL)
+    assert heard == ["promo.opted_out"] * 10
+    assert listed == CALLERS
+
+
+@pytest.mark.postgresql_only
+async def test_while_the_server_is_away_too(tmp_path: Path, postgresql: Server) -> None:
+    async with a_url(tmp_path) as address:
+        heard, listed = await scenario(tmp_path, address, "away", signal.SIGKILL, cluster=postgresql.cluster)
     assert heard == ["promo.opted_out"] * 10
     assert listed == CALLERS
 

@@ -17,6 +17,8 @@ from tests.edges.campaign_site import CampaignSite, now_ms, number, opened
 from tests.edges.fake_ami import FakeAmi, Subscriber, running
 from tests.edges.waiting import until
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[CampaignSite]:

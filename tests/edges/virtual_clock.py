@@ -10,13 +10,14 @@ import contextlib
 import heapq
 import itertools
 import selectors
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 from unittest.mock import patch
 
 import aiosqlite
+from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
 from outbound.clock import Clock
 
@@ -141,13 +142,22 @@ class _CountingQueue:
 
 def run(clock: VirtualClock, main: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
     """What `main` returns, run on a loop of its own whose time is `clock`."""
-    selector, begin = _Selector(clock), aiosqlite.Connection.__init__
+    selector, begin, wait = _Selector(clock), aiosqlite.Connection.__init__, vars(asyncpg_dialect)["await_"]
 
     def counted(self: Any, *args: Any, **kwargs: Any) -> None:
         begin(self, *args, **kwargs)
         self._tx = _CountingQueue(self._tx, selector)
 
+    def awaited(answer: Awaitable[Any]) -> Any:
+        """PostgreSQL is at work until it has answered."""
+        selector.at_work += 1
+        try:
+            return wait(answer)
+        finally:
+            selector.at_work -= 1
+
     with (
+        patch.object(asyncpg_dialect, "await_", awaited),
         patch.object(aiosqlite.Connection, "__init__", counted),
         asyncio.Runner(loop_factory=lambda: _Loop(selector)) as runner,
     ):

@@ -88,6 +88,7 @@ def lines_of(path: Path) -> list[str]:
     return [line for line in path.read_text("utf-8").splitlines() if line.strip() and not line.startswith("#")]
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("path", CALLS, ids=lambda path: path.stem)
 async def test_golden_call(path: Path, tmp_path: Path) -> None:
     lines = lines_of(path)

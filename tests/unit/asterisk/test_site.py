@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from faults import AuthorError, MachineError, UserError
 from ivr.settings import Settings, load_site
@@ -37,6 +38,15 @@ def test_a_new_site_loads_and_has_what_was_chosen(tmp_path: Path) -> None:
     assert {"hotline.yaml", "promo.yaml", "flow.schema.json"} <= {
         path.name for path in (site.folder / "dialplans").iterdir()
     }
+
+
+def test_the_databases_password_is_a_secret(tmp_path: Path) -> None:
+    given = "postgresql://ivr:p%40ss%2Fw@db.example:5433/shop"
+    site = init_site(tmp_path / "site", HOST | {"database": given})
+    assert site.settings.database == "postgresql://ivr@db.example:5433/shop"
+    assert site.secrets.database_password.get_secret_value() == "p@ss/w"
+    assert make_url(site.database_url) == make_url(given)
+    assert "p@ss/w" not in repr(site)
 
 
 def test_what_was_not_chosen_is_the_default() -> None:

@@ -10,12 +10,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Table, insert
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from people.store import tables
 from reports.figures import Report
 from reports.metrics import compute_report
+from tests.databases import in_memory
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 
@@ -194,16 +194,13 @@ class Rows:
 
 @asynccontextmanager
 async def store(rows: Rows) -> AsyncIterator[AsyncEngine]:
-    """A database in memory with these rows."""
-    engine = create_async_engine("sqlite+aiosqlite://", poolclass=StaticPool)
-    try:
+    """A database of the test's kind with these rows; SQLite's is in memory."""
+    async with in_memory() as engine:
         async with engine.begin() as connection:
-            await connection.run_sync(tables.metadata.create_all)
-            for table, values in rows.rows.items():
-                await connection.execute(insert(table), values)
+            for table in tables.metadata.sorted_tables:
+                if values := rows.rows.get(table):
+                    await connection.execute(insert(table), values)
         yield engine
-    finally:
-        await engine.dispose()
 
 
 async def report_of(rows: Rows, *, campaign: str = "tv-week", tenant: str = "shop") -> Report:

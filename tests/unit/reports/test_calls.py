@@ -8,6 +8,8 @@ import pytest
 from reports.calls import CallStory, calls_json, private, read_calls, timeline
 from tests.unit.reports.rows import MOSCOW, NOON, Rows, store
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def rows() -> Rows:

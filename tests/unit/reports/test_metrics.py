@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from sqlalchemy import inspect
 
 from faults import UserError
 from people.store.losses import Missing, missing_of_tenant
@@ -14,6 +15,8 @@ from reports.figures import TYPED_IN, Report
 from reports.metrics import compute_report
 from reports.rate import Rate
 from tests.unit.reports.rows import MESSAGE_MS, MOSCOW, NOON, NOW, Rows, ms, report_of, store
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -381,5 +384,5 @@ async def test_the_scratch_tables_are_gone_afterwards(rows: Rows) -> None:
             report = await compute_report(engine, tenant="shop", campaign_name="tv-week", zone=MOSCOW, now_ms=NOW)
             assert report.listened == Rate(1, 1)
         async with engine.connect() as connection:
-            left = (await connection.exec_driver_sql("SELECT name FROM sqlite_temp_master")).all()
+            left = await connection.run_sync(lambda one: inspect(one).get_temp_table_names())
     assert left == []

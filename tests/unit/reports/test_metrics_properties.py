@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from reports.consistency import verify
 from reports.figures import Report
 from tests.unit.reports.naive import naive_figures
 from tests.unit.reports.rows import MOSCOW, NOON, Rows, report_of
+
+pytestmark = pytest.mark.both_databases
 
 OUTCOMES = (*(outcome.value for outcome in Outcome), "human", "human", None)
 
@@ -82,9 +85,21 @@ def counted(report: Report) -> dict[str, object]:
     }
 
 
+@pytest.mark.sqlite_only("a database of PostgreSQL's for each of so many examples takes too long")
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(happenings())
 def test_sql_and_python_count_the_same(rows: Rows) -> None:
+    _compare(rows)
+
+
+@pytest.mark.postgresql_only
+@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(happenings())
+def test_postgresql_counts_the_same(rows: Rows) -> None:
+    _compare(rows)
+
+
+def _compare(rows: Rows) -> None:
     report = asyncio.run(report_of(rows))
     assert counted(report) == naive_figures(rows, 1, MOSCOW)
     assert verify(report) == []
