@@ -192,6 +192,8 @@ class Settings(_Section):
     region: str = Field("RU", pattern=r"^[A-Z]{2}$")
     #: postgresql://role@host/name, the password in secrets.toml; or another SQLAlchemy URL; empty: var/ivr.sqlite3.
     database: str = ""
+    #: Name of this Asterisk with its engine and audio; engines that share a database have a name each.
+    gateway: str = Field("main", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
     trunk: Trunk
     hotline: Hotline = Hotline()
     #: Where a flow may transfer to: name -> number, dialled through the trunk by its dial_format.

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Executable, String, bindparam, delete, exists, func, update
 
 from outbound.plan.outcome import Outcome
+from people.store.ownership import Owner
 from people.store.tables import attempt, lead
 
 Statements = Sequence[tuple[Executable, dict[str, Any]]]
@@ -94,10 +95,12 @@ RELEASE_LEAD = (
 )
 
 
-def intent(claim: Claim, tenant: str) -> dict[str, object]:
+def intent(claim: Claim, tenant: str, owner: Owner) -> dict[str, object]:
     return {
         "id": claim.attempt_id,
         "tenant": tenant,
+        "gateway": owner.gateway,
+        "epoch": owner.epoch,
         "campaign_id": claim.campaign_id,
         "lead_id": claim.lead_id,
         "number": claim.number,

@@ -1,19 +1,21 @@
 """The account of every attempt: claimed before it is dialled, settled once. All SQL of dialling is here.
 
 A lead goes waiting -> dialling -> waiting | done, or waiting -> excluded. `lead.attempts` is the number of its newest
-attempt, so that whatever is written about an older one changes nothing.
+attempt, so that whatever is written about an older one changes nothing. Every transaction is fenced by the epoch of the
+gateway's owner, so that an owner that slept while another took the gateway over writes nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
-from sqlalchemy import Executable, exists, insert, select, update
+from sqlalchemy import Executable, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outbound.attempts import (
@@ -30,7 +32,8 @@ from outbound.clock import Clock
 from outbound.plan.decide import Because, CampaignRules, Caps, Decision, Dial, Lead, LeaveOut, Person, WaitUntil, decide
 from outbound.plan.recovery import Journalled
 from people.store.dialect import sync_commits
-from people.store.tables import WAITING, attempt, call, campaign, contact, do_not_call, lead
+from people.store.ownership import OWNED, Owner, fence
+from people.store.tables import DIALLING, WAITING, attempt, call, campaign, contact, do_not_call, lead
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +56,7 @@ class Ledger:
 
     engine: AsyncEngine
     tenant: str
+    owner: Owner
     clock: Clock
     #: Attempts of this run: from before their intent is committed until they are settled.
     ours: set[str] = field(default_factory=set)
@@ -83,7 +87,7 @@ class Ledger:
             before_ms, ahead_ms = self.due_now_ms(), self._ahead_of_passed()
             by_ms = ahead_ms - self._ahead_ms
             tenants = select(campaign.c.id).where(campaign.c.tenant == self.tenant)
-            async with self.engine.begin() as connection:
+            async with self._begin() as connection:
                 await connection.execute(
                     update(lead)
                     .where(lead.c.campaign_id.in_(tenants), WAITING)
@@ -99,27 +103,37 @@ class Ledger:
         waiting = (lead.c.campaign_id == campaign_id, WAITING)
         never_tried = (*waiting, lead.c.attempts == 0, lead.c.due_at_ms > now_ms)
         too_far = (*waiting, lead.c.due_at_ms > now_ms + longest_s * 1000)
-        async with self._writing, self.engine.begin() as connection:
+        async with self._writing, self._begin() as connection:
             await connection.execute(update(lead).where(*never_tried).values(due_at_ms=now_ms))
             await connection.execute(update(lead).where(*too_far).values(due_at_ms=now_ms + longest_s * 1000))
 
+    @contextlib.asynccontextmanager
+    async def _begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction of the gateway's owner. Raises GatewayLost."""
+        async with self.engine.begin() as connection:
+            await fence(connection, self.owner)
+            yield connection
+
     # ------------------------------------------------------------ claim
 
-    async def claim(self, campaign_id: int, count: int, *, rules: CampaignRules, caps: Caps) -> list[Claim]:
+    async def claim(
+        self, campaign_id: int, count: int, *, rules: CampaignRules, caps: Caps, most_open: int | None = None
+    ) -> list[Claim]:
         """Up to `count` leads of a running campaign, with the intent to dial each committed to disk.
 
         Each is decided in the same transaction: nobody is dialled who was on the do-not-call list at this moment. An
-        empty list means that none is dialled now.
+        empty list means that none is dialled now. `most_open`: how many of the campaign may be dialled at one time, by
+        all gateways together; None: no other gateway dials.
         """
         claims: list[Claim] = []
         while not claims:
-            claims, left_out = await self._claim_some(campaign_id, count, rules, caps)
+            claims, left_out = await self._claim_some(campaign_id, count, rules, caps, most_open)
             if not left_out:
                 break
         return claims
 
     async def _claim_some(
-        self, campaign_id: int, count: int, rules: CampaignRules, caps: Caps
+        self, campaign_id: int, count: int, rules: CampaignRules, caps: Caps, most_open: int | None
     ) -> tuple[list[Claim], int]:
         """Claims, and how many of those that were due are left out for good."""
         async with self._writing, self.engine.connect() as connection:
@@ -129,6 +143,8 @@ class Ledger:
             left_out = 0
             try:
                 async with connection.begin():
+                    if most_open is not None:
+                        count = min(count, most_open - await self._open(connection, campaign_id))
                     leads = await self._take_due(connection, campaign_id, count)
                     for each in leads:
                         before = Lead(
@@ -147,15 +163,28 @@ class Ledger:
                             left_out += isinstance(decision, LeaveOut)
                             await self._put_back(connection, each.id, decision)
                     if claims:
-                        await connection.execute(insert(attempt), [intent(claim, self.tenant) for claim in claims])
+                        await connection.execute(
+                            insert(attempt), [intent(claim, self.tenant, self.owner) for claim in claims]
+                        )
                         self.ours.update(claim.attempt_id for claim in claims)
             except BaseException:
                 self.ours.difference_update(claim.attempt_id for claim in claims)
                 raise
             return claims, left_out
 
+    async def _open(self, connection: AsyncConnection, campaign_id: int) -> int:
+        """How many leads of a campaign are being dialled, by whichever gateway. Until we are done, nobody claims."""
+        # The first statement writes, so SQLite takes its write lock before anything is read.
+        await fence(connection, self.owner)
+        lock = select(campaign.c.id).where(campaign.c.id == campaign_id).with_for_update(key_share=True)
+        await connection.execute(lock)
+        dialling = select(func.count()).select_from(lead).where(lead.c.campaign_id == campaign_id, DIALLING)
+        return (await connection.execute(dialling)).scalar_one()
+
     async def _take_due(self, connection: AsyncConnection, campaign_id: int, count: int) -> Sequence[Any]:
         """Rows of due leads, now dialling: a narrower choice than the decision, which is made of each of them."""
+        if count <= 0:
+            return []
         running = exists().where(campaign.c.id == campaign_id, campaign.c.state == "running")
         due = (
             select(lead.c.id)
@@ -168,9 +197,10 @@ class Ledger:
         # The first statement writes, so SQLite takes its write lock before anything is read.
         taken = await connection.execute(
             update(lead)
-            .where(lead.c.id.in_(due))
+            .where(lead.c.id.in_(due), OWNED)
             .values(state="dialling", attempts=lead.c.attempts + 1)
-            .returning(lead.c.id)
+            .returning(lead.c.id),
+            self.owner.of_fence,
         )
         ids = list(taken.scalars())
         if not ids:
@@ -238,12 +268,13 @@ class Ledger:
         self.ours.discard(end.attempt_id)
 
     async def in_flight(self) -> list[Claim]:
-        """Attempts that are not settled, of every campaign of the tenant and of whichever run."""
+        """Attempts of our gateway that are not settled, of every campaign of the tenant and of whichever owner."""
         rows = (
             select(attempt, lead.c.spared, contact.c.phone, lead.c.language)
             .join(lead, lead.c.id == attempt.c.lead_id)
             .join(contact, contact.c.id == lead.c.contact_id)
-            .where(attempt.c.tenant == self.tenant, attempt.c.outcome.is_(None))
+            .where(attempt.c.gateway == self.owner.gateway, attempt.c.outcome.is_(None))
+            .where(attempt.c.tenant == self.tenant)
         )
         async with self.engine.connect() as connection:
             return [
@@ -292,7 +323,7 @@ class Ledger:
                 for each in batch:
                     for statement, parameters in each.statements(now_ms):
                         values.setdefault(id(statement), (statement, []))[1].append(parameters)
-                async with self.engine.begin() as connection:
+                async with self._begin() as connection:
                     for statement, many in values.values():
                         await connection.execute(statement, many)
                 for each in batch:

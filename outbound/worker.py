@@ -26,6 +26,7 @@ from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.gateway.ami_protocol import NotSent
 from outbound.gateway.dialer import Dialer
+from outbound.gateway.lease import Lease
 from outbound.gateway.recovery import Recovery
 from outbound.ledger import Ledger
 from outbound.plan.decide import CampaignRules, Caps
@@ -69,7 +70,7 @@ class _Line:
 
 
 class Worker:
-    """One per tenant and Asterisk."""
+    """One per tenant and gateway."""
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class Worker:
         ami: Ami,
         settings: Settings,
         *,
+        lease: Lease,
         asterisk_log: Path,
         may_dial: Callable[[], bool] = lambda: True,
         clock: Clock | None = None,
@@ -84,8 +86,8 @@ class Worker:
     ) -> None:
         """`may_dial` is asked before every claim: False while an opt-out is not yet on the do-not-call list."""
         self._engine, self._ami, self._tenant, self._may_dial = engine, ami, settings.tenant, may_dial
-        self._clock = clock or Clock()
-        self._ledger = Ledger(engine=engine, tenant=settings.tenant, clock=self._clock)
+        self._clock, self._lease = clock or Clock(), lease
+        self._ledger = Ledger(engine=engine, tenant=settings.tenant, owner=lease.owner, clock=self._clock)
         self._dialer = Dialer(
             ami=ami, ledger=self._ledger, trunk=settings.trunk, clock=self._clock, asterisk_log=asterisk_log
         )
@@ -124,20 +126,19 @@ class Worker:
     @property
     def trouble(self) -> str | None:
         """What keeps it from dialling now, such as a database that can't be written; None: nothing."""
-        each = (self._trouble, *(line.trouble for line in self._lines.values()))
+        each = (self._lease.trouble, self._trouble, *(line.trouble for line in self._lines.values()))
         return next((trouble.what for trouble in each if trouble.what is not None), None)
 
     async def run(self) -> None:
-        """Dial until `close()`. Attempts that an earlier engine left in flight are settled first.
-
-        No error ends it: it is told, and the turn is taken again.
-        """
+        """Dial until `close()`, errors or not. Attempts that an earlier engine left in flight are settled first."""
+        while not self._lease.taken and not self._stopping:
+            await self._rest(_IDLE_POLL_S)
         self._ami.on_up(lambda *_: self._look_for_lost(after_ring_s=None))
         self._look_for_lost(after_ring_s=None)
         looking = asyncio.create_task(self._keep_looking_for_lost(), name="lost-attempts")
         again_s = _AGAIN_FIRST_S
         try:
-            while not self._stopping:
+            while not self._stopping and not self._lease.lost:
                 try:
                     async with self._turning:
                         wait_s = await self._turn()
@@ -147,6 +148,8 @@ class Worker:
                     self._trouble.met(error, exc_info=unexpected(error))
                     wait_s, again_s = again_s, min(2 * again_s, _AGAIN_MOST_S)
                 await self._rest(wait_s)
+            if self._lease.lost:
+                self._let_go()
             await self._closed.wait()
         finally:
             looking.cancel()
@@ -167,6 +170,10 @@ class Worker:
                 await self._claim(line, count)
         return min(wait_s, self._send())
 
+    @property
+    def _ready_to_dial(self) -> bool:
+        return self._lease.relied_on and self._dialer.ready and self._may_dial()
+
     def _in_turn(self) -> list[_Line]:
         """Who was served longest ago is first: none takes the whole trunk for itself."""
         return sorted(self._lines.values(), key=lambda line: line.claimed_at)
@@ -185,12 +192,14 @@ class Worker:
             farthest_ms = self._ledger.due_now_ms() + longest_s * 1000
             if id not in self._lines or (each.first_due_ms or 0) > farthest_ms:
                 await self._ledger.shorten_rests(id, longest_s=longest_s)
-            if id in self._lines:
-                self._lines[id].open = each
-            else:
-                pace = self._paces.pop(id, Pace(calls_per_second=each.rules.calls_per_second, next_s=now_s))
+            # Every gateway that dials has an equal part of the pace.
+            rate = each.rules.calls_per_second / (1 + self._lease.others)
+            if id not in self._lines:
+                pace = self._paces.pop(id, Pace(calls_per_second=rate, next_s=now_s))
                 trouble = Trouble(event="campaign_not_dialled", clock=self._clock)
                 self._lines[id] = _Line(open=each, pace=pace, trouble=trouble)
+            line = self._lines[id]
+            line.open, line.pace = each, replace(line.pace, calls_per_second=rate)
             if each.first_due_ms is None and not each.dialling and not self._in_flight[id]:
                 await self._finish(each)
         await self._ledger.flush()
@@ -204,11 +213,11 @@ class Worker:
     def _room(self, line: _Line) -> int:
         """How many leads of a campaign may be claimed, if some are due, so that they are there when they may leave."""
         due_ms = line.open.first_due_ms
-        if due_ms is None or due_ms > self._ledger.due_now_ms() or len(line.ready) > _ahead(line.pace) // 2:
+        if due_ms is None or due_ms > self._ledger.due_now_ms() or len(line.ready) > line.pace.within(_AHEAD_S) // 2:
             return 0
-        if self._stopping or not self._dialer.ready or not self._may_dial():
+        if self._stopping or not self._ready_to_dial:
             return 0
-        ahead = min(_ahead(line.pace) - len(line.ready), _ahead(self._trunk) - self._ready)
+        ahead = min(line.pace.within(_AHEAD_S) - len(line.ready), self._trunk.within(_AHEAD_S) - self._ready)
         return max(0, min(ahead, *self._free(line)))
 
     def _claims_at_s(self, line: _Line) -> float:
@@ -224,9 +233,10 @@ class Worker:
         rules = CampaignRules(state="running", retry=line.open.rules.retry)
         # Of the pace is taken care at the instant at which each leaves.
         caps = Caps(campaign_channels=own, trunk_channels=trunk)
+        most_open = line.open.rules.channels if self._lease.shared else None
         line.claimed_at = self._turns
         try:
-            claims = await self._ledger.claim(line.open.campaign.id, count, rules=rules, caps=caps)
+            claims = await self._ledger.claim(line.open.campaign.id, count, rules=rules, caps=caps, most_open=most_open)
         except Exception as error:
             line.trouble.met(error, campaign=line.open.campaign.name, exc_info=unexpected(error))
             line.not_before_s = self._clock.monotonic_s() + _AGAIN_FIRST_S
@@ -248,7 +258,7 @@ class Worker:
             while line.ready and not self._stopping:
                 now_s = self._clock.monotonic_s()
                 next_s = max(line.pace.next_s, self._trunk.next_s)
-                if not self._dialer.ready or not self._may_dial() or now_s > line.claimed_at_s + _DECIDED_FOR_S:
+                if not self._ready_to_dial or now_s > line.claimed_at_s + _DECIDED_FOR_S:
                     self._release(line)
                     break
                 if now_s < next_s:
@@ -337,6 +347,12 @@ class Worker:
 
     # ------------------------------------------------------------ the end
 
+    def _let_go(self) -> None:
+        """Watch no longer, hang up and settle nothing; the calls are the next owner's."""
+        self.stop_claiming()
+        self._dialer.abandon()
+        self._recovery.stop()
+
     def stop_claiming(self) -> None:
         """Dial nobody any more: no Originate leaves after this has returned."""
         self._stopping = True
@@ -348,7 +364,8 @@ class Worker:
         Who was rung rests as after a call that was not answered, and no attempt is spent. Who has answered is served.
         """
         self.stop_claiming()
-        await self._dialer.give_back(within_s=_GIVE_BACK_S)
+        if not self._lease.lost:
+            await self._dialer.give_back(within_s=_GIVE_BACK_S)
         await self._release_ready()
 
     async def _release_ready(self) -> None:
@@ -370,9 +387,7 @@ class Worker:
 
     async def close(self) -> None:
         """Watch no longer. What is in flight stays so in the database, and the next start settles it."""
-        self.stop_claiming()
-        self._dialer.abandon()
-        self._recovery.stop()
+        self._let_go()
         await self._release_ready()
         await asyncio.gather(*self._calls, *self._recoveries, return_exceptions=True)
         self._closed.set()
@@ -382,8 +397,3 @@ class Worker:
         await self.give_back()
         await self.calls_ended(drain_s)
         await self.close()
-
-
-def _ahead(pace: Pace) -> int:
-    """How many leads are claimed before they leave."""
-    return max(1, math.ceil(_AHEAD_S / pace.apart_s))

@@ -4,7 +4,7 @@
     2  what is claimed and does not ring is given back; what rings is hung up and given back
     3  calls in progress finish
     4  those that last too long are told goodbye; FastAGI is closed
-    5  the last outcomes are settled; the worker, then its link to Asterisk, are closed
+    5  the last outcomes are settled; the worker is closed, its gateway handed back, then its link to Asterisk closed
     6  the journal is written down
     7  Asterisk ends when its last call is over
 
@@ -29,7 +29,7 @@ GIVE_BACK_S = 20.0
 SETTLE_S = 5.0
 CLOSE_S = 20.0
 #: What all steps but the calls may take together.
-CLOSING_S = GIVE_BACK_S + SETTLE_S + 4 * CLOSE_S
+CLOSING_S = GIVE_BACK_S + SETTLE_S + 5 * CLOSE_S
 
 
 class Dialling(Protocol):
@@ -52,6 +52,10 @@ class Answering(Protocol):
     async def close_journal(self) -> None: ...
 
 
+class Gateway(Protocol):
+    async def hand_back(self) -> None: ...
+
+
 class Link(Protocol):
     async def aclose(self) -> None: ...
 
@@ -66,6 +70,7 @@ class Parts:
 
     dialling: Dialling | None = None
     answering: Answering | None = None
+    gateway: Gateway | None = None
     link: Link | None = None
     asterisk: Asterisk | None = None
 
@@ -93,6 +98,9 @@ async def end(parts: Parts, *, within_s: float, now: asyncio.Event) -> None:
         if dialling is not None:
             await dialling.calls_ended(SETTLE_S)
             await dialling.close()
+    async with _step("gateway", CLOSE_S):
+        if parts.gateway is not None:
+            await parts.gateway.hand_back()
     async with _step("link", CLOSE_S):
         if parts.link is not None:
             await parts.link.aclose()

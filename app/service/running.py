@@ -31,6 +31,7 @@ from ivr.flow.model import Flow
 from ivr.settings import Site
 from ivr.speech import fixed_speech, open_library
 from outbound.gateway.ami import Ami
+from outbound.gateway.lease import Lease
 from outbound.rendering import release_finished
 from outbound.worker import Worker
 from people.store.db import open_database
@@ -73,7 +74,8 @@ class Up:
             return
         self.over = True
         self.systemd.tell(STOPPING=1, EXTEND_TIMEOUT_USEC=round((within_s + ending.CLOSING_S) * 1e6))
-        self.supervision.release("campaigns")
+        for name in ("campaigns", "gateway"):
+            self.supervision.release(name)
         await self.supervision.stop("engine", "link", "asterisk", "rotation", "spool", "fallback")
         try:
             await ending.end(self.parts, within_s=within_s, now=now or asyncio.Event())
@@ -137,6 +139,9 @@ async def _start(up: Up, reporter: Reporter) -> None:
     """Start the parts one after the other, each with what watches over it."""
     site, engine, keep = up.site, up.engine, up.supervision.keep
     keep("heartbeat", up.heartbeat.run)
+    up.parts.gateway = lease = Lease(up.database, site.settings.gateway)
+    await lease.take(reporter.warning)
+    keep("gateway", lease.keep, deaths=1)
     await engine.start()
     up.parts.answering = engine
     keep("engine", engine.watch, deaths=1)
@@ -162,6 +167,7 @@ async def _start(up: Up, reporter: Reporter) -> None:
         up.database,
         ami,
         site.settings,
+        lease=lease,
         asterisk_log=conf.site_home(site).log,
         may_dial=lambda: engine.journal.opt_outs_waiting == 0,
     )

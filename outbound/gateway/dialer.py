@@ -30,6 +30,7 @@ from outbound.plan.outcome import ANSWERED, Outcome
 from outbound.plan.recovery import Journalled, Learned, Record
 from outbound.trouble import Trouble
 from people.numbers import dial_string, mask_phone
+from people.store.ownership import GatewayLost
 
 log = structlog.get_logger(__name__)
 
@@ -311,11 +312,13 @@ class Dialer:
     async def _written(self, write: Callable[[], Awaitable[None]]) -> bool:
         """Write to the ledger, again and again while the database refuses: an outcome must not be lost.
 
-        False: it still refused when all was abandoned.
+        False: it still refused when all was abandoned, or the gateway is another's by now.
         """
         while True:
             try:
                 await write()
+            except GatewayLost:
+                return False
             except (SQLAlchemyError, OSError) as error:
                 self._writing.met(error, again_in_s=_WRITE_AGAIN_S)
                 if self._abandoned.is_set():

@@ -6,6 +6,7 @@ Spacing by 1/rate of what is allowed less two hundredths keeps every sliding sec
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 #: Of the cap that is used.
@@ -26,6 +27,10 @@ class Pace:
     @property
     def apart_s(self) -> float:
         return 1.0 / (self.calls_per_second * _SHARE)
+
+    def within(self, seconds: float) -> int:
+        """How many calls may leave in so long; one at least."""
+        return max(1, math.ceil(seconds / self.apart_s))
 
     def may(self, *, now_s: float) -> bool:
         """Whether a call may leave now."""

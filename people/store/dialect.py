@@ -6,7 +6,7 @@ import socket
 import sqlite3
 from typing import Any
 
-from sqlalchemy import Connection, Table, event, func, select, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, Table, event, func, literal_column, select, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -91,6 +91,19 @@ def options(url: URL) -> dict[str, Any]:
         "pool_pre_ping": True,
         "connect_args": {"timeout": _CONNECT_S, "server_settings": POSTGRES_SETTINGS},
     }
+
+
+def clock_ms(dialect: str) -> ColumnElement[int]:
+    """The database's own clock at the moment at which a statement comes to it: UTC, ms since 1970.
+
+    SQLite's is that of the machine, in thousandths of a second.
+    """
+    if dialect == "sqlite":
+        now = "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"
+    else:
+        # now() is when the transaction began, which may have waited for a lock since.
+        now = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
+    return literal_column(now, BigInteger)
 
 
 def prepare(engine: AsyncEngine) -> None:

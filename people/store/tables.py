@@ -3,6 +3,8 @@
 contact ─< lead >─ campaign          who is to be called, and why
             │
             └─< attempt ─< call ─< journal     what was dialled, answered, heard and pressed
+                   │
+                gateway                        which Asterisk dials it, and who owns that one
 """
 
 from __future__ import annotations
@@ -139,6 +141,23 @@ _by_due = (lead.c.campaign_id, lead.c.due_at_ms, lead.c.id)
 Index("ix_lead_waiting", *_by_due, sqlite_where=WAITING, postgresql_where=WAITING)
 Index("ix_lead_dialling", lead.c.campaign_id, lead.c.id, sqlite_where=DIALLING, postgresql_where=DIALLING)
 
+#: One Asterisk with its engine and audio, of no tenant. A row is never taken away: its epoch would begin again.
+gateway = Table(
+    "gateway",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    #: Grows with every owner. Whoever writes for the gateway says which is his, so that an old owner writes nothing.
+    Column("epoch", Integer, nullable=False),
+    #: The owner has it until then by the database's clock, unless the lease is renewed; 0: it was given back.
+    Column("lease_until_ms", BigInteger, nullable=False),
+    #: By the database's clock, and people.store.processes.Process.
+    Column("since_ms", BigInteger, nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("place", String(80), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("born", BigInteger, nullable=False),
+)
+
 attempt = Table(
     "attempt",
     metadata,
@@ -149,6 +168,9 @@ attempt = Table(
     Column("lead_id", Integer, nullable=False, index=True),
     #: 1 for the first attempt of this lead.
     Column("number", Integer, nullable=False),
+    #: Who dials it: the gateway, and the epoch of its owner then. A release before 0004 says neither.
+    Column("gateway", String(64), nullable=False, server_default="main"),
+    Column("epoch", Integer, nullable=False, server_default="0"),
     #: Committed before anything is sent to Asterisk.
     Column("planned_at_ms", BigInteger, nullable=False),
     #: Asterisk accepted the Originate, or reported on the channel; None: it never reached the network.
@@ -167,7 +189,7 @@ attempt = Table(
     Index("ix_attempt_campaign_outcome", "campaign_id", "outcome"),
 )
 _open = attempt.c.outcome.is_(None)
-Index("ix_attempt_open", attempt.c.tenant, attempt.c.id, sqlite_where=_open, postgresql_where=_open)
+Index("ix_attempt_open", attempt.c.gateway, attempt.c.id, sqlite_where=_open, postgresql_where=_open)
 
 call = Table(
     "call",

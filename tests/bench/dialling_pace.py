@@ -24,7 +24,7 @@ from sqlalchemy import update
 
 from outbound.worker import Worker
 from people.store.tables import lead
-from tests.edges.campaign_site import SETTINGS, ami_link, number, opened
+from tests.edges.campaign_site import SETTINGS, ami_link, number, opened, owning
 
 CAPS, SECONDS = (50, 200), 12
 IDLE_CAMPAIGNS, IDLE_LEADS, IDLE_S = 50, 20, 10.0
@@ -95,11 +95,11 @@ def cpu_s() -> float:
 
 async def by_worker(port: int, cap: int, calls: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        async with opened(Path(folder)) as site:
+        async with opened(Path(folder)) as site, owning(site.engine) as lease:
             await site.campaign(calls, channels=2000, calls_per_second=cap, machines="off")
             ami = ami_link(port)
             await ami.open()
-            worker = Worker(site.engine, ami, SETTINGS, asterisk_log=site.log)
+            worker = Worker(site.engine, ami, SETTINGS, lease=lease, asterisk_log=site.log)
             before_s = cpu_s()
             task = asyncio.create_task(worker.run())
             await site.until_state("finished", within_s=4 * SECONDS)
@@ -137,14 +137,14 @@ async def idle_campaigns() -> float:
     """CPU, ms a second, of a worker with running campaigns in which everybody rests."""
     async with peer() as (port, _):
         with tempfile.TemporaryDirectory() as folder:
-            async with opened(Path(folder)) as site:
+            async with opened(Path(folder)) as site, owning(site.engine) as lease:
                 for n in range(IDLE_CAMPAIGNS):
                     await site.campaign(IDLE_LEADS, name=f"c{n}", retry_after_s=86_400, max_attempts=3)
                 async with site.engine.begin() as connection:
                     await connection.execute(update(lead).values(attempts=1, due_at_ms=site.clock.now_ms() + 3_600_000))
                 ami = ami_link(port)
                 await ami.open()
-                worker = Worker(site.engine, ami, SETTINGS, asterisk_log=site.log)
+                worker = Worker(site.engine, ami, SETTINGS, lease=lease, asterisk_log=site.log)
                 task = asyncio.create_task(worker.run())
                 await asyncio.sleep(1.0)
                 before_s = cpu_s()

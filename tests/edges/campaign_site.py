@@ -18,12 +18,15 @@ from outbound import campaigns, making
 from outbound.campaigns import Campaign, Rules
 from outbound.clock import Clock
 from outbound.gateway.ami import Ami
+from outbound.gateway.lease import Lease, Terms
 from outbound.worker import Worker
 from people.contacts import open_contacts
 from people.store.tables import attempt, call, contact, lead
 from tests.databases import a_database
 from tests.edges.fake_ami import FakeAmi
 
+#: Where hours pass in seconds.
+_HOURLY = Terms(lease_s=7200, renew_every_s=1800)
 SETTINGS = Settings(trunk=Trunk(host="127.0.0.1", dial_format="{digits}"))
 
 
@@ -41,6 +44,8 @@ class CampaignSite:
     folder: Path
     engine: AsyncEngine
     clock: Clock = field(default_factory=Clock)
+    #: Of the workers' leases.
+    terms: Terms = field(default_factory=Terms)
 
     @property
     def log(self) -> Path:
@@ -123,17 +128,40 @@ class CampaignSite:
     ) -> AsyncIterator[Worker]:
         """A worker on the fake Asterisk; the end drops the calls in flight as a crash does."""
         ami = ami_link(fake.port, clock=self.clock)
-        await ami.open()
-        worker = Worker(
-            self.engine, ami, settings, asterisk_log=self.log, grace_s=grace_s, may_dial=may_dial, clock=self.clock
-        )
-        task = asyncio.create_task(worker.run())
-        try:
-            yield worker
-        finally:
-            await worker.close()
-            await task
-            await ami.aclose()
+        async with owning(self.engine, settings.gateway, clock=self.clock, terms=self.terms) as lease:
+            await ami.open()
+            worker = Worker(
+                self.engine,
+                ami,
+                settings,
+                lease=lease,
+                asterisk_log=self.log,
+                grace_s=grace_s,
+                may_dial=may_dial,
+                clock=self.clock,
+            )
+            task = asyncio.create_task(worker.run())
+            try:
+                yield worker
+            finally:
+                await worker.close()
+                await task
+                await ami.aclose()
+
+
+@contextlib.asynccontextmanager
+async def owning(
+    engine: AsyncEngine, gateway: str = "main", *, clock: Clock | None = None, terms: Terms | None = None
+) -> AsyncIterator[Lease]:
+    """The gateway, taken and renewed while the block lasts."""
+    lease = Lease(engine, gateway, clock=clock, terms=terms)
+    keeping = asyncio.create_task(lease.keep())
+    try:
+        yield lease
+    finally:
+        await lease.hand_back()
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
 
 
 def ami_link(port: int, *, clock: Clock | None = None) -> Ami:
@@ -152,4 +180,4 @@ def ami_link(port: int, *, clock: Clock | None = None) -> Ami:
 @contextlib.asynccontextmanager
 async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[CampaignSite]:
     async with a_database(folder) as engine:
-        yield CampaignSite(folder=folder, engine=engine, clock=clock or Clock())
+        yield CampaignSite(folder=folder, engine=engine, clock=clock or Clock(), terms=_HOURLY if clock else Terms())

@@ -16,6 +16,7 @@ from outbound import campaigns, making
 from outbound.attempts import Claim, Settlement
 from outbound.campaigns import Action, Campaign, Rules
 from outbound.clock import Clock
+from outbound.gateway.lease import Lease
 from outbound.gateway.records import Records
 from outbound.ledger import Ledger
 from outbound.making import Created
@@ -24,6 +25,7 @@ from outbound.plan.outcome import Outcome
 from people import do_not_call
 from people.contacts import ContactsFile, open_contacts
 from people.store.calls import find_outbound
+from people.store.ownership import Owner
 from people.store.tables import contact, lead, refused_row
 from tests.edges.campaign_site import CampaignSite, now_ms, opened
 from tests.edges.virtual_clock import VirtualClock
@@ -34,6 +36,7 @@ pytestmark = pytest.mark.both_databases
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[CampaignSite]:
     async with opened(tmp_path) as made:
+        await Lease(made.engine, "main").take()
         yield made
 
 
@@ -60,7 +63,7 @@ async def make(
 
 
 def ledger(site: CampaignSite) -> Ledger:
-    return Ledger(engine=site.engine, tenant="shop", clock=Clock())
+    return Ledger(engine=site.engine, tenant="shop", owner=Owner(gateway="main", epoch=1), clock=Clock())
 
 
 async def claim(book: Ledger, made: Campaign, count: int) -> list[Claim]:

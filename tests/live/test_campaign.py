@@ -15,7 +15,7 @@ from ivr.asterisk import conf, running
 from ivr.settings import Site
 from outbound.gateway.ami import Ami
 from outbound.worker import Worker
-from tests.edges.campaign_site import CampaignSite, number, opened
+from tests.edges.campaign_site import CampaignSite, number, opened, owning
 from tests.edges.waiting import until
 from tests.live.conftest import MakeSite, SharedSite
 from tests.live.short_engine import engine
@@ -39,15 +39,17 @@ def ami_of(site: Site) -> Ami:
 async def working(site: Site, campaign: CampaignSite) -> AsyncIterator[tuple[Worker, Ami]]:
     """The site's worker; its end leaves calls in progress to Asterisk, as a crash does."""
     ami = ami_of(site)
-    await ami.open()
-    worker = Worker(campaign.engine, ami, site.settings, asterisk_log=conf.site_home(site).log, grace_s=3.0)
-    task = asyncio.create_task(worker.run())
-    try:
-        yield worker, ami
-    finally:
-        await worker.close()
-        await task
-        await ami.aclose()
+    async with owning(campaign.engine) as lease:
+        await ami.open()
+        log = conf.site_home(site).log
+        worker = Worker(campaign.engine, ami, site.settings, lease=lease, asterisk_log=log, grace_s=3.0)
+        task = asyncio.create_task(worker.run())
+        try:
+            yield worker, ami
+        finally:
+            await worker.close()
+            await task
+            await ami.aclose()
 
 
 #: What the peer does 0.6 s after the INVITE, what Asterisk makes of it, and what we do.

@@ -18,6 +18,7 @@ IN_ORDER = [
     "close_calls",
     "settle",
     "close",
+    "hand_back",
     "aclose",
     "close_journal",
     "stop",
@@ -64,6 +65,9 @@ class Part:
     async def close(self) -> None:
         await self._do("close")
 
+    async def hand_back(self) -> None:
+        await self._do("hand_back")
+
     async def aclose(self) -> None:
         await self._do("aclose")
 
@@ -78,7 +82,7 @@ class Part:
 
 
 def of(part: Part) -> Parts:
-    return Parts(dialling=part, answering=part, link=part, asterisk=part)
+    return Parts(dialling=part, answering=part, gateway=part, link=part, asterisk=part)
 
 
 async def test_everything_ends_in_its_order() -> None:
@@ -98,7 +102,9 @@ async def test_a_step_that_fails_keeps_none_from_being_taken(what: str) -> None:
     assert taken == [each for each in IN_ORDER if each not in skipped]
 
 
-@pytest.mark.parametrize("what", ["give_back", "close_calls", "settle", "close", "aclose", "close_journal"])
+@pytest.mark.parametrize(
+    "what", ["give_back", "close_calls", "settle", "close", "hand_back", "aclose", "close_journal"]
+)
 async def test_a_step_that_hangs_keeps_none_from_being_taken(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GIVE_BACK_S", "SETTLE_S", "CLOSE_S"):
         monkeypatch.setattr(ending, name, 0.05)
