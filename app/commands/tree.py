@@ -59,6 +59,11 @@ COMMANDS: Mapping[str, Place] = {
     "flow": Place("app.commands.flow", "app", "Call flows: check them, draw them, walk them in the terminal."),
     "prompt": Place("app.commands.prompt", "app", "What callers hear: read, say, render and check texts."),
     "campaign": Place("app.commands.campaign", "app", "Promo campaigns: make, start, pause, resume, stop."),
+    "gateway": Place(
+        "app.commands.gateway",
+        "app",
+        "Engines that share a database: who dials, and what to do about a machine that is gone.",
+    ),
     "asterisk": Place("app.commands.asterisk", "app", "The Asterisk beside the engine: install, show, log."),
     "lab": Place("app.commands.lab", "app", "A second Asterisk that plays the mobile operator."),
 }

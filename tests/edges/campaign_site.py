@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,12 +23,17 @@ from outbound.gateway.lease import Lease, Terms
 from outbound.worker import Worker
 from people.contacts import open_contacts
 from people.store.tables import attempt, call, contact, lead
-from tests.databases import a_database
+from tests.databases import a_database, url_of
 from tests.edges.fake_ami import FakeAmi
 
 #: Where hours pass in seconds.
 _HOURLY = Terms(lease_s=7200, renew_every_s=1800)
 SETTINGS = Settings(trunk=Trunk(host="127.0.0.1", dial_format="{digits}"))
+
+
+def brief(lease_s: float) -> Terms:
+    """A lease's terms in their proportions, so long."""
+    return Terms(lease_s=lease_s, renew_every_s=lease_s / 4, margin_s=lease_s / 5)
 
 
 def now_ms() -> int:
@@ -181,3 +187,21 @@ def ami_link(port: int, *, clock: Clock | None = None) -> Ami:
 async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[CampaignSite]:
     async with a_database(folder) as engine:
         yield CampaignSite(folder=folder, engine=engine, clock=clock or Clock(), terms=_HOURLY if clock else Terms())
+
+
+@contextlib.asynccontextmanager
+async def engine_process(
+    site: CampaignSite, fake: FakeAmi, *, lease_s: float | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker in a process of its own, so that it can be killed."""
+    script = Path(__file__).with_name("dialling_process.py")
+    words = (str(site.folder), url_of(site.engine), str(fake.port), *(() if lease_s is None else (str(lease_s),)))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", f"tests.edges.{script.stem}", *words, cwd=script.parents[2]
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

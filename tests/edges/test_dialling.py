@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,9 +13,8 @@ import pytest
 
 from ivr.settings import Settings, Trunk
 from people import do_not_call
-from tests.databases import url_of
 from tests.edges import fake_ami
-from tests.edges.campaign_site import CampaignSite, now_ms, number, opened
+from tests.edges.campaign_site import CampaignSite, engine_process, now_ms, number, opened
 from tests.edges.fake_ami import FakeAmi, Subscriber, running
 from tests.edges.waiting import until
 
@@ -327,19 +324,3 @@ async def test_kill_9_in_mid_campaign(site: CampaignSite) -> None:
         expected = ("busy" if digits == number(1) else "human") if digits in rung else "unknown"
         assert row.outcome == expected, (digits, row.outcome, row.settled_by)
     assert len(rung) >= 120 - 3 * 10
-
-
-@contextlib.asynccontextmanager
-async def engine_process(site: CampaignSite, fake: FakeAmi) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A worker in a process of its own, so that it can be killed."""
-    script = Path(__file__).with_name("dialling_process.py")
-    arguments = (str(site.folder), url_of(site.engine), str(fake.port))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", f"tests.edges.{script.stem}", *arguments, cwd=script.parents[2]
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()

@@ -25,6 +25,8 @@ def upgrade() -> None:
         sa.Column("born", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_gateway"),
     )
+    # Where it has never had an owner that says so, it can be retired all the same.
+    op.execute("INSERT INTO gateway SELECT 'main', 0, 0, 0, '', '', 0, 0 WHERE EXISTS (SELECT 1 FROM attempt)")
     op.add_column("attempt", sa.Column("gateway", sa.String(64), server_default="main", nullable=False))
     op.add_column("attempt", sa.Column("epoch", sa.Integer(), server_default="0", nullable=False))
     # Whoever asks what is in flight asks for one gateway.
