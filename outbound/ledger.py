@@ -65,6 +65,8 @@ class Ledger:
     _written_at_s: float = 0.0
     #: Of the clock by which leads are due, ahead of the time that has passed.
     _ahead_ms: int = 0
+    #: Whether that is the clock of several engines; None: it was not asked for yet.
+    _common: bool | None = None
 
     def __post_init__(self) -> None:
         self._ahead_ms = self._ahead_of_passed()
@@ -78,13 +80,21 @@ class Ledger:
     def _ahead_of_passed(self) -> int:
         return self.clock.now_ms() - round(self.clock.monotonic_s() * 1000)
 
-    async def follow_clock(self) -> None:
-        """Where the time of day was set, move what is due by as much: no rest grows or shrinks by it."""
-        if abs(self._ahead_of_passed() - self._ahead_ms) < _STEP_MS:
-            self._ahead_ms = self._ahead_of_passed()
+    async def follow_clock(self, common_ahead_ms: int | None = None) -> None:
+        """Where the time of day was set, move what is due by as much: no rest grows or shrinks by it.
+
+        `common_ahead_ms`: how far ahead of the time that has passed the clock is by which several engines agree. None
+        of them moves anything then, but who has been alone until now, by its own machine's clock.
+        """
+        common = common_ahead_ms is not None
+        ahead_ms = self._ahead_of_passed() if common_ahead_ms is None else common_ahead_ms
+        moves = not common or self._common is False
+        self._common = common
+        if not moves or abs(ahead_ms - self._ahead_ms) < _STEP_MS:
+            self._ahead_ms = ahead_ms
             return
         async with self._writing:
-            before_ms, ahead_ms = self.due_now_ms(), self._ahead_of_passed()
+            before_ms = self.due_now_ms()
             by_ms = ahead_ms - self._ahead_ms
             tenants = select(campaign.c.id).where(campaign.c.tenant == self.tenant)
             async with self._begin() as connection:

@@ -179,7 +179,7 @@ class Worker:
         return sorted(self._lines.values(), key=lambda line: line.claimed_at)
 
     async def _read(self) -> None:
-        await self._ledger.follow_clock()
+        await self._ledger.follow_clock(self._lease.common_ahead_ms)
         running = await self._campaigns.read()
         now_s = self._read_at_s = self._clock.monotonic_s()
         gone = self._lines.keys() - {each.campaign.id for each in running}

@@ -62,6 +62,8 @@ class Lease:
         #: Whether attempts of other gateways may be in flight: channels of campaigns are shared.
         self.shared = False
         self._engine, self._clock, self._terms = engine, clock or Clock(), terms or Terms()
+        #: Of the database's clock, ahead of the time that has passed.
+        self._ahead_ms = 0
         self._rely_from_s = self._rely_until_s = self._clock.monotonic_s()
         self._handed_back = False
         self._asking = asyncio.Lock()
@@ -75,6 +77,11 @@ class Lease:
     def relied_on(self) -> bool:
         """Whether the gateway is ours beyond doubt, so that an Originate may leave now."""
         return not self.lost and self._rely_from_s <= self._clock.monotonic_s() < self._rely_until_s
+
+    @property
+    def common_ahead_ms(self) -> int | None:
+        """The database's clock, by which engines agree, ahead of `Clock.monotonic_s`; None: nobody else dials."""
+        return self._ahead_ms if self.others else None
 
     async def take(self, waiting: Callable[[Fault], None] = lambda _: None) -> None:
         """Own the gateway. A dead owner of this machine is followed at once; another's lease is waited for.
@@ -134,15 +141,14 @@ class Lease:
                 first is not None and found is not None and seen_s >= self._terms.lease_s and not _lives(first, found)
             )
             gone = found if found is not None and (silent or found.process.is_dead) else None
-            epoch = await ownership.take(
+            taken = await ownership.take(
                 self._engine, self.owner.gateway, this_process(), lease_ms=self._terms.lease_ms, instead_of=gone
             )
-            if epoch is None:
+            if taken is None:
                 return False
-            self._rely_until_s = asked_at_s + self._terms.relied_on_s
-            await self._look_round()
-            # Others go on at their pace until they know of us, or no longer rely on what they know.
-            self._rely_from_s = asked_at_s + (self._terms.relied_on_s if self.others else 0.0)
+            epoch, now_ms = taken
+            self._set_clock(now_ms)
+            await self._rely(asked_at_s, anew=True)
             self.owner.epoch = epoch
             log.info("gateway_taken", gateway=self.owner.gateway, epoch=epoch)
             return True
@@ -152,19 +158,25 @@ class Lease:
             if self._handed_back:
                 return
             asked_at_s = self._clock.monotonic_s()
-            await ownership.renew(self._engine, self.owner, lease_ms=self._terms.lease_ms)
-            await self._look_round()
-            self._rely_until_s = asked_at_s + self._terms.relied_on_s
+            self._set_clock(await ownership.renew(self._engine, self.owner, lease_ms=self._terms.lease_ms))
+            await self._rely(asked_at_s, anew=self._clock.monotonic_s() >= self._rely_until_s)
+
+    def _set_clock(self, now_ms: int) -> None:
+        self._ahead_ms = now_ms - round(self._clock.monotonic_s() * 1000)
 
     async def _found(self) -> Gateway | None:
         found = await ownership.gateways(self._engine)
         return next((each for each in found if each.name == self.owner.gateway), None)
 
-    async def _look_round(self) -> None:
-        """See who else dials."""
+    async def _rely(self, asked_at_s: float, *, anew: bool) -> None:
+        """Rely on the lease that was asked for then. `anew`: others may have seen that the gateway is nobody's."""
         found = [each for each in await ownership.gateways(self._engine) if each.name != self.owner.gateway]
         self.others = sum(each.held for each in found)
-        self.shared = any(each.held or each.open for each in found)
+        self.shared = any(each.lease_until_ms or each.open for each in found)
+        if anew:
+            # Others go on at their pace until they know of us, or no longer rely on what they know.
+            self._rely_from_s = asked_at_s + (self._terms.relied_on_s if self.others else 0.0)
+        self._rely_until_s = asked_at_s + self._terms.relied_on_s
 
 
 def _lives(before: Gateway, now: Gateway) -> bool:

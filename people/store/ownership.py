@@ -78,8 +78,8 @@ async def fence(connection: AsyncConnection, owner: Owner) -> None:
 
 async def take(
     engine: AsyncEngine, name: str, process: Process, *, lease_ms: int, instead_of: Gateway | None
-) -> int | None:
-    """Own the gateway from now on, if nobody does; its new epoch. None: somebody does.
+) -> tuple[int, int] | None:
+    """Own the gateway from now on, if nobody does: its new epoch, and the database's time. None: somebody does.
 
     `instead_of`: the owner that is known to be gone, whatever its lease says.
     """
@@ -96,20 +96,25 @@ async def take(
         .on_conflict_do_update(
             index_elements=[gateway.c.name], set_={"epoch": gateway.c.epoch + 1, **values}, where=free
         )
-        .returning(gateway.c.epoch)
+        .returning(gateway.c.epoch, gateway.c.since_ms)
     )
     async with engine.begin() as connection:
-        epoch: int | None = (await connection.execute(taken)).scalar_one_or_none()
-        return epoch
+        row = (await connection.execute(taken)).one_or_none()
+        return (row.epoch, row.since_ms) if row else None
 
 
-async def renew(engine: AsyncEngine, owner: Owner, *, lease_ms: int) -> None:
-    """Have the gateway for so long from now on. It may have run out meanwhile. Raises GatewayLost when it was taken."""
+async def renew(engine: AsyncEngine, owner: Owner, *, lease_ms: int) -> int:
+    """Have the gateway for so long from now on, and tell the database's time. It may have run out meanwhile.
+
+    Raises GatewayLost when it was taken.
+    """
     until = clock_ms(engine.dialect.name) + lease_ms
+    renewal = update(gateway).where(*_OURS).values(lease_until_ms=until).returning(gateway.c.lease_until_ms)
     async with engine.begin() as connection:
-        renewed = await connection.execute(update(gateway).where(*_OURS).values(lease_until_ms=until), owner.of_fence)
-        if renewed.rowcount == 0:
+        until_ms: int | None = (await connection.execute(renewal, owner.of_fence)).scalar_one_or_none()
+        if until_ms is None:
             raise GatewayLost(f"gateway {owner.gateway}, epoch {owner.epoch}")
+        return until_ms - lease_ms
 
 
 async def give_back(engine: AsyncEngine, owner: Owner) -> None:

@@ -131,10 +131,12 @@ class CampaignSite:
         grace_s: float = 1.0,
         settings: Settings = SETTINGS,
         may_dial: Callable[[], bool] = lambda: True,
+        clock: Clock | None = None,
     ) -> AsyncIterator[Worker]:
         """A worker on the fake Asterisk; the end drops the calls in flight as a crash does."""
-        ami = ami_link(fake.port, clock=self.clock)
-        async with owning(self.engine, settings.gateway, clock=self.clock, terms=self.terms) as lease:
+        clock = clock or self.clock
+        ami = ami_link(fake.port, clock=clock)
+        async with owning(self.engine, settings.gateway, clock=clock, terms=self.terms) as lease:
             await ami.open()
             worker = Worker(
                 self.engine,
@@ -144,7 +146,7 @@ class CampaignSite:
                 asterisk_log=self.log,
                 grace_s=grace_s,
                 may_dial=may_dial,
-                clock=self.clock,
+                clock=clock,
             )
             task = asyncio.create_task(worker.run())
             try:

@@ -16,7 +16,7 @@ from outbound.running import Open, RunningCampaigns
 from people import do_not_call
 from people.store.tables import lead
 from tests.edges import fake_ami
-from tests.edges.campaign_site import CampaignSite, number, opened
+from tests.edges.campaign_site import SETTINGS, CampaignSite, brief, number, opened
 from tests.edges.fake_ami import FakeAmi, Subscriber, running
 from tests.edges.virtual_clock import VirtualClock, run
 from tests.unit.outbound.test_pacing import busiest_second
@@ -204,6 +204,28 @@ def test_the_trunks_pace_is_shared_fairly(hours: Hours) -> None:
         assert [order[:30].count(id) for id in ids] == [10, 10, 10]
 
     assert busiest_second(hours.run(main, fake_ami.PERSON).came_at_s) <= 4
+
+
+def test_two_engines_together_keep_the_pace(hours: Hours) -> None:
+    came_at_s: list[float] = []
+
+    async def main(site: CampaignSite, fake: FakeAmi) -> None:
+        site.terms = brief(12.0)
+        at_a, at_b = (SETTINGS.model_copy(update={"gateway": name}) for name in "ab")
+        other = FakeAmi(clock=site.clock)
+        await site.campaign(200, channels=200, calls_per_second=10)
+        async with running(other), site.working(fake, settings=at_a):
+            # The second comes up in mid-campaign.
+            await until(site, lambda: len(fake.originates) > 20, within_s=60)
+            async with site.working(other, settings=at_b):
+                await site.until_state("finished", within_s=100)
+        assert min(len(each.originates) for each in (fake, other)) > 20
+        came_at_s.extend(sorted((*fake.came_at_s, *other.came_at_s)))
+
+    hours.run(main, fake_ami.PERSON)
+    assert len(came_at_s) == 200
+    assert busiest_second(came_at_s) <= 10
+    assert 199 / (came_at_s[-1] - came_at_s[0]) > 0.5 * 10
 
 
 # ---------------------------------------------------------------- what keeps it from dialling
