@@ -26,6 +26,7 @@ from ivr.settings import Outbound
 from outbound import campaigns, making
 from outbound.campaigns import Campaign, Rules
 from outbound.clock import Clock
+from outbound.gateway.lease import Lease
 from outbound.ledger import Ledger
 from outbound.plan.decide import CampaignRules, Caps
 from people.contacts import open_contacts
@@ -112,7 +113,9 @@ async def claims(engine: AsyncEngine, campaign: Campaign) -> tuple[float, float]
     ).bindparams(campaign=campaign.id, count=_AT_ONCE)
     assert campaign.rules is not None
     rules = CampaignRules(state="running", retry=campaign.rules.retry)
-    ledger = Ledger(engine=engine, tenant="shop", clock=Clock())
+    lease = Lease(engine, "main")
+    await lease.take()
+    ledger = Ledger(engine=engine, tenant="shop", owner=lease.owner, clock=Clock())
     caps = Caps(campaign_channels=_AT_ONCE, trunk_channels=_AT_ONCE)
 
     async def take() -> None:

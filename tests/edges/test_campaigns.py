@@ -62,8 +62,9 @@ async def make(
     )
 
 
-def ledger(site: CampaignSite) -> Ledger:
-    return Ledger(engine=site.engine, tenant="shop", owner=Owner(gateway="main", epoch=1), clock=Clock())
+def ledger(site: CampaignSite, clock: Clock | None = None) -> Ledger:
+    owner = Owner(gateway="main", epoch=1)
+    return Ledger(engine=site.engine, tenant="shop", owner=owner, clock=clock or Clock())
 
 
 async def claim(book: Ledger, made: Campaign, count: int) -> list[Claim]:
@@ -276,7 +277,7 @@ async def test_only_due_leads_of_a_running_campaign_are_claimed(site: CampaignSi
 async def test_what_is_due_moves_with_a_clock_that_is_set(site: CampaignSite) -> None:
     clock = VirtualClock(start_ms=now_ms())
     campaign = await site.campaign(2)
-    first = Ledger(engine=site.engine, tenant="shop", clock=clock)
+    first = ledger(site, clock)
     async with site.engine.begin() as connection:
         await connection.execute(update(lead).where(lead.c.id == 2).values(due_at_ms=clock.now_ms() + 60_000))
     clock.step(-3600)

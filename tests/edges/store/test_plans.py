@@ -13,8 +13,9 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outbound import campaigns
+from outbound import campaigns, gateways
 from outbound.clock import Clock
+from outbound.gateway.lease import Lease
 from outbound.ledger import Ledger
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.running import RunningCampaigns
@@ -78,12 +79,17 @@ async def test_a_claim_sorts_nothing_and_scans_nothing(site: CampaignSite, index
     made = await site.campaign(30)
     assert made.rules is not None
     rules = CampaignRules(state="running", retry=made.rules.retry)
-    ledger = Ledger(engine=site.engine, tenant="shop", clock=Clock())
+    lease = Lease(site.engine, "main")
+    await lease.take()
+    ledger = Ledger(engine=site.engine, tenant="shop", owner=lease.owner, clock=Clock())
     with asked(site.engine) as statements:
         await ledger.claim(made.id, 10, rules=rules, caps=Caps(campaign_channels=10, trunk_channels=10))
+        await ledger.claim(made.id, 10, rules=rules, caps=Caps(campaign_channels=9, trunk_channels=9), most_open=19)
         await ledger.in_flight()
         await campaigns.finish_if_done(site.engine, made.id, now_ms=1)
         await ledger.shorten_rests(made.id, longest_s=10)
+        await lease.hand_back()
+        await gateways.retire(site.engine, "main")
     steps = await plans(site.engine, statements)
     assert scans(steps) == []
     due = [step for step in steps if "LIMIT" in step]
