@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -16,9 +17,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
+from typer.testing import CliRunner
 
+from app.commands.main import app
 from faults import Fault, MachineError, UserError
 from ivr.settings import Settings
+from ivr.site import free_ports, init_site
 from outbound import gateways
 from outbound.attempts import Settlement
 from outbound.clock import Clock
@@ -31,7 +35,7 @@ from outbound.worker import Worker
 from people.store import ownership
 from people.store.ownership import Gateway, GatewayLost, Owner
 from people.store.tables import gateway, lead
-from tests.databases import url_of
+from tests.databases import put_tables, url_of
 from tests.edges import fake_ami
 from tests.edges.campaign_site import SETTINGS, CampaignSite, brief, engine_process, now_ms, number, opened, owning
 from tests.edges.fake_ami import FakeAmi, Subscriber, running
@@ -427,3 +431,19 @@ async def test_what_a_retired_gateway_left_is_unknown_and_dialled_no_more(site: 
     attempts = await site.attempts()
     assert [(row.outcome, row.settled_by, row.lead_state) for row in attempts] == [("unknown", "none", "done")] * 3
     assert second.originates == []
+
+
+@pytest.mark.sqlite_only("the site's own file")
+def test_the_commands(tmp_path: Path) -> None:
+    init_site(tmp_path, {**free_ports(), "trunk.host": "127.0.0.1"})
+    put_tables(tmp_path / "var/ivr.sqlite3")
+    with contextlib.closing(sqlite3.connect(tmp_path / "var/ivr.sqlite3")) as database, database:
+        database.execute("INSERT INTO gateway VALUES ('far', 7, 1, 1, 'there', 'x', 42, 0)")
+
+    def ivr(*words: str) -> str:
+        done = CliRunner().invoke(app, ["gateway", *words, "--site", str(tmp_path)], catch_exceptions=False)
+        return done.output
+
+    assert re.search(r"^far +silent +there 42 +1970-01-01 \S+ +1970-01-01 \S+ +0$", ivr("list"), re.MULTILINE)
+    assert ivr("retire", "far") == "far is retired; 0 attempts are unknown now.\n"
+    assert re.search(r"^far +free ", ivr("list"), re.MULTILINE)
