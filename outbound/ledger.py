@@ -7,7 +7,6 @@ attempt, so that whatever is written about an older one changes nothing.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,6 +23,7 @@ from outbound.attempts import (
     Settlement,
     Statements,
     intent,
+    new_id,
     settling,
 )
 from outbound.clock import Clock
@@ -195,7 +195,7 @@ class Ledger:
 
     def _claim(self, campaign_id: int, row: Any) -> Claim:
         return Claim(
-            attempt_id=f"a{uuid.uuid4().hex}",
+            attempt_id=new_id(row.id),
             campaign_id=campaign_id,
             lead_id=row.id,
             number=row.attempts,
