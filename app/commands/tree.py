@@ -59,6 +59,17 @@ COMMANDS: Mapping[str, Place] = {
     "flow": Place("app.commands.flow", "app", "Call flows: check them, draw them, walk them in the terminal."),
     "prompt": Place("app.commands.prompt", "app", "What callers hear: read, say, render and check texts."),
     "campaign": Place("app.commands.campaign", "app", "Promo campaigns: make, start, pause, resume, stop."),
+    "backup": Place(
+        "app.commands.copies",
+        "backup",
+        "Copy the site while it runs: database, settings, flows, texts, recordings and audio, in one file.",
+    ),
+    "restore": Place(
+        "app.commands.copies",
+        "restore",
+        "Put a copy back, into a new folder or over a site that is down. Campaigns then wait until a person resumes "
+        "them.",
+    ),
     "asterisk": Place("app.commands.asterisk", "app", "The Asterisk beside the engine: install, show, log."),
     "lab": Place("app.commands.lab", "app", "A second Asterisk that plays the mobile operator."),
 }
