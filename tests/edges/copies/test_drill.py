@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
@@ -39,7 +40,7 @@ class Drill:
     def log(self) -> Path:
         return self.site.var / "log"
 
-    async def half_done(self, *, copied_after: int, ended_after: int, **rules: int) -> None:
+    async def half_done(self, *, copied_after: int, ended_after: int, **rules: Any) -> None:
         """A campaign that is copied after so many calls, goes on, and whose engine is killed after more."""
         async with opened(self.site.var) as campaign:
             await campaign.campaign(LEADS, channels=3, **rules)
