@@ -161,7 +161,9 @@ async def compare(database: AsyncEngine, asterisk_log: Path, *, now_ms: int) -> 
         for id, seen in records.items()
         if lead_of(id) is not None or _NAMELESS.fullmatch(id)
     ]
-    covered = min((seen.started_at_ms for seen in records.values()), default=now_ms) <= since_ms
+    # Of one whose id names no lead nobody knows whom it rang.
+    nameless = any(each.lead_id is None and each.seen.started_at_ms >= since_ms for each in dialled)
+    covered = not nameless and min((seen.started_at_ms for seen in records.values()), default=now_ms) <= since_ms
     async with database.begin() as connection:
         await account(connection, dialled + await _journalled(connection), since_ms=since_ms)
         values: dict[str, object] = {"compared_at_ms": now_ms}

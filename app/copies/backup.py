@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from app.copies.archive import Archive, writing
-from faults import AuthorError, Fault, MachineError
+from faults import AuthorError, Fault
 from ivr.journal.copying import lines_in_files
 from ivr.settings import Site
 from people.store.copying import dump
-from people.store.db import NEWEST, open_database, refusal
+from people.store.db import WrongTables, make_engine, read_revision, unusable
 from people.store.dialect import begin_snapshot, highest_ids
 
 #: What of a site's folder is copied.
@@ -65,7 +65,7 @@ async def take(
         # Before the database: a line that waits goes from its file to the database, never back.
         lines = lines_in_files(site.var)
         wishes = list(_files(site.spool))
-        await _add_database(archive, site, now_ms=now_ms, told=told)
+        await add_database(archive, site.database_url, now_ms=now_ms, told=told)
         archive.add(JOURNAL, lines)
         for name, data in wishes:
             archive.add(f"{SPOOL}/{name}", data)
@@ -86,21 +86,26 @@ def _named(to: Path, tenant: str, now_ms: int) -> Path:
     return to / f"{tenant}-{moment}{SUFFIX}" if to.is_dir() else to
 
 
-async def _add_database(archive: Archive, site: Site, *, now_ms: int, told: Callable[[str], None]) -> None:
-    database = await open_database(site.database_url)
+async def add_database(
+    archive: Archive, url: str, *, now_ms: int, told: Callable[[str], None] = lambda _: None
+) -> None:
+    """Every row of the database at `url`, of whichever release its tables are. Raises MachineError."""
+    database = make_engine(url)
     parts: Counter[str] = Counter()
     try:
         async with database.connect() as connection:
             await begin_snapshot(connection)
-            highest = await highest_ids(connection)
-            about = {"revision": NEWEST, "taken_at_ms": now_ms, "tenant": site.settings.tenant, "highest": highest}
+            found = await connection.run_sync(read_revision)
+            if found is None:
+                raise WrongTables("it has no tables yet", "Make them with: ivr store upgrade.")
+            about = {"revision": found.number, "taken_at_ms": now_ms, "highest": await highest_ids(connection)}
             archive.add(ABOUT, json.dumps(about).encode())
             async for part in dump(connection):
                 told(part.table)
                 archive.add(f"{TABLES}/{part.table}/{parts[part.table]:06}", part.data)
                 parts[part.table] += 1
-    except SQLAlchemyError as error:
-        raise MachineError(refusal(OSError(str(getattr(error, "orig", None) or error)))) from error
+    except (DBAPIError, WrongTables) as error:
+        raise unusable(error, url) from error
     finally:
         await database.dispose()
 

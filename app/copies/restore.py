@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.copies import backup
 from app.copies.archive import sync_folder, writing
@@ -88,9 +88,12 @@ async def put_copy_back(
             aside = _Aside(var, now_ms)
             _put_files(unpacked, folder, aside)
             if is_embedded(target):
-                _put_database(unpacked, _file(target), aside)
+                replaced = _put_database(unpacked, _file(target), aside)
+                # Who was put on the list of the one that was replaced while it was.
+                late = Salvage() if replaced is None else await _salvage(_sqlite_url(replaced), now_ms)
+                added += await _write_opt_outs(target, late)
             else:
-                await _replace_rows(unpacked, target, aside)
+                await _replace_rows(unpacked, target, aside, now_ms=now_ms)
             new_secrets = not (folder / backup.SECRETS).exists()
             if new_secrets:
                 write_secrets(folder)
@@ -220,6 +223,17 @@ def _seen(row: Any) -> Seen:
     return Seen(started_at_ms=began_ms, answered_at_ms=row.answered_at_ms, ended_at_ms=row.ended_at_ms)
 
 
+async def _write_opt_outs(url: str, known: Salvage) -> int:
+    engine = make_engine(url)
+    try:
+        async with engine.begin() as connection:
+            return await _add_opt_outs(connection, known)
+    except SQLAlchemyError as error:
+        raise _refused(error, url) from error
+    finally:
+        await engine.dispose()
+
+
 async def _add_opt_outs(connection: AsyncConnection, known: Salvage) -> int:
     added = 0
     statement = upsert(do_not_call, connection.dialect.name).on_conflict_do_nothing().returning(do_not_call.c.phone)
@@ -264,8 +278,12 @@ def _put_files(unpacked: Unpacked, folder: Path, aside: _Aside) -> None:
     put_back(folder / "var", unpacked.journal)
 
 
-def _put_database(unpacked: Unpacked, path: Path, aside: _Aside) -> None:
-    """The last step, and one: before it the site has its present database, and after it the copy's."""
+def _put_database(unpacked: Unpacked, path: Path, aside: _Aside) -> Path | None:
+    """The last step, and one: before it the site has its present database, and after it the copy's.
+
+    Where the present one is then; None: there was none.
+    """
+    kept = None
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         # Under both names, so that there is a database at every instant.
@@ -283,18 +301,22 @@ def _put_database(unpacked: Unpacked, path: Path, aside: _Aside) -> None:
         os.fsync(file.fileno())
     staged.replace(path)
     sync_folder(path.parent)
+    return kept
 
 
-async def _replace_rows(unpacked: Unpacked, url: str, aside: _Aside) -> None:
-    """Of a database that is no file: in one transaction, when its present rows lie in a file."""
+async def _replace_rows(unpacked: Unpacked, url: str, aside: _Aside, *, now_ms: int) -> None:
+    """Of a database that is no file: in one transaction, when a copy of its present rows lies aside."""
     await upgrade(url)
     theirs, ours = make_engine(url), make_engine(_sqlite_url(unpacked.database))
     try:
-        await _keep_rows(theirs, aside.path(f"database{backup.SUFFIX}"))
+        with writing(aside.path(f"database{backup.SUFFIX}"), None) as archive:
+            await backup.add_database(archive, url, now_ms=now_ms)
+            archive.add(f"{backup.FILES}/{backup.SETTINGS}", aside.path(backup.SETTINGS).read_bytes())
         async with theirs.begin() as target, ours.connect() as source:
             await begin_snapshot(source)
-            await empty(target)
-            loader = await Loader.of(target)
+            # Whoever is put on the list at this very moment stays on it.
+            await empty(target, but=(do_not_call.name,))
+            loader = await Loader.of(target, beside=(do_not_call.name,))
             async for part in dump(source):
                 await loader.add(part)
             await never_below(target, await highest_ids(source))
@@ -303,16 +325,6 @@ async def _replace_rows(unpacked: Unpacked, url: str, aside: _Aside) -> None:
     finally:
         await theirs.dispose()
         await ours.dispose()
-
-
-async def _keep_rows(database: AsyncEngine, path: Path) -> None:
-    with writing(path, None) as archive:
-        async with database.connect() as connection:
-            await begin_snapshot(connection)
-            number = 0
-            async for part in dump(connection):
-                archive.add(f"{backup.TABLES}/{part.table}/{number:06}", part.data)
-                number += 1
 
 
 def _refused(error: SQLAlchemyError, url: str) -> MachineError:

@@ -6,12 +6,14 @@ A part is some rows of one table as JSON. JSON columns are text in it, so that o
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import JSON, Connection, MetaData, Text, cast, insert, inspect, select
+from sqlalchemy import JSON, Connection, MetaData, Text, cast, inspect, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from people.store.dialect import upsert
 
 #: Tables that say of which release the others are: the migrations of the new database write them.
 _OF_MIGRATIONS = ("migration", "alembic_version")
@@ -36,15 +38,15 @@ async def dump(connection: AsyncConnection) -> AsyncIterator[Part]:
 class Loader:
     """Inserts parts, in the transaction of its connection. Raises ValueError for a part that fits no table."""
 
-    def __init__(self, connection: AsyncConnection, tables: MetaData) -> None:
-        self._connection, self._tables = connection, tables.tables
+    def __init__(self, connection: AsyncConnection, tables: MetaData, beside: Collection[str]) -> None:
+        self._connection, self._tables, self._beside = connection, tables.tables, beside
         #: On SQLite JSON is text, and is left as it is.
         self._as_text = connection.dialect.name == "sqlite"
 
     @classmethod
-    async def of(cls, connection: AsyncConnection) -> Loader:
-        """Of the tables that are there now."""
-        return cls(connection, await connection.run_sync(_tables))
+    async def of(cls, connection: AsyncConnection, *, beside: Collection[str] = ()) -> Loader:
+        """Of the tables that are there now; those of `beside` may have some of the rows already."""
+        return cls(connection, await connection.run_sync(_tables), beside)
 
     async def add(self, part: Part) -> None:
         plain = orjson.loads(part.data)
@@ -60,13 +62,17 @@ class Loader:
             else:
                 rows = [{**row, column.name: json.loads(row[column.name] or "null")} for row in rows]
         if rows:
-            await self._connection.execute(insert(table), rows)
+            statement = upsert(table, self._connection.dialect.name)
+            if table.name in self._beside:
+                statement = statement.on_conflict_do_nothing()
+            await self._connection.execute(statement, rows)
 
 
-async def empty(connection: AsyncConnection) -> None:
-    """Take every row away, in this transaction."""
+async def empty(connection: AsyncConnection, *, but: Collection[str] = ()) -> None:
+    """Take every row away, in this transaction, but those of some tables."""
     for table in reversed((await connection.run_sync(_tables)).sorted_tables):
-        await connection.execute(table.delete())
+        if table.name not in but:
+            await connection.execute(table.delete())
 
 
 def _tables(connection: Connection) -> MetaData:

@@ -187,6 +187,10 @@ async def begin_loading(connection: AsyncConnection) -> None:
 async def highest_ids(connection: AsyncConnection) -> dict[str, int]:
     """The highest id that each table with ids has given, whether its row is still there or not."""
     if connection.dialect.name == "sqlite":
+        there = text("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'")
+        if await connection.scalar(there) is None:
+            # Releases before 0003 gave ids again.
+            return {}
         found = await connection.execute(text("SELECT name, seq FROM sqlite_sequence"))
         return {name: seq for name, seq in found if seq}
     found = await connection.execute(

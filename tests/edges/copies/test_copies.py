@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from app import doctor
 from app.copies import backup, restore
 from app.copies.archive import pieces, read_key, writing
 from app.copies.backup import take
@@ -26,6 +27,7 @@ from ivr.settings import Site, load_site
 from ivr.site import free_ports, init_site
 from people import do_not_call
 from people.store.db import NEWEST
+from people.store.upgrade import upgrade
 from tests.databases import put_tables
 from tests.edges.campaign_site import now_ms, opened
 from tests.edges.store.test_upgrade import old_database
@@ -212,34 +214,29 @@ async def test_opt_outs_of_a_database_of_an_older_release_are_kept(site: Site, c
     old_database(path, revision)
     with database(site.folder) as old:
         old.execute("INSERT INTO do_not_call VALUES ('shop', ?, 7, 'command', NULL)", (PHONE,))
-    await put_copy_back(copy, site.folder, now_ms=now_ms())
+    done = await put_copy_back(copy, site.folder, now_ms=now_ms())
+    assert done.unread == ()
     async with opened(site.var) as campaign:
         assert PHONE in {each.phone for each in await do_not_call.entries(campaign.engine, tenant="shop")}
 
 
-async def test_a_copy_that_an_older_release_took_is_brought_up_to_date(
-    site: Site, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+async def test_tables_of_an_older_release_are_copied_and_brought_up_to_date(
+    site: Site, copy: Path, tmp_path: Path, revision: str
 ) -> None:
-    async with opened(site.var) as campaign:
-        await campaign.campaign(2)
+    path = Site.database_file(site.folder)
+    path.unlink()
+    old_database(path, revision)
     await take(site, copy, now_ms=now_ms())
-    older = tmp_path / "older.ivrcopy"
-    with writing(older, None) as archive:
-        for name, data in pieces(copy, None):
-            plain = json.loads(data) if name.endswith(".json") or name.startswith("tables/") else None
-            if name == backup.ABOUT and plain:
-                plain["revision"] = "0003"
-            if name.startswith("tables/campaign/") and plain:
-                at = plain["columns"].index("paused_because")
-                plain = {
-                    "columns": [*plain["columns"][:at], *plain["columns"][at + 1 :]],
-                    "rows": [[*row[:at], *row[at + 1 :]] for row in plain["rows"]],
-                }
-            archive.add(name, data if plain is None else json.dumps(plain).encode())
-    await put_copy_back(older, tmp_path / "new", now_ms=now_ms())
+    await put_copy_back(copy, tmp_path / "new", now_ms=now_ms())
+    await upgrade(site.database_url)
+    before, after = rows_but_of_restoring(site.folder), rows_but_of_restoring(tmp_path / "new")
     with database(tmp_path / "new") as new:
-        assert new.execute("SELECT count(*) FROM lead").fetchone() == (2,)
         assert new.execute("SELECT max(revision) FROM migration").fetchone() == (NEWEST,)
+    assert before["lead"]
+    assert {name: rows for name, rows in after.items() if name != "campaign"} == {
+        name: rows for name, rows in before.items() if name != "campaign"
+    }
 
 
 @pytest.mark.parametrize(
@@ -308,3 +305,29 @@ async def test_a_failure_at_the_last_step_leaves_the_present_database(
     await put_copy_back(copy, site.folder, now_ms=now_ms() + 1000)
     with database(site.folder) as there:
         assert there.execute("SELECT count(*) FROM lead").fetchone() == (0,)
+
+
+async def test_who_opts_out_while_a_copy_is_put_back_stays_on_the_list(
+    site: Site, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await take(site, copy, now_ms=now_ms())
+
+    def meanwhile(*_: object) -> None:
+        with database(site.folder) as present:
+            present.execute("INSERT INTO do_not_call VALUES ('shop', ?, 7, 'command', NULL)", (PHONE,))
+
+    monkeypatch.setattr(restore, "put_back", meanwhile)
+    done = await put_copy_back(copy, site.folder, now_ms=now_ms())
+    assert done.opt_outs == 1
+    async with opened(site.var) as campaign:
+        assert [each.phone for each in await do_not_call.entries(campaign.engine, tenant="shop")] == [PHONE]
+
+
+async def test_doctor_says_that_campaigns_wait_since_a_copy_was_put_back(site: Site, copy: Path) -> None:
+    async with opened(site.var) as campaign:
+        await campaign.campaign(1)
+    await take(site, copy, now_ms=1_800_000_000_000)
+    await put_copy_back(copy, site.folder, now_ms=now_ms())
+    (found,) = await asyncio.to_thread(lambda: list(doctor._copies(site)))
+    assert found.what.startswith("The database was put back from the copy of 2027-01-15 11:00; the next ivr up looks")
+    assert found.mend == "Let them go on by: ivr campaign resume NAME (sony)."

@@ -228,3 +228,20 @@ async def test_a_copy_is_put_back_into_a_new_folder(site: Site, tmp_path: Path) 
         assert len(await campaign.lead_states()) == 3
     with pytest.raises(UserError, match="neither empty nor a site's"):
         await put_copy_back(tmp_path / "x.ivrcopy", tmp_path, now_ms=now_ms())
+
+
+async def test_of_attempts_that_name_nobody_it_is_said_that_anybody_may_have_been_rung(site: Site) -> None:
+    """A release before wrote no lead into its attempts' ids."""
+    async with opened(site.var) as campaign:
+        await campaign.campaign(5)
+        await take(site, site.folder / "x.ivrcopy", now_ms=now_ms())
+    await put_copy_back(site.folder / "x.ivrcopy", site.folder, now_ms=now_ms())
+    record = site.var / "log/cdr-custom/ivr.csv"
+    record.parent.mkdir(parents=True)
+    lines = [(f"a{n:032x}", now_ms() / 1000 + after) for n, after in ((1, -100), (2, 1))]
+    record.write_text("".join(f'"{id}","PJSIP/trunk-1","x",{s:.6f},0.0,{s:.6f},BUSY,0,""\n' for id, s in lines))
+    async with opened(site.var) as campaign:
+        await compare(campaign.engine, site.var / "log", now_ms=now_ms())
+        found = await last_restored(campaign.engine)
+    assert found is not None
+    assert (found.found, found.strangers, found.unseen) == (0, 1, 5)
