@@ -276,27 +276,15 @@ class Site(BaseModel):
     @property
     def database_url(self) -> str:
         """With the password in it: for whoever opens it, never to be shown."""
-        from sqlalchemy.engine import make_url
+        from sqlalchemy.engine import URL, make_url
 
-        if not self.settings.database:
-            return self.sqlite_url(self.database_file(self.folder))
-        url = make_url(self.settings.database)
-        if password := self.secrets.database_password.get_secret_value():
-            url = url.set(password=password)
-        return url.render_as_string(hide_password=False)
-
-    @staticmethod
-    def database_file(folder: Path) -> Path:
-        """Where the site in `folder` has its own database."""
-        return folder / "var" / "ivr.sqlite3"
-
-    @staticmethod
-    def sqlite_url(path: Path) -> str:
-        """Of the database in a file."""
-        from sqlalchemy.engine import URL
-
+        if self.settings.database:
+            url = make_url(self.settings.database)
+            if password := self.secrets.database_password.get_secret_value():
+                url = url.set(password=password)
+            return url.render_as_string(hide_password=False)
         # A % in the folder's name is no escape.
-        return URL.create("sqlite+aiosqlite", database=str(path)).render_as_string()
+        return URL.create("sqlite+aiosqlite", database=str(self.var / "ivr.sqlite3")).render_as_string()
 
     @property
     def audio(self) -> Path:
@@ -394,14 +382,6 @@ def _line_of(text: str, names: tuple[str, ...]) -> int | None:
             if written == names[: len(written)]:
                 return number
     return found
-
-
-def read_settings(path: Path) -> Settings:
-    """What a file such as ivr.toml sets. Raises AuthorError with every fault of it."""
-    settings, faults = _read(path, Settings)
-    if not isinstance(settings, Settings):
-        raise AuthorError(faults)
-    return settings
 
 
 def load_site(folder: Path) -> Site:

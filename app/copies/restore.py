@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.copies import backup
@@ -32,7 +32,7 @@ from ivr.site import write_secrets
 from outbound.gateway.records import Seen
 from outbound.restored import Dialled, account, mark_restored
 from people.store.copying import Loader, dump, empty
-from people.store.db import make_engine, unusable
+from people.store.db import file_url, make_engine, unusable
 from people.store.dialect import begin_snapshot, end_loading, highest_ids, is_embedded, never_below, upsert
 from people.store.salvage import Salvage, salvage
 from people.store.tables import do_not_call
@@ -77,9 +77,9 @@ async def put_copy_back(
         with _down(var), tempfile.TemporaryDirectory(prefix=".restoring-", dir=var) as name:
             staged = Path(name)
             unpacked = await unpack(archive, staged, key=key, told=told)
-            present = _database_url(folder)
-            target = _target_url(folder, unpacked)
-            if present != target:
+            present, (future, new_secrets) = _present_url(folder), _future(folder, unpacked)
+            target = future.database_url
+            if not _same(present, target):
                 await _check_empty(target)
             told("what the present database knows")
             known = Salvage() if present is None else await _salvage(present, unpacked.taken_at_ms)
@@ -90,13 +90,10 @@ async def put_copy_back(
             if is_embedded(target):
                 replaced = _put_database(unpacked, _file(target), aside)
                 # Who was put on the list of the one that was replaced while it was.
-                late = Salvage() if replaced is None else await _salvage(_sqlite_url(replaced), now_ms)
+                late = Salvage() if replaced is None else await _salvage(file_url(replaced), now_ms)
                 added += await _write_opt_outs(target, late)
             else:
                 await _replace_rows(unpacked, target, aside, now_ms=now_ms)
-            new_secrets = not (folder / backup.SECRETS).exists()
-            if new_secrets:
-                write_secrets(folder)
             sync_folder(folder)
     except OSError as error:
         what = f"The site can't be written: {error.strerror or error}."
@@ -138,31 +135,37 @@ def _down(var: Path) -> Iterator[None]:
         yield
 
 
-def _database_url(folder: Path) -> str | None:
-    """Of the site as it is in `folder`; None: it has no database."""
-    own = Site.database_file(folder)
+def _present_url(folder: Path) -> str | None:
+    """Of the database of the site as it is; None: it has none."""
+    own = folder / "var" / "ivr.sqlite3"
     with contextlib.suppress(UserError):
         url = load_site(folder).database_url
         if not is_embedded(url):
             return url
-        own = Path(make_url(url).database or own)
-    return _sqlite_url(own) if own.exists() else None
+        own = _file(url)
+    return file_url(own) if own.exists() else None
 
 
-def _sqlite_url(path: Path) -> str:
-    return Site.sqlite_url(path)
+def _future(folder: Path, unpacked: Unpacked) -> tuple[Site, bool]:
+    """The site as it will be, and whether its secrets are new: the copy's, or else those that lie there."""
+    private, present = unpacked.site / backup.SECRETS, folder / backup.SECRETS
+    new = not private.exists() and not present.exists()
+    if new:
+        write_secrets(unpacked.site)
+    elif not private.exists():
+        # Readable by its owner alone.
+        private.touch(0o600)
+        private.write_bytes(present.read_bytes())
+    return load_site(unpacked.site).model_copy(update={"folder": folder}), new
+
+
+def _same(one: str | None, other: str) -> bool:
+    """Whether both are of one database, with whichever password."""
+    return one is not None and make_url(one).set(password=None) == make_url(other).set(password=None)
 
 
 def _file(url: str) -> Path:
     return Path(make_url(url).database or "")
-
-
-def _target_url(folder: Path, unpacked: Unpacked) -> str:
-    """Of the site as it will be."""
-    named = unpacked.settings.database
-    if named and is_embedded(named):
-        return _sqlite_url(_file(named))
-    return named or _sqlite_url(Site.database_file(folder))
 
 
 async def _check_empty(url: str) -> None:
@@ -198,7 +201,7 @@ async def _salvage(url: str, taken_at_ms: int) -> Salvage:
 
 async def _ready(unpacked: Unpacked, known: Salvage, *, now_ms: int) -> int:
     """Finish the database that was unpacked; how many opt-outs it gets that it did not have."""
-    url = _sqlite_url(unpacked.database)
+    url = file_url(unpacked.database)
     await upgrade(url)
     engine = make_engine(url)
     try:
@@ -307,7 +310,7 @@ def _put_database(unpacked: Unpacked, path: Path, aside: _Aside) -> Path | None:
 async def _replace_rows(unpacked: Unpacked, url: str, aside: _Aside, *, now_ms: int) -> None:
     """Of a database that is no file: in one transaction, when a copy of its present rows lies aside."""
     await upgrade(url)
-    theirs, ours = make_engine(url), make_engine(_sqlite_url(unpacked.database))
+    theirs, ours = make_engine(url), make_engine(file_url(unpacked.database))
     try:
         with writing(aside.path(f"database{backup.SUFFIX}"), None) as archive:
             await backup.add_database(archive, url, now_ms=now_ms)
@@ -328,4 +331,4 @@ async def _replace_rows(unpacked: Unpacked, url: str, aside: _Aside, *, now_ms: 
 
 
 def _refused(error: SQLAlchemyError, url: str) -> MachineError:
-    return unusable(OSError(str(getattr(error, "orig", None) or error)), url)
+    return unusable(error if isinstance(error, DBAPIError) else OSError(str(error)), url)

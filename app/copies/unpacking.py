@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,9 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.copies import backup
 from app.copies.archive import pieces
 from faults import AuthorError, Fault
-from ivr.settings import Settings, Site, read_settings
 from people.store.copying import Loader, Part
-from people.store.db import NEWEST, make_engine, unusable
+from people.store.db import NEWEST, file_url, make_engine, unusable
 from people.store.dialect import begin_loading
 from people.store.upgrade import upgrade
 
@@ -32,7 +31,6 @@ class Unpacked:
     taken_at_ms: int
     #: The highest id given, by table.
     highest: Mapping[str, int]
-    settings: Settings = field(init=False)
     #: Lines of the journal that waited for the database.
     journal: bytes = b""
 
@@ -54,7 +52,7 @@ async def unpack(archive: Path, folder: Path, *, key: bytes | None, told: Callab
     found = pieces(archive, key)
     name, data = next(found, ("", b""))
     unpacked = _begun(archive, folder, name, data)
-    url = Site.sqlite_url(unpacked.database)
+    url = file_url(unpacked.database)
     await upgrade(url, to=json.loads(data)["revision"])
     engine = make_engine(url)
     try:
@@ -72,7 +70,6 @@ async def unpack(archive: Path, folder: Path, *, key: bytes | None, told: Callab
     finally:
         found.close()
         await engine.dispose()
-    unpacked.settings = read_settings(unpacked.site / backup.SETTINGS)
     return unpacked
 
 

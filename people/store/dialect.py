@@ -211,8 +211,9 @@ async def never_below(connection: AsyncConnection, highest: Mapping[str, int]) -
             row = {"name": name, "value": value}
             await connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :value)"), row)
         else:
-            setval = text("SELECT setval(pg_get_serial_sequence(:name, 'id'), :value)")
-            await connection.execute(setval, {"name": name, "value": value})
+            # The service may draw ids, not set them.
+            draw = text("SELECT max(nextval(pg_get_serial_sequence(:name, 'id'))) FROM generate_series(1, :many)")
+            await connection.execute(draw, {"name": name, "many": value - there.get(name, 0)})
 
 
 async def end_loading(connection: AsyncConnection) -> None:

@@ -26,7 +26,7 @@ from ivr.journal.reserve import Reserve
 from ivr.settings import Site, load_site
 from ivr.site import free_ports, init_site
 from people import do_not_call
-from people.store.db import NEWEST
+from people.store.db import NEWEST, file_url
 from people.store.upgrade import upgrade
 from tests.databases import put_tables
 from tests.edges.campaign_site import now_ms, opened
@@ -38,7 +38,7 @@ PHONE = "+79161234567"
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     made = init_site(tmp_path / "site", {"trunk.host": "127.0.0.1", **free_ports()}, trunk_secret="s3cret-of-the-trunk")
-    put_tables(made.database_file(made.folder))
+    put_tables(made.var / "ivr.sqlite3")
     return made
 
 
@@ -49,7 +49,7 @@ def copy(tmp_path: Path) -> Path:
 
 @contextlib.contextmanager
 def database(folder: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(Site.database_file(folder))) as opened, opened:
+    with contextlib.closing(sqlite3.connect(folder / "var/ivr.sqlite3")) as opened, opened:
         yield opened
 
 
@@ -120,7 +120,7 @@ async def test_a_copy_is_of_one_moment_while_people_are_written(site: Site, copy
     stop = asyncio.Event()
 
     def write() -> None:
-        with contextlib.closing(sqlite3.connect(Site.database_file(site.folder), timeout=10)) as writer:
+        with contextlib.closing(sqlite3.connect(site.var / "ivr.sqlite3", timeout=10)) as writer:
             for n in range(1_000_000):
                 if stop.is_set():
                     return
@@ -209,7 +209,7 @@ async def test_lines_that_wait_in_files_are_in_the_copy_and_beside_those_that_li
 @pytest.mark.parametrize("revision", ["0001", "0002"])
 async def test_opt_outs_of_a_database_of_an_older_release_are_kept(site: Site, copy: Path, revision: str) -> None:
     await take(site, copy, now_ms=now_ms())
-    path = Site.database_file(site.folder)
+    path = site.var / "ivr.sqlite3"
     path.unlink()
     old_database(path, revision)
     with database(site.folder) as old:
@@ -224,7 +224,7 @@ async def test_opt_outs_of_a_database_of_an_older_release_are_kept(site: Site, c
 async def test_tables_of_an_older_release_are_copied_and_brought_up_to_date(
     site: Site, copy: Path, tmp_path: Path, revision: str
 ) -> None:
-    path = Site.database_file(site.folder)
+    path = site.var / "ivr.sqlite3"
     path.unlink()
     old_database(path, revision)
     await take(site, copy, now_ms=now_ms())
@@ -278,7 +278,7 @@ async def test_a_database_of_another_site_is_not_written_over(site: Site, copy: 
     elsewhere = tmp_path / "shared.sqlite3"
     put_tables(elsewhere)
     text = (site.folder / "ivr.toml").read_text()
-    (site.folder / "ivr.toml").write_text(f'database = "{Site.sqlite_url(elsewhere)}"\n' + text)
+    (site.folder / "ivr.toml").write_text(f'database = "{file_url(elsewhere)}"\n' + text)
     await take(load_site(site.folder), copy, now_ms=now_ms())
     with pytest.raises(UserError, match="holds something and is not this site's"):
         await put_copy_back(copy, tmp_path / "new", now_ms=now_ms())
