@@ -21,14 +21,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from app.vitals import Answer, ami_answers, asterisk_answers, engine_state, journal_files, missing
+from app.vitals import Answer, ami_answers, asterisk_answers, engine_state, journal_files, missing, put_back
 from faults import Fault, UserError
 from ivr.asterisk import conf, ports, program, running
 from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow, Transfer
 from ivr.settings import Site, load_site
-from outbound.restored import Compared, last_restored, paused_by_restoring, sentence
+from outbound.restored import sentence
 from people.store.db import open_database
 from people.store.losses import Missing
 from prompts.engines.choice import AUTO, speakers
@@ -305,17 +305,9 @@ def _journal(site: Site) -> Iterator[Finding]:
 
 def _copies(site: Site) -> Iterator[Finding]:
     """Campaigns that wait since the database was put back."""
-
-    async def look() -> tuple[Compared | None, list[str]]:
-        engine = await open_database(site.database_url)
-        try:
-            return await last_restored(engine), await paused_by_restoring(engine, tenant=site.settings.tenant)
-        finally:
-            await engine.dispose()
-
     # A database that can't be read is told where the database is looked at.
     with contextlib.suppress(UserError, DBAPIError):
-        copy, paused = asyncio.run(look())
+        copy, paused = asyncio.run(put_back(site))
         if copy is not None and (paused or not copy.done):
             mend = f"Let them go on by: ivr campaign resume NAME ({', '.join(paused)})." if paused else "Run: ivr up."
             yield _warn("restored", sentence(copy, site.settings.timezone), mend)

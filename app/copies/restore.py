@@ -41,6 +41,7 @@ from people.store.upgrade import upgrade
 #: Attempts of the present database are looked for from so long before the copy on: the clock may have been set since.
 _CLOCK_MS = 86_400_000
 _ROWS = 500
+_STAGING = ".restoring-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +75,7 @@ async def put_copy_back(
     var = folder / "var"
     try:
         var.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _down(var), tempfile.TemporaryDirectory(prefix=".restoring-", dir=var) as name:
-            staged = Path(name)
+        with _down(var), _staging(var) as staged:
             unpacked = await unpack(archive, staged, key=key, told=told)
             present, (future, new_secrets) = _present_url(folder), _future(folder, unpacked)
             target = future.database_url
@@ -133,6 +133,15 @@ def _down(var: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise MachineError(Fault(what="The site runs: its engine is up.", where=var.parent, mend=mend)) from error
         yield
+
+
+@contextlib.contextmanager
+def _staging(var: Path) -> Iterator[Path]:
+    """A folder to unpack into, readable by its owner alone; what a restoring that was killed has left is taken away."""
+    for left in var.glob(f"{_STAGING}*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=_STAGING, dir=var) as name:
+        yield Path(name)
 
 
 def _present_url(folder: Path) -> str | None:

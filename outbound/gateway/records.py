@@ -77,7 +77,7 @@ class Records:
             return
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
     """A channel of which there is a record (UTC, ms); None: the record does not say."""
 

@@ -9,6 +9,7 @@ import os
 import resource
 import sqlite3
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -331,3 +332,26 @@ async def test_doctor_says_that_campaigns_wait_since_a_copy_was_put_back(site: S
     (found,) = await asyncio.to_thread(lambda: list(doctor._copies(site)))
     assert found.what.startswith("The database was put back from the copy of 2027-01-15 11:00; the next ivr up looks")
     assert found.mend == "Let them go on by: ivr campaign resume NAME (sony)."
+
+
+@pytest.mark.parametrize("step", ["put_back", "_put_database", "shutil.move", "sync_folder"])
+async def test_a_kill_leaves_one_of_both_databases_whole(site: Site, copy: Path, step: str) -> None:
+    await take(site, copy, now_ms=now_ms())
+    async with opened(site.var) as campaign:
+        await campaign.campaign(1)
+    dies = (
+        "import asyncio, os, shutil, sys; from pathlib import Path; from app.copies import restore\n"
+        f"restore.{step} = lambda *_, **__: os.kill(os.getpid(), 9)\n"
+        "asyncio.run(restore.put_copy_back(Path(sys.argv[1]), Path(sys.argv[2]), now_ms=1))"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", dies, str(copy), str(site.folder))
+    assert await process.wait() == -9
+    with database(site.folder) as there:
+        assert there.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        present = there.execute("SELECT state, paused_because FROM campaign").fetchall()
+    # That of before until the very last step.
+    assert present == ([] if step == "sync_folder" else [("running", None)])
+    await put_copy_back(copy, site.folder, now_ms=now_ms())
+    with database(site.folder) as there:
+        assert there.execute("SELECT count(*) FROM lead").fetchone() == (0,)
+    assert not list(site.var.glob(".restoring-*"))
