@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import exists, func, insert, or_, select, update
+from sqlalchemy import Integer, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outbound.attempts import lead_of
 from outbound.gateway.records import Seen, everything
 from outbound.plan.outcome import Outcome
 from people.store.dialect import never_below
-from people.store.tables import WAITING, attempt, call, campaign, contact, lead, restored
+from people.store.tables import DIALLING, WAITING, attempt, call, campaign, contact, lead, restored
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +35,12 @@ _OPEN = ("ready", "running", "paused")
 #: Attempts of releases that did not write the lead into the id.
 _NAMELESS = re.compile("a[0-9a-f]{32}")
 _CHUNK = 500
+#: Leads that wait, or are in a call of the copy's, wait no more.
+_OVER = (
+    update(lead)
+    .where(lead.c.id == bindparam("lead_id"), or_(WAITING, DIALLING))
+    .values(state="done", outcome=Outcome.UNKNOWN.value, attempts=lead.c.attempts + bindparam("more", type_=Integer))
+)
 
 
 class Dialled(NamedTuple):
@@ -98,9 +104,12 @@ async def account(connection: AsyncConnection, attempts: Iterable[Dialled], *, s
                 ours[row.id].append(each)
             else:
                 strangers += each.seen.started_at_ms >= since_ms
-        for lead_id, its in ours.items():
-            await _write(connection, leads[lead_id], sorted(its, key=lambda each: each.seen.started_at_ms))
-            found += len(its)
+        if ours:
+            await connection.execute(
+                insert(attempt), [row for id, its in ours.items() for row in _rows(leads[id], its)]
+            )
+            await connection.execute(_OVER, [{"lead_id": id, "more": len(its)} for id, its in ours.items()])
+            found += sum(map(len, ours.values()))
     # A lead that is made from now on is none of those in the records.
     await never_below(connection, {"lead": highest})
     await connection.execute(
@@ -119,8 +128,9 @@ async def _leads(connection: AsyncConnection, ids: Iterable[int]) -> dict[int, A
     return {row.id: row for row in await connection.execute(rows)}
 
 
-async def _write(connection: AsyncConnection, row: Any, its: Sequence[Dialled]) -> None:
-    values = [
+def _rows(row: Any, its: Sequence[Dialled]) -> list[dict[str, object]]:
+    """Attempts of one lead as rows, in the order in which they were made."""
+    return [
         {
             "id": each.attempt_id,
             "tenant": row.tenant,
@@ -134,12 +144,8 @@ async def _write(connection: AsyncConnection, row: Any, its: Sequence[Dialled]) 
             "outcome": Outcome.UNKNOWN.value,
             "settled_by": "cdr",
         }
-        for n, each in enumerate(its, 1)
+        for n, each in enumerate(sorted(its, key=lambda each: each.seen.started_at_ms), 1)
     ]
-    await connection.execute(insert(attempt), values)
-    waited = (lead.c.id == row.id, or_(WAITING, lead.c.state == "dialling"))
-    over = {"state": "done", "outcome": Outcome.UNKNOWN.value, "attempts": lead.c.attempts + len(its)}
-    await connection.execute(update(lead).where(*waited).values(over))
 
 
 # ------------------------------------------------------------ at the next start

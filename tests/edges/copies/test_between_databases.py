@@ -15,7 +15,7 @@ from app.copies.backup import take
 from app.copies.restore import put_copy_back
 from faults import UserError
 from ivr.settings import Site
-from ivr.site import free_ports, init_site
+from ivr.site import init_site
 from outbound.restored import last_restored
 from people import do_not_call
 from people.store.db import make_engine
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.postgresql_only
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with a_url(tmp_path) as url:
-        yield init_site(tmp_path / "site", {"trunk.host": "127.0.0.1", "database": url, **free_ports()})
+        yield init_site(tmp_path / "site", {"trunk.host": "127.0.0.1", "database": url})
 
 
 @pytest.fixture

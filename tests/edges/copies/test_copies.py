@@ -25,7 +25,7 @@ from ivr.journal.copying import held
 from ivr.journal.lines import Line, Whose, to_json
 from ivr.journal.reserve import Reserve
 from ivr.settings import Site, load_site
-from ivr.site import free_ports, init_site
+from ivr.site import init_site
 from people import do_not_call
 from people.store.db import NEWEST, file_url
 from people.store.upgrade import upgrade
@@ -38,7 +38,7 @@ PHONE = "+79161234567"
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    made = init_site(tmp_path / "site", {"trunk.host": "127.0.0.1", **free_ports()}, trunk_secret="s3cret-of-the-trunk")
+    made = init_site(tmp_path / "site", {"trunk.host": "127.0.0.1"}, trunk_secret="s3cret-of-the-trunk")
     put_tables(made.var / "ivr.sqlite3")
     return made
 

@@ -14,7 +14,7 @@ from app.copies.backup import take
 from app.copies.restore import Restored, put_copy_back
 from faults import UserError
 from ivr.settings import Site
-from ivr.site import free_ports, init_site
+from ivr.site import init_site
 from outbound.restored import Compared, compare, last_restored, paused_by_restoring
 from people import do_not_call
 from people.store.tables import contact, lead
@@ -28,7 +28,7 @@ LEADS = 40
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    return init_site(tmp_path / "site", {"trunk.host": "127.0.0.1", **free_ports()})
+    return init_site(tmp_path / "site", {"trunk.host": "127.0.0.1"})
 
 
 class Drill:
