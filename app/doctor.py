@@ -21,13 +21,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from app.vitals import Answer, ami_answers, asterisk_answers, engine_state, journal_files, missing
+from app.vitals import Answer, ami_answers, asterisk_answers, engine_state, journal_files, missing, put_back
 from faults import Fault, UserError
 from ivr.asterisk import conf, ports, program, running
 from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow, Transfer
 from ivr.settings import Site, load_site
+from outbound.restored import sentence
 from people.store.db import open_database
 from people.store.losses import Missing
 from prompts.engines.choice import AUTO, speakers
@@ -302,6 +303,16 @@ def _journal(site: Site) -> Iterator[Finding]:
         yield _ok("journal", "nothing waits, nothing was lost")
 
 
+def _copies(site: Site) -> Iterator[Finding]:
+    """Campaigns that wait since the database was put back."""
+    # A database that can't be read is told where the database is looked at.
+    with contextlib.suppress(UserError, DBAPIError):
+        copy, paused = asyncio.run(put_back(site))
+        if copy is not None and (paused or not copy.done):
+            mend = f"Let them go on by: ivr campaign resume NAME ({', '.join(paused)})." if paused else "Run: ivr up."
+            yield _warn("restored", sentence(copy, site.settings.timezone), mend)
+
+
 def _is_this_machine(address: str) -> bool:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -373,6 +384,7 @@ _LOOKS: Mapping[str, Callable[[Site], Iterable[Finding]]] = {
     "engine": _engine,
     "ami": _ami,
     "journal": _journal,
+    "restored": _copies,
     "ports": _ports,
     "trunk": examine_trunk,
     "rtp": _room,

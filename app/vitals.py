@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ivr.asterisk import conf, running
 from ivr.settings import Site
+from outbound.restored import Compared, last_restored, paused_by_restoring
 from people.store.db import open_database
 from people.store.losses import Missing, missing_of_tenant
 
@@ -82,6 +83,15 @@ async def missing(site: Site) -> Missing:
     try:
         async with database.connect() as connection:
             return await missing_of_tenant(connection, site.settings.tenant)
+    finally:
+        await database.dispose()
+
+
+async def put_back(site: Site) -> tuple[Compared | None, list[str]]:
+    """Of the copy that the database was put back from, if any, and campaigns that wait since. Raises as `missing`."""
+    database = await open_database(site.database_url)
+    try:
+        return await last_restored(database), await paused_by_restoring(database, tenant=site.settings.tenant)
     finally:
         await database.dispose()
 

@@ -65,15 +65,7 @@ def init_site(folder: Path, chosen: Mapping[str, object], *, trunk_secret: str =
         (folder / "prompts/texts/README").write_text(_TEXTS_README, "utf-8")
         (folder / "prompts/recordings/README").write_text(_RECORDINGS_README, "utf-8")
         (folder / ".gitignore").write_text(_GITIGNORE, "utf-8")
-        private = folder / "secrets.toml"
-        private.touch(0o600)
-        private.write_text(
-            "# Readable by its owner alone. ami_secret is between the engine and its Asterisk.\n"
-            f"ami_secret = {toml(secrets.token_urlsafe(24))}\n# The operator's password for trunk.user.\n"
-            f"trunk_secret = {toml(trunk_secret)}\n# The password of the role that database in ivr.toml names.\n"
-            f"database_password = {toml(database_password)}\n",
-            "utf-8",
-        )
+        write_secrets(folder, trunk_secret=trunk_secret, database_password=database_password)
         (folder / "ivr.toml").write_text(text, "utf-8")
     except OSError as error:
         what = f"The site can't be written: {error.strerror or error}."
@@ -93,6 +85,19 @@ def _without_password(chosen: Mapping[str, object]) -> tuple[Mapping[str, object
     if url.password is None:
         return chosen, ""
     return {**chosen, "database": url._replace(password=None).render_as_string()}, str(url.password)
+
+
+def write_secrets(folder: Path, *, trunk_secret: str = "", database_password: str = "") -> None:
+    """The secrets.toml of a site, with a new ami_secret. Raises OSError."""
+    private = folder / "secrets.toml"
+    private.touch(0o600)
+    private.write_text(
+        "# Readable by its owner alone. ami_secret is between the engine and its Asterisk.\n"
+        f"ami_secret = {toml(secrets.token_urlsafe(24))}\n# The operator's password for trunk.user.\n"
+        f"trunk_secret = {toml(trunk_secret)}\n# The password of the role that database in ivr.toml names.\n"
+        f"database_password = {toml(database_password)}\n",
+        "utf-8",
+    )
 
 
 def settings_text(chosen: Mapping[str, object]) -> str:

@@ -5,6 +5,8 @@ The ledger runs them; nothing here opens a connection.
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +55,20 @@ class Settlement:
     sip_status: int | None = None
     #: The lead is dialled again when it has rested so long from now on; None: never.
     rest_ms: int | None = None
+
+
+_ID = re.compile(r"a([0-9]{1,19})-[0-9a-f]{16}")
+
+
+def new_id(lead_id: int) -> str:
+    """A new attempt's id, which names the lead: Asterisk's records have it even when the database is put back."""
+    return f"a{lead_id}-{secrets.token_hex(8)}"
+
+
+def lead_of(attempt_id: str) -> int | None:
+    """The lead that an attempt's id names; None: it is none of ours, or of a release that did not say."""
+    found = _ID.fullmatch(attempt_id)
+    return int(found[1]) if found else None
 
 
 DIALLED = (

@@ -68,6 +68,8 @@ class Campaign:
     main_message: str
     #: One of State, unless there is a `fault`.
     state: State
+    #: Why it is paused, if no person did that: restored.
+    paused_because: str | None
     #: None: there is a `fault`.
     rules: Rules | None
     #: Why this release can't dial it; the others go on.
@@ -94,7 +96,7 @@ class Progress:
 async def change_state(engine: AsyncEngine, *, tenant: str, name: str, action: Action, now_ms: int) -> Campaign:
     """The campaign after `action`. Raises UserError when it is not in a state for it, or not there."""
     allowed, state = _TRANSITIONS[action]
-    values: dict[str, object] = {"state": state}
+    values: dict[str, object] = {"state": state, "paused_because": None}
     if action == "start":
         values["started_at_ms"] = now_ms
     if action == "stop":
@@ -154,6 +156,7 @@ def _campaign(row: Any) -> Campaign:
         flow=row.flow,
         main_message=row.main_message,
         state=row.state,
+        paused_because=row.paused_because if row.state == "paused" else None,
         rules=rules,
         fault=fault,
         created_at_ms=row.created_at_ms,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,6 +25,7 @@ from outbound.attempts import (
     Settlement,
     Statements,
     intent,
+    new_id,
     settling,
 )
 from outbound.clock import Clock
@@ -235,7 +235,7 @@ class Ledger:
 
     def _claim(self, campaign_id: int, row: Any) -> Claim:
         return Claim(
-            attempt_id=f"a{uuid.uuid4().hex}",
+            attempt_id=new_id(row.id),
             campaign_id=campaign_id,
             lead_id=row.id,
             number=row.attempts,

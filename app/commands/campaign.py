@@ -25,6 +25,7 @@ from outbound.clock import Clock
 from outbound.following import Standing
 from outbound.plan.decide import LeaveOut, WaitUntil
 from outbound.plan.outcome import Outcome
+from outbound.restored import last_restored, sentence
 from outbound.why import Why, explain
 from people.do_not_call import parse_phone
 
@@ -164,6 +165,9 @@ def status(name: Name, watch: Watch = False, site: SiteFolder = Path()) -> None:
     for outcome in Outcome:
         if count := outcomes.get(outcome.value):
             _console.print(f"  {outcome.value:<15}{count:>8}")
+    if campaign.paused_because is not None and (copy := on_database(loaded, last_restored)) is not None:
+        _console.print(f"  {escape(sentence(copy, loaded.settings.timezone))}")
+        _console.print(f"  Go on with it by: ivr campaign resume {escape(name)}")
 
 
 @app.command("why")
@@ -283,4 +287,5 @@ def _line(standing: Standing) -> str:
         for outcome in Outcome
         if progress.outcomes.get(outcome.value)
     ]
-    return f"{escape(campaign.name)} {campaign.state}: {' · '.join(parts)}"
+    state = f"{campaign.state} ({campaign.paused_because})" if campaign.paused_because else campaign.state
+    return f"{escape(campaign.name)} {state}: {' · '.join(parts)}"

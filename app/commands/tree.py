@@ -64,6 +64,17 @@ COMMANDS: Mapping[str, Place] = {
         "app",
         "Engines that share a database: who dials, and what to do about a machine that is gone.",
     ),
+    "backup": Place(
+        "app.commands.copies",
+        "backup",
+        "Copy the site while it runs: database, settings, flows, texts, recordings and audio, in one file.",
+    ),
+    "restore": Place(
+        "app.commands.copies",
+        "restore",
+        "Put a copy back, into a new folder or over a site that is down. Campaigns then wait until a person resumes "
+        "them.",
+    ),
     "asterisk": Place("app.commands.asterisk", "app", "The Asterisk beside the engine: install, show, log."),
     "lab": Place("app.commands.lab", "app", "A second Asterisk that plays the mobile operator."),
 }

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.doctor import Level, examine_trunk
@@ -30,9 +31,12 @@ from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow
 from ivr.settings import Site
 from ivr.speech import fixed_speech, open_library
+from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.gateway.lease import Lease
 from outbound.rendering import release_finished
+from outbound.restored import compare, last_restored, paused_by_restoring, sentence
+from outbound.trouble import words
 from outbound.worker import Worker
 from people.store.db import open_database
 from people.store.dialect import is_embedded
@@ -162,6 +166,7 @@ async def _start(up: Up, reporter: Reporter) -> None:
     await ami.open()
     up.parts.link = ami
     keep("link", ami.watch, deaths=1)
+    compared = await _compare_copy(site, up.database, reporter)
     # Who was promised to be called no more is on the list before anybody is dialled.
     worker = Worker(
         up.database,
@@ -169,10 +174,26 @@ async def _start(up: Up, reporter: Reporter) -> None:
         site.settings,
         lease=lease,
         asterisk_log=conf.site_home(site).log,
-        may_dial=lambda: engine.journal.opt_outs_waiting == 0,
+        may_dial=lambda: compared and engine.journal.opt_outs_waiting == 0,
     )
     up.parts.dialling = worker
     keep("campaigns", worker.run, deaths=_WORKER_DEATHS)
+
+
+async def _compare_copy(site: Site, database: AsyncEngine, reporter: Reporter) -> bool:
+    """Whether campaigns may be dialled: of a database that was put back it is known whom the one before it dialled."""
+    try:
+        await compare(database, conf.site_home(site).log, now_ms=Clock().now_ms())
+    except (OSError, SQLAlchemyError) as error:
+        what = f"Nobody is dialled, for it can't be learned who was since the copy was taken: {words(error)}."
+        reporter.warning(Fault(what=what, where=conf.site_home(site).log, mend="Mend that, and start ivr up again."))
+        return False
+    paused = await paused_by_restoring(database, tenant=site.settings.tenant)
+    copy = await last_restored(database) if paused else None
+    if copy is not None:
+        mend = f"When you know that to be right, go on by: ivr campaign resume NAME ({', '.join(paused)})."
+        reporter.warning(Fault(what=sentence(copy, site.settings.timezone), mend=mend))
+    return True
 
 
 def _check(site: Site) -> None:

@@ -133,8 +133,13 @@ class Reserve:
 
 def _line(data: bytes) -> Line:
     """The line in a slot. Raises ValueError when it was not wholly written."""
+    return from_json(slot_json(data))
+
+
+def slot_json(data: bytes) -> bytes:
+    """The JSON of the line in a slot. Raises ValueError when the slot is empty or was not wholly written."""
     text = data.partition(b"\n")[0]
     checksum, _, payload = text.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(payload):
         raise ValueError("the checksum is wrong")
-    return from_json(payload)
+    return payload

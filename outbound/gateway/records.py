@@ -6,10 +6,11 @@ The columns are those of asterisk-conf/site/cdr_custom.conf.j2 and cel_custom.co
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 from collections.abc import Collection, Iterator, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from outbound.plan.recovery import Record
@@ -74,6 +75,43 @@ class Records:
                             yield cells
         except FileNotFoundError:
             return
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """A channel of which there is a record (UTC, ms); None: the record does not say."""
+
+    started_at_ms: int
+    answered_at_ms: int | None = None
+    ended_at_ms: int | None = None
+
+
+def everything(log_folder: Path) -> dict[str, Seen]:
+    """Every channel in the records of `log_folder`, by Uniqueid. Raises OSError; a missing file is an empty one."""
+    found: dict[str, Seen] = {}
+    # Of a channel that has several, the last counts: the CDR, which says most.
+    for folder, columns in (("cel-custom", 3), ("cdr-custom", 7)):
+        for name in ("ivr.csv.1", "ivr.csv"):
+            for cells in _rows(log_folder / folder / name, columns):
+                with contextlib.suppress(ValueError):
+                    if columns == 3:
+                        found.setdefault(cells[0], Seen(started_at_ms=_ms(cells[1])))
+                        continue
+                    found[cells[0]] = Seen(
+                        started_at_ms=_ms(cells[3]),
+                        answered_at_ms=_ms(cells[4]) if float(cells[4] or 0) else None,
+                        ended_at_ms=_ms(cells[5]),
+                    )
+    return found
+
+
+def _rows(path: Path, columns: int) -> Iterator[list[str]]:
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            # A NUL is what a power cut leaves.
+            yield from (cells for cells in csv.reader(line.replace("\0", "") for line in file) if len(cells) >= columns)
+    except FileNotFoundError:
+        return
 
 
 def _ms(epoch_s: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, func, inspect, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -95,6 +95,12 @@ def refusal(error: DBAPIError | OSError | WrongTables, *, where: str = "database
     elif "locked" in reason:
         mend = "Another program writes to it; try again when that has ended."
     return Fault(what=f"The database can't be used: {reason}.", where=where, mend=mend)
+
+
+def file_url(path: Path) -> str:
+    """Of SQLite's database in a file."""
+    # A % in the folder's name is no escape.
+    return URL.create("sqlite+aiosqlite", database=str(path)).render_as_string()
 
 
 def make_engine(url: str) -> AsyncEngine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Table, event, func, literal_column, select, text
@@ -186,3 +187,50 @@ def begin_upgrade(connection: Connection) -> None:
     else:
         connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_TABLES_WAIT}'")
+
+
+async def begin_loading(connection: AsyncConnection) -> None:
+    """Begin to fill a new database, of which nothing is kept if that fails: rows come as they were."""
+    if connection.dialect.name == "sqlite":
+        for pragma in ("foreign_keys=OFF", "synchronous=OFF"):
+            await connection.exec_driver_sql(f"PRAGMA {pragma}")
+        await connection.commit()
+
+
+async def highest_ids(connection: AsyncConnection) -> dict[str, int]:
+    """The highest id that each table with ids has given, whether its row is still there or not."""
+    if connection.dialect.name == "sqlite":
+        there = text("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'")
+        if await connection.scalar(there) is None:
+            # Releases before 0003 gave ids again.
+            return {}
+        found = await connection.execute(text("SELECT name, seq FROM sqlite_sequence"))
+        return {name: seq for name, seq in found if seq}
+    found = await connection.execute(
+        text("SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = current_schema()")
+    )
+    return {name.removesuffix("_id_seq"): value for name, value in found if value}
+
+
+async def never_below(connection: AsyncConnection, highest: Mapping[str, int]) -> None:
+    """Let ids go on above those of `highest`, by table, in this transaction: none comes back."""
+    there = await highest_ids(connection)
+    for name, value in highest.items():
+        # An id takes 32 bits on PostgreSQL; whatever gave a larger one is none of ours.
+        if not there.get(name, 0) < value < 2**31:
+            continue
+        if connection.dialect.name == "sqlite":
+            await connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), {"name": name})
+            row = {"name": name, "value": value}
+            await connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :value)"), row)
+        else:
+            # The service may draw ids, not set them.
+            draw = text("SELECT max(nextval(pg_get_serial_sequence(:name, 'id'))) FROM generate_series(1, :many)")
+            await connection.execute(draw, {"name": name, "many": value - there.get(name, 0)})
+
+
+async def end_loading(connection: AsyncConnection) -> None:
+    """Bring all that was loaded into the database's file, where it has one. It must not be in a transaction."""
+    if connection.dialect.name == "sqlite":
+        await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        await connection.commit()

@@ -72,6 +72,8 @@ campaign = Table(
     Column("main_message", String(100), nullable=False),
     #: importing, ready, running, paused, stopped, finished
     Column("state", String(16), nullable=False),
+    #: Who paused it, if no person did: restored (`restored` says of which copy). Means nothing in other states.
+    Column("paused_because", String(16)),
     #: Caps, ring time and the retry rule: outbound.campaigns.Rules as JSON.
     Column("rules", JSON, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
@@ -294,5 +296,23 @@ request = Table(
     Column("variables", JSON, nullable=False),
     Column("asked_at_ms", BigInteger, nullable=False),
     Index("ix_request_asked", "tenant", "asked_at_ms"),
+    sqlite_autoincrement=True,
+)
+
+#: One row for each time that this database was put back from a copy of itself.
+restored = Table(
+    "restored",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("taken_at_ms", BigInteger, nullable=False),
+    Column("restored_at_ms", BigInteger, nullable=False),
+    #: Until then nobody is dialled: who was dialled since the copy was taken is looked for at the next start.
+    Column("compared_at_ms", BigInteger),
+    #: Attempts made since the copy that were found, and are unknown now.
+    Column("found", Integer, nullable=False),
+    #: Attempts found of people who are in no campaign of the copy.
+    Column("strangers", Integer, nullable=False),
+    #: People who wait in a campaign and may have been dialled since the copy without a record that is left.
+    Column("unseen", Integer, nullable=False),
     sqlite_autoincrement=True,
 )

@@ -29,8 +29,8 @@ class Upgraded:
     after: str
 
 
-async def upgrade(url: str) -> Upgraded:
-    """Give the database at `url` the newest tables; does nothing when it has them, or newer ones.
+async def upgrade(url: str, *, to: str = NEWEST) -> Upgraded:
+    """Give the database at `url` the tables `to`; does nothing when it has them, or newer ones.
 
     Waits while another process is at it. A failure, or the process's death, leaves the tables as they were. Raises
     AuthorError for a URL that names no database, MachineError when the database refuses.
@@ -40,10 +40,10 @@ async def upgrade(url: str) -> Upgraded:
         look_for(engine)
         async with engine.connect() as connection:
             found = await connection.run_sync(read_revision)
-            if found is not None and found.number >= NEWEST:
+            if found is not None and found.number >= to:
                 return Upgraded(before=found.number, after=found.number)
             await connection.rollback()
-            upgraded = await connection.run_sync(_upgrade)
+            upgraded = await connection.run_sync(_upgrade, to)
             await connection.commit()
             return upgraded
     except (DBAPIError, OSError, WrongTables) as error:
@@ -52,12 +52,12 @@ async def upgrade(url: str) -> Upgraded:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection) -> Upgraded:
+def _upgrade(connection: Connection, to: str) -> Upgraded:
     begin_upgrade(connection)
     # Another process may have been at it until now.
     found = read_revision(connection)
     before = found.number if found else None
-    if before is not None and before >= NEWEST:
+    if before is not None and before >= to:
         return Upgraded(before=before, after=before)
     # Slow to import, and there is rarely anything to do.
     from alembic.migration import MigrationContext
@@ -66,15 +66,15 @@ def _upgrade(connection: Connection) -> Upgraded:
     if before is None:
         _clear(connection)
     with Operations.context(MigrationContext.configure(connection)):
-        for each in _migrations():
+        for each in _migrations(to):
             if before is None or each.revision > before:
                 each.upgrade()
-    _record(connection)
-    return Upgraded(before=before, after=NEWEST)
+    _record(connection, to)
+    return Upgraded(before=before, after=to)
 
 
-def _migrations() -> list[ModuleType]:
-    names = sorted(path.stem for path in VERSIONS.glob("[0-9]*.py"))
+def _migrations(to: str) -> list[ModuleType]:
+    names = sorted(path.stem for path in VERSIONS.glob("[0-9]*.py") if path.stem[:4] <= to)
     return [importlib.import_module(f"people.store.migrations.{name}") for name in names]
 
 
@@ -94,10 +94,10 @@ def _clear(connection: Connection) -> None:
             connection.execute(text(f'DROP TABLE "{child}"'))
 
 
-def _record(connection: Connection) -> None:
+def _record(connection: Connection, to: str) -> None:
     migration.create(connection, checkfirst=True)
     connection.execute(migration.delete())
-    rows = [{"revision": each.revision, "serves": each.serves} for each in _migrations()]
+    rows = [{"revision": each.revision, "serves": each.serves} for each in _migrations(to)]
     connection.execute(migration.insert(), rows)
     newest = Revision(number=rows[-1]["revision"], serves=max(row["serves"] for row in rows))
     told = newest.number if newest.serves > _LAST_OF_ALEMBIC else min(newest.number, _LAST_OF_ALEMBIC)

@@ -18,6 +18,7 @@ from tests.databases import put_tables
 #: Slow to import; what no command needs that only looks at files or rows.
 HEAVY = (
     "alembic",
+    "cryptography",
     "phonenumbers",
     "numpy",
     "scipy",

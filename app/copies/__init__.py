@@ -1,0 +1,7 @@
+"""Copies of a site: taken while it runs, put back when it is down.
+
+sealed    a file of chunks, each with its proof; with a key, encrypted
+archive   named pieces in such a file, there as a whole or not at all
+backup    a site into an archive
+restore   an archive into a site
+"""
