@@ -30,6 +30,7 @@ from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow
 from ivr.settings import Site
 from ivr.speech import fixed_speech, open_library
+from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.rendering import release_finished
 from outbound.worker import Worker
@@ -37,6 +38,7 @@ from people.store.db import open_database
 from people.store.dialect import is_embedded
 from people.store.upgrade import upgrade
 from prompts.library import Library
+from reports.kept import keep_fresh
 
 log = structlog.get_logger(__name__)
 
@@ -137,6 +139,7 @@ async def _start(up: Up, reporter: Reporter) -> None:
     """Start the parts one after the other, each with what watches over it."""
     site, engine, keep = up.site, up.engine, up.supervision.keep
     keep("heartbeat", up.heartbeat.run)
+    keep("figures", lambda: keep_fresh(up.database, Clock()))
     await engine.start()
     up.parts.answering = engine
     keep("engine", engine.watch, deaths=1)
