@@ -137,14 +137,14 @@ async def happen(rows: Rows, chance: Random) -> None:
         await progress_is_right(engine)
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
 @given(happenings(), st.integers(0, 1_000_000))
 def test_what_is_kept_is_what_a_recount_finds(rows: Rows, seed: int) -> None:
     asyncio.run(happen(rows, Random(seed)))  # noqa: S311 - a failure must come again
 
 
 @pytest.mark.postgresql_only
-@settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2, suppress_health_check=[HealthCheck.too_slow])
 @given(happenings(), st.integers(0, 1_000_000))
 def test_postgresql_keeps_the_same(rows: Rows, seed: int) -> None:
     asyncio.run(happen(rows, Random(seed)))  # noqa: S311 - a failure must come again
