@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
-from sqlalchemy import Text, cast, exists, func, or_, select, update
+from sqlalchemy import Text, cast, exists, func, literal, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faults import Fault, UserError
 from ivr.settings import Outbound
 from outbound.plan.retry import Retry
+from people.store.dialect import begin_snapshot
+from people.store.results import how_many_leads, result, stale, tally
 from people.store.tables import DIALLING, WAITING, campaign, lead
 
 #: importing: the contacts file is being read, or its reading was broken off.
@@ -186,22 +188,34 @@ async def finish_if_done(engine: AsyncEngine, campaign_id: int, *, now_ms: int) 
 
 async def count_progress(engine: AsyncEngine, campaign_id: int) -> Progress:
     """How many leads are in each state, and their outcomes so far."""
-    counted = (
-        select(lead.c.state, lead.c.outcome, func.count())
-        .where(lead.c.campaign_id == campaign_id)
-        .group_by(lead.c.state, lead.c.outcome)
+    marked = select(stale.c.lead_id).where(stale.c.campaign_id == campaign_id)
+    no_outcome = func.coalesce(lead.c.outcome, "")
+    # As it is kept, but what the marked leads were is taken out, and what they are now is added.
+    counted = union_all(
+        select(tally.c.state, tally.c.outcome, tally.c.leads).where(tally.c.campaign_id == campaign_id),
+        select(result.c.state, result.c.outcome, literal(-1)).where(
+            result.c.campaign_id == campaign_id, result.c.lead_id.in_(marked)
+        ),
+        select(lead.c.state, no_outcome, literal(1)).where(lead.c.campaign_id == campaign_id, lead.c.id.in_(marked)),
     )
     states: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
     async with engine.connect() as connection:
-        for state, outcome, count in await connection.execute(counted):
-            states[state] += count
-            if outcome is not None:
-                outcomes[outcome] += count
+        await begin_snapshot(connection)
+        try:
+            leads = await connection.scalar(how_many_leads(campaign_id)) or 0
+            for state, outcome, count in await connection.execute(counted):
+                states[state] += count
+                if outcome:
+                    outcomes[outcome] += count
+        finally:
+            await connection.rollback()
+    # Whatever happens to a lead marks it, so the others still wait for their first attempt.
+    states["waiting"] += leads - states.total()
     return Progress(
         waiting=states["waiting"],
         dialling=states["dialling"],
         done=states["done"],
         excluded=states["excluded"],
-        outcomes=outcomes,
+        outcomes=+outcomes,
     )

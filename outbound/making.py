@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import JSON, ColumnElement, Integer, bindparam, delete, insert, literal_column, select, update
+from sqlalchemy import JSON, ColumnElement, Integer, bindparam, delete, func, insert, literal_column, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -82,7 +82,7 @@ async def create(
         if not leads:
             await _forget(connection, (campaign.c.id == campaign_id,))
         else:
-            await _hold(connection, campaign_id, name, state="ready")
+            await _hold(connection, campaign_id, name, state="ready", leads=leads)
     if not leads:
         raise AuthorError(_nobody(contacts, refused, examples))
     return Created(
@@ -133,12 +133,18 @@ async def _begin(
         ) from error
 
 
-async def _hold(connection: AsyncConnection, campaign_id: int, name: str, *, state: State = "importing") -> None:
+async def _hold(
+    connection: AsyncConnection, campaign_id: int, name: str, *, state: State = "importing", leads: int | None = None
+) -> None:
     """Keep the campaign that is being made from others until the transaction ends; give it its next `state`.
+
+    `leads` is how many it has when all are there.
 
     Raises UserError when somebody has begun it anew: its row is away then, and its id never comes back.
     """
-    ours = update(campaign).where(campaign.c.id == campaign_id, campaign.c.state == "importing").values(state=state)
+    ours = update(campaign).where(campaign.c.id == campaign_id, campaign.c.state == "importing")
+    last = select(func.max(lead.c.id)).where(lead.c.campaign_id == campaign_id).scalar_subquery()
+    ours = ours.values(state=state, leads=leads, counted_to=None if leads is None else last)
     if (await connection.execute(ours)).rowcount != 1:
         what = f"Campaign {name!r} was begun anew by another command; it has nothing of this file."
         raise UserError(Fault(what=what, mend="See what became of it with: ivr campaign list."))

@@ -7,7 +7,9 @@ A pytest plugin. Tests that are marked `both_databases` run on each; those about
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -24,7 +26,6 @@ from sqlalchemy.pool import StaticPool
 from people.store import postgres
 from people.store.db import make_engine
 from people.store.roles import OWNER, SERVICE, set_up
-from people.store.tables import metadata
 from people.store.upgrade import upgrade
 
 Kind = Literal["sqlite", "postgresql"]
@@ -158,7 +159,8 @@ async def in_memory() -> AsyncIterator[AsyncEngine]:
     database = create_async_engine("sqlite+aiosqlite://", poolclass=StaticPool)
     try:
         async with database.begin() as connection:
-            await connection.run_sync(metadata.create_all)
+            for statement in await asyncio.to_thread(_made_of):
+                await connection.exec_driver_sql(statement)
         yield database
     finally:
         await database.dispose()
@@ -178,3 +180,14 @@ async def owning(database: AsyncEngine) -> AsyncIterator[AsyncEngine]:
         yield own
     finally:
         await own.dispose()
+
+
+@lru_cache(maxsize=1)
+def _made_of() -> list[str]:
+    """The statements that make the newest tables, with their indexes and triggers."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "template.sqlite3"
+        put_tables(path)
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            rows = database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
+            return [sql for (sql,) in rows]

@@ -19,7 +19,7 @@ from people.numbers import Unreadable, read_phone
 from prompts.languages import Language
 from reports.calls import calls_json, private, read_calls, timeline
 from reports.export import render_csv, render_json
-from reports.metrics import compute_report
+from reports.metrics import compute_report, prove
 from reports.page import render_html
 from reports.terminal import render_terminal
 
@@ -47,12 +47,19 @@ def report(
         typer.Option(metavar="FILE", help='Write the figures for programs; "-" prints them instead of the report.'),
     ] = None,
     lang: Annotated[ReportLanguage | None, typer.Option(help="Language; the site's own if not given.")] = None,
+    recount: Annotated[
+        bool, typer.Option("--recount", help="Prove the figures instead: count every attempt and call anew, compare.")
+    ] = False,
 ) -> None:
     """Show what a campaign achieved: how many were reached, listened to the end, asked a question.
 
     Works while the campaign is running. No phone number appears in it.
     """
     loaded = load_site(site)
+    if recount:
+        tenant = loaded.settings.tenant
+        _tell_of_recount(on_database(loaded, lambda engine: prove(engine, tenant=tenant, campaign_name=campaign)))
+        return
     figures = on_database(
         loaded,
         lambda engine: compute_report(
@@ -105,6 +112,14 @@ def calls(
         return
     zone = ZoneInfo(loaded.settings.timezone)
     put("\n\n".join("\n".join(timeline(story, zone)) for story in stories) or "No calls yet.")
+
+
+def _tell_of_recount(differences: list[str]) -> None:
+    """Raises MachineError when there are any."""
+    if differences:
+        what = f"What is kept differs from a recount in {len(differences)} figures; the first: {differences[0]}."
+        raise MachineError(Fault(what=what, where="results", mend="Please report it; until then trust the recount."))
+    put("Counted anew from every attempt and call: every figure is as it is kept.")
 
 
 def _phone(text: str, region: str) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
 from app.commands.console import plain_console
+from app.commands.database import on_database
 from app.commands.options import SiteFolder
 from ivr.settings import load_site
 from people.store import upgrade as store
 from people.store.roles import upgrade_as_owner
+from reports.kept import refresh
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -36,9 +40,13 @@ def upgrade(
 ) -> None:
     """Make the tables, or bring those of an older release up to date; what runs may go on running meanwhile."""
     console = plain_console()
-    url = load_site(site).database_url
+    loaded = load_site(site)
+    url = loaded.database_url
     with console.status("Upgrading ..."):
         done = asyncio.run(upgrade_as_owner(owner, serves=url) if owner else store.upgrade(url))
+        # Reports are right without, only slower.
+        with suppress(DBAPIError):
+            on_database(loaded, refresh)
     if done.before is None:
         console.print(f"The tables are made ({done.after}).")
     elif done.before == done.after:

@@ -42,6 +42,7 @@ from people.store.db import open_database
 from people.store.dialect import is_embedded
 from people.store.upgrade import upgrade
 from prompts.library import Library
+from reports.kept import keep_fresh
 
 log = structlog.get_logger(__name__)
 
@@ -146,6 +147,7 @@ async def _start(up: Up, reporter: Reporter) -> None:
     up.parts.gateway = lease = Lease(up.database, site.settings.gateway)
     await lease.take(reporter.warning)
     keep("gateway", lease.keep, deaths=1)
+    keep("figures", lambda: keep_fresh(up.database, Clock()))
     await engine.start()
     up.parts.answering = engine
     keep("engine", engine.watch, deaths=1)

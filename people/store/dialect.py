@@ -17,6 +17,8 @@ _UPGRADE_MS = 600_000
 _UPGRADE_LOCK = 0x1F7_5C4E_3A
 #: A report on SQLite has so much memory; 2 MB otherwise.
 _ROOMY = "PRAGMA cache_size=-65536"
+#: The one that whoever brings results up to date takes.
+_TURN_LOCK = 0x1F7_5C4E_3B
 #: A change of tables waits so long for those who read them, with everybody else waiting behind it.
 _TABLES_WAIT = "10s"
 
@@ -164,6 +166,14 @@ async def begin_snapshot(connection: AsyncConnection) -> None:
         await connection.exec_driver_sql("BEGIN")
     else:
         await connection.execution_options(isolation_level="REPEATABLE READ")
+
+
+async def begin_in_turn(connection: AsyncConnection) -> None:
+    """Begin a transaction that may write, as soon as no other is in one that was begun so."""
+    if connection.dialect.name == "sqlite":
+        await connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        await connection.execute(select(func.pg_advisory_xact_lock(_TURN_LOCK)))
 
 
 async def sync_commits(connection: AsyncConnection) -> None:

@@ -79,6 +79,9 @@ campaign = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("started_at_ms", BigInteger),
     Column("ended_at_ms", BigInteger),
+    #: So many leads were counted, up to this id; None: none yet.
+    Column("leads", Integer),
+    Column("counted_to", Integer),
     UniqueConstraint("tenant", "name"),
     UniqueConstraint("id", "tenant"),
     sqlite_autoincrement=True,

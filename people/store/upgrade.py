@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError
 
 from people.store.db import NEWEST, VERSIONS, Revision, WrongTables, make_engine, read_revision, unusable
 from people.store.dialect import begin_upgrade, look_for
-from people.store.tables import metadata, migration
+from people.store.results import metadata
+from people.store.tables import migration
 
 #: Releases up to the one with these tables look at Alembic's own table, and take nothing but their own number there.
 _LAST_OF_ALEMBIC = "0002"

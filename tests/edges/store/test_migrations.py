@@ -8,7 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from people.store.tables import metadata
+from people.store.results import metadata
 from tests.databases import a_database
 
 pytestmark = pytest.mark.both_databases

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,21 @@ def test_calls_as_json_and_by_number_as_people_write_it(site: Path) -> None:
 def test_calls_of_an_unknown_campaign_name_those_there_are(site: Path) -> None:
     with pytest.raises(UserError, match="sony-tv-15"):
         run("calls", "--site", site, "--campaign", "sony")
+
+
+def test_a_recount_finds_every_figure_as_it_is_kept(site: Path) -> None:
+    said = run("report", "sony-tv-15", "--recount", "--site", site).output
+    assert said == "Counted anew from every attempt and call: every figure is as it is kept.\n"
+
+
+def test_a_recount_tells_the_first_difference(tmp_path: Path) -> None:
+    (tmp_path / "ivr.toml").write_text(SETTINGS, "utf-8")
+    (tmp_path / "secrets.toml").write_text("", "utf-8")
+    (tmp_path / "var").mkdir()
+    put_tables(tmp_path / "var/ivr.sqlite3")
+    asyncio.run(fill(tmp_path, example(5)))
+    # Made in a way that marks nothing.
+    with contextlib.closing(sqlite3.connect(tmp_path / "var/ivr.sqlite3")) as database, database:
+        database.execute("DELETE FROM stale")
+    with pytest.raises(MachineError, match=r"differs from a recount in \d+ figures; the first: leads: Cell\(.*0 kept"):
+        run("report", "sony-tv-15", "--recount", "--site", tmp_path)
