@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from app.copies.telling import sentence
 from app.vitals import Answer, ami_answers, asterisk_answers, engine_state, journal_files, missing, put_back
 from faults import Fault, UserError
 from ivr.asterisk import conf, ports, program, running
@@ -28,7 +29,6 @@ from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow, Transfer
 from ivr.settings import Site, load_site
-from outbound.restored import sentence
 from people.store.db import open_database
 from people.store.losses import Missing
 from prompts.engines.choice import AUTO, speakers

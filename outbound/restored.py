@@ -11,10 +11,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Integer, bindparam, exists, func, insert, or_, select, update
@@ -227,17 +225,3 @@ async def paused_by_restoring(database: AsyncEngine, *, tenant: str) -> list[str
     )
     async with database.connect() as connection:
         return list((await connection.execute(rows)).scalars())
-
-
-def sentence(copy: Compared, zone: str) -> str:
-    """What people should know of it before they let a campaign go on. `zone` is the site's time zone."""
-    taken = datetime.fromtimestamp(copy.taken_at_ms / 1000, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
-    said = f"The database was put back from the copy of {taken}"
-    if not copy.done:
-        return f"{said}; the next ivr up looks who was dialled since, before anybody is dialled."
-    parts = [f"{copy.found} attempts made since are marked unknown, and those people are not dialled again"]
-    if copy.strangers:
-        parts.append(f"{copy.strangers} attempts were to people of campaigns that the copy does not have")
-    if copy.unseen:
-        parts.append(f"{copy.unseen} people may have been dialled since without a record that is left")
-    return f"{said}: {'; '.join(parts)}."

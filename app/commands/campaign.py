@@ -18,6 +18,7 @@ from app.commands import do_not_call
 from app.commands.console import plain_console
 from app.commands.database import on_database
 from app.commands.options import SiteFolder
+from app.copies.telling import sentence
 from ivr.settings import Site, load_site
 from outbound import campaigns, following
 from outbound.campaigns import Rules
@@ -25,7 +26,7 @@ from outbound.clock import Clock
 from outbound.following import Standing
 from outbound.plan.decide import LeaveOut, WaitUntil
 from outbound.plan.outcome import Outcome
-from outbound.restored import last_restored, sentence
+from outbound.restored import last_restored
 from outbound.why import Why, explain
 from people.do_not_call import parse_phone
 

@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.copies.telling import sentence
 from app.doctor import Level, examine_trunk
 from app.service import ending
 from app.service.asterisk import Keeper
@@ -35,7 +36,7 @@ from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.gateway.lease import Lease
 from outbound.rendering import release_finished
-from outbound.restored import compare, last_restored, paused_by_restoring, sentence
+from outbound.restored import compare, last_restored, paused_by_restoring
 from outbound.trouble import words
 from outbound.worker import Worker
 from people.store.db import open_database
