@@ -34,6 +34,7 @@ from outbound.restored import Dialled, account, mark_restored
 from people.store.copying import Loader, dump, empty
 from people.store.db import file_url, make_engine, unusable
 from people.store.dialect import begin_snapshot, end_loading, highest_ids, is_embedded, never_below, upsert
+from people.store.ownership import fence_out_all
 from people.store.salvage import Salvage, salvage
 from people.store.tables import do_not_call
 from people.store.upgrade import upgrade
@@ -217,6 +218,7 @@ async def _ready(unpacked: Unpacked, known: Salvage, *, now_ms: int) -> int:
         async with engine.begin() as connection:
             await never_below(connection, unpacked.highest)
             await never_below(connection, known.highest)
+            await fence_out_all(connection, known.epochs)
             await mark_restored(connection, taken_at_ms=unpacked.taken_at_ms, now_ms=now_ms)
             added = await _add_opt_outs(connection, known)
             dialled = [Dialled(row.id, row.lead_id, _seen(row), phone=row.phone) for row in known.attempts]

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import bindparam, exists, func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from people.store.dialect import clock_ms, upsert
@@ -121,6 +122,26 @@ async def give_back(engine: AsyncEngine, owner: Owner) -> None:
     """Let the next owner have the gateway at once."""
     async with engine.begin() as connection:
         await connection.execute(update(gateway).where(*_OURS).values(lease_until_ms=0), owner.of_fence)
+
+
+async def read_epochs(engine: AsyncEngine) -> Mapping[str, int]:
+    """The epoch of each gateway; none where the tables are of a release before, or can't be read."""
+    try:
+        async with engine.connect() as connection:
+            return {row.name: row.epoch for row in await connection.execute(select(gateway.c.name, gateway.c.epoch))}
+    except (SQLAlchemyError, OSError):
+        return {}
+
+
+async def fence_out_all(connection: AsyncConnection, others: Mapping[str, int]) -> None:
+    """Let nobody own a gateway: neither who did by this database, nor who did by another of these epochs."""
+    nobody = {"lease_until_ms": 0, "since_ms": 0, "host": "", "place": "", "pid": 0, "born": 0}
+    found = {row.name: row.epoch for row in await connection.execute(select(gateway.c.name, gateway.c.epoch))}
+    for name in found.keys() | others.keys():
+        epoch = max(found.get(name, 0), others.get(name, 0)) + 1
+        row = upsert(gateway, connection.dialect.name).values(name=name, epoch=epoch, **nobody)
+        kept = {"epoch": epoch, "lease_until_ms": 0}
+        await connection.execute(row.on_conflict_do_update(index_elements=[gateway.c.name], set_=kept))
 
 
 async def gateways(engine: AsyncEngine) -> list[Gateway]:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from people.store.dialect import highest_ids
+from people.store.ownership import read_epochs
 
 _OPT_OUTS = "SELECT tenant, phone, since_ms, source, call_id FROM do_not_call"
 _ATTEMPTS = """
@@ -30,13 +31,15 @@ class Salvage:
     attempts: list[Row[Any]] = field(default_factory=list)
     #: The highest id given, by table.
     highest: Mapping[str, int] = field(default_factory=dict)
+    #: Of each gateway that had an owner.
+    epochs: Mapping[str, int] = field(default_factory=dict)
     #: What could not be read to its end, and why.
     unread: list[str] = field(default_factory=list)
 
 
 async def salvage(database: AsyncEngine, *, since_ms: int) -> Salvage:
     """What is still known; of attempts, those planned from `since_ms` on. Never raises for what can't be read."""
-    found = Salvage()
+    found = Salvage(epochs=await read_epochs(database))
     await _read(database, "the do-not-call list", _OPT_OUTS, {}, found.opt_outs, found.unread)
     await _read(database, "the attempts", _ATTEMPTS, {"since_ms": since_ms}, found.attempts, found.unread)
     try:

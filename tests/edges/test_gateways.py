@@ -345,19 +345,34 @@ async def turns(worker: Worker) -> None:
 
 
 async def test_two_engines_dial_one_campaign_within_its_caps(site: CampaignSite) -> None:
-    async with two_engines(site, Subscriber(talks_s=0.3)) as engines:
+    async with two_engines(site, Subscriber(talks_s=1.0)) as engines:
         open_calls: list[int] = []
         for fake in engines:
             fake.on_originate = lambda _: open_calls.append(1 + sum(len(each.channels) for each in engines))
-        await site.campaign(60, channels=6)
+        # So slowly that neither takes all the channels before the other has looked.
+        await site.campaign(24, channels=6, calls_per_second=8)
         await site.until_state("finished")
         dialled = [fake.dialled() for fake in engines]
-    assert sorted(dialled[0] + dialled[1]) == [number(n) for n in range(60)]
-    assert min(map(len, dialled)) >= 6
+    assert sorted(dialled[0] + dialled[1]) == [number(n) for n in range(24)]
+    assert all(dialled)
     assert max(open_calls) == 6
     attempts = await site.attempts()
     assert Counter(row.gateway for row in attempts) == {"a": len(dialled[0]), "b": len(dialled[1])}
     assert {row.outcome for row in attempts} == {"human"}
+
+
+async def test_a_database_that_was_put_back_is_nobodys(site: CampaignSite) -> None:
+    lease = Lease(site.engine, "main", terms=SHORT)
+    await lease.take()
+    async with site.engine.begin() as connection:
+        # As the database had it that was replaced.
+        await ownership.fence_out_all(connection, {"main": 7, "b": 3})
+    found = {each.name: (each.epoch, each.held) for each in await ownership.gateways(site.engine)}
+    assert found == {"main": (8, False), "b": (4, False)}
+    assert await ownership.read_epochs(site.engine) == {"main": 8, "b": 4}
+    with pytest.raises(GatewayLost):
+        async with site.engine.begin() as connection:
+            await ownership.fence(connection, lease.owner)
 
 
 async def test_an_engine_asks_only_about_its_own_attempts(site: CampaignSite) -> None:

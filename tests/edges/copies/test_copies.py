@@ -235,9 +235,9 @@ async def test_tables_of_an_older_release_are_copied_and_brought_up_to_date(
     with database(tmp_path / "new") as new:
         assert new.execute("SELECT max(revision) FROM migration").fetchone() == (NEWEST,)
     assert before["lead"]
-    assert {name: rows for name, rows in after.items() if name != "campaign"} == {
-        name: rows for name, rows in before.items() if name != "campaign"
-    }
+    for changed in ("campaign", "gateway"):
+        del before[changed], after[changed]
+    assert after == before
 
 
 @pytest.mark.parametrize(
