@@ -98,7 +98,7 @@ def is_read_or_refused(language: str, text: str, values: dict[str, str]) -> None
 
 
 @pytest.mark.parametrize("language", LANGUAGE_CODES)
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(data=st.data())
 def test_a_text_of_known_words(language: str, data: st.DataObject) -> None:
     text = data.draw(texts(language))
