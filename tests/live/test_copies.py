@@ -6,6 +6,8 @@ import os
 import signal
 from collections import Counter
 
+import pytest
+
 from outbound.restored import last_restored
 from tests.edges.campaign_site import number, opened
 from tests.edges.waiting import until
@@ -16,6 +18,7 @@ from tests.live.site_process import SiteProcess, run_ivr
 LEADS, RINGS_ON = 12, 8
 
 
+@pytest.mark.chaos
 async def test_an_older_copy_after_the_death_of_all_rings_nobody_twice(new_site: NewSite) -> None:
     """Engine and Asterisk are killed while a phone rings, and the database is gone: Asterisk's records are left."""
     async with SipPeer() as peer:
@@ -32,19 +35,19 @@ async def test_an_older_copy_after_the_death_of_all_rings_nobody_twice(new_site:
             return [call.number for call in peer.calls if call.direction == "in"]
 
         async with SiteProcess(site) as process:
-            await until(lambda: len(rung()) >= 3, within_s=20)
+            await until(lambda: len(rung()) >= 3, within_s=60)
             status, said = await run_ivr("backup", copy, "--no-audio", site=site.folder)
             assert status == 0, said
             status, said = await run_ivr("restore", copy, site=site.folder)
             assert status == 1, said
             assert "The site runs" in said
-            await until(lambda: number(RINGS_ON) in rung(), within_s=20)
+            await until(lambda: number(RINGS_ON) in rung(), within_s=60)
             asterisk = process.asterisk_pid()
             assert asterisk is not None
             process.signal(signal.SIGKILL)
             os.kill(asterisk, signal.SIGKILL)
             await process.ended()
-            await until(lambda: process.asterisk_pid() is None)
+            await until(lambda: process.asterisk_pid() is None, within_s=30)
             before = rung()
             for path in site.var.glob("ivr.sqlite3*"):
                 path.unlink()
@@ -60,7 +63,7 @@ async def test_an_older_copy_after_the_death_of_all_rings_nobody_twice(new_site:
             status, said = await run_ivr("campaign", "resume", "sony", site=site.folder)
             assert status == 0, said
             async with opened(site.var) as campaign:
-                await campaign.until_state("finished", within_s=30)
+                await campaign.until_state("finished", within_s=90)
                 found = await last_restored(campaign.engine)
             await process.stops()
         assert found is not None
