@@ -28,7 +28,8 @@ from ivr.asterisk import conf, ports, program, running
 from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow, Transfer
-from ivr.settings import Site, load_site
+from ivr.settings import Site
+from ivr.settings_files import load_site
 from people.store.db import open_database
 from people.store.losses import Missing
 from prompts.engines.choice import AUTO, speakers

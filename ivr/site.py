@@ -22,7 +22,8 @@ from pydantic import BaseModel, ValidationError
 
 from faults import AuthorError, Fault, MachineError
 from ivr.resources import resource_dir
-from ivr.settings import Settings, Site, load_site, told
+from ivr.settings import Settings, Site
+from ivr.settings_files import load_site, told
 
 _RTP_PORTS = 800
 #: So many rows that a process drew last are kept from others, but no more than a sixth of all.

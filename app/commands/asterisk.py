@@ -20,7 +20,8 @@ from app.commands.options import SiteFolder
 from faults import Fault, MachineError
 from ivr.asterisk import conf, program, running
 from ivr.asterisk.program import Program
-from ivr.settings import Site, load_site
+from ivr.settings import Site
+from ivr.settings_files import load_site
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -19,7 +19,8 @@ from app.commands.console import plain_console
 from app.commands.database import on_database
 from app.commands.options import SiteFolder
 from app.copies.telling import sentence
-from ivr.settings import Site, load_site
+from ivr.settings import Site
+from ivr.settings_files import load_site
 from outbound import campaigns, following
 from outbound.campaigns import Rules
 from outbound.clock import Clock

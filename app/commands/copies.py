@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from app.commands.console import plain_console
 from app.commands.options import SiteFolder
-from ivr.settings import load_site
+from ivr.settings_files import load_site
 from outbound.clock import Clock
 
 KeyFile = Annotated[

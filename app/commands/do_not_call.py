@@ -13,7 +13,7 @@ from rich.markup import escape
 from app.commands.console import plain_console, put
 from app.commands.database import on_database
 from app.commands.options import SiteFolder
-from ivr.settings import load_site
+from ivr.settings_files import load_site
 from outbound.clock import Clock
 from people import do_not_call
 

@@ -19,7 +19,7 @@ from ivr.flow.schema import flow_schema
 from ivr.flow.show import flow_text
 from ivr.flow.svg import flow_svg
 from ivr.resources import resource_dir
-from ivr.settings import load_site
+from ivr.settings_files import load_site
 from prompts.languages import LANGUAGES, Language
 from prompts.sentences import SHIPPED, Sentences, load_sentences
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from app.commands.console import plain_console
 from app.commands.database import on_database
 from app.commands.options import SiteFolder
-from ivr.settings import load_site
+from ivr.settings_files import load_site
 from outbound import gateways
 from people.store import ownership
 

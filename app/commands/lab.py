@@ -22,7 +22,7 @@ from ivr.lab.lab import Lab
 from ivr.lab.operator import lab_folder, operator_of
 from ivr.lab.subscribers import load_subscribers
 from ivr.lab.truth import LabCall, Truth, load_truth
-from ivr.settings import load_site
+from ivr.settings_files import load_site
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -29,7 +29,8 @@ from faults import AuthorError, Fault, MachineError, UserError
 from ivr.flow.load import flow_files, load_flows
 from ivr.flow.model import Flow
 from ivr.resources import resource_dir
-from ivr.settings import Site, load_site
+from ivr.settings import Site
+from ivr.settings_files import load_site
 from ivr.speech import (
     contacts_speech,
     example_speech,

@@ -13,7 +13,7 @@ import typer
 from app.commands.console import plain_console, put, put_json
 from app.commands.database import on_database
 from faults import Fault, MachineError, UserError
-from ivr.settings import load_site
+from ivr.settings_files import load_site
 from outbound.clock import Clock
 from people.numbers import Unreadable, read_phone
 from prompts.languages import Language

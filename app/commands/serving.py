@@ -22,7 +22,8 @@ from app.service import parent
 from app.service.reporter import Reporter
 from app.service.running import site_running
 from faults import Fault
-from ivr.settings import Site, load_site
+from ivr.settings import Site
+from ivr.settings_files import load_site
 from prompts.library import Library
 from prompts.render import Spoken
 

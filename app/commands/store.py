@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from app.commands.console import plain_console
 from app.commands.database import on_database
 from app.commands.options import SiteFolder
-from ivr.settings import load_site
+from ivr.settings_files import load_site
 from people.store import upgrade as store
 from people.store.roles import upgrade_as_owner
 from reports.kept import refresh

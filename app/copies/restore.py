@@ -27,7 +27,8 @@ from app.copies.unpacking import Unpacked, unpack
 from faults import AuthorError, Fault, MachineError, UserError
 from ivr.asterisk.running import Home, running_pid
 from ivr.journal.copying import held, put_back
-from ivr.settings import Site, load_site
+from ivr.settings import Site
+from ivr.settings_files import load_site
 from ivr.site import write_secrets
 from outbound.gateway.records import Seen
 from outbound.restored import Dialled, account, mark_restored

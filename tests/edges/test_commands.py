@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from app.commands import campaign as campaign_commands
 from app.commands.main import app, main
 from ivr.asterisk import running
-from ivr.settings import load_site
+from ivr.settings_files import load_site
 from ivr.site import free_ports, init_site
 from people.store.db import NEWEST
 from tests.databases import put_tables

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from faults import AuthorError, UserError
-from ivr.settings import Site, load_site
+from ivr.settings import Site
+from ivr.settings_files import load_site
 from ivr.site import free_ports, init_site
 from outbound import campaigns, following, launch
 from outbound.campaigns import Rules

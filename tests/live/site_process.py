@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Self
 
 from ivr.asterisk import conf, running
-from ivr.settings import Site, load_site
+from ivr.settings import Site
+from ivr.settings_files import load_site
 from tests.live.shared_asterisk import kill_in
 
 UP, DOWN = "The site is up.", "The site is down."

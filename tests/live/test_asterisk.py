@@ -119,7 +119,7 @@ _STARTER = """
 import asyncio, sys, time
 from pathlib import Path
 from ivr.asterisk import conf, ports, program, running
-from ivr.settings import load_site
+from ivr.settings_files import load_site
 
 site = load_site(Path(sys.argv[1]))
 found = program.find("embedded")

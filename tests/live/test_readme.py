@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.settings import load_site
+from ivr.settings_files import load_site
 from ivr.site import free_ports, settings_text
 from reports.words import Words
 from tests.live.shared_asterisk import LOOPBACK, kill_in

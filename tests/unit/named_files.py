@@ -9,7 +9,7 @@ from pathlib import Path
 from faults import AuthorError, Fault
 from ivr.flow.load import check_flow_file
 from ivr.lab.subscribers import load_subscribers
-from ivr.settings import load_site
+from ivr.settings_files import load_site
 from people.contacts import open_contacts
 from people.do_not_call import import_file
 from prompts.pronunciation import load_pronunciation

@@ -24,7 +24,8 @@ from faults import UserError
 from ivr.journal.copying import held
 from ivr.journal.lines import Line, Whose, to_json
 from ivr.journal.reserve import Reserve
-from ivr.settings import Site, load_site
+from ivr.settings import Site
+from ivr.settings_files import load_site
 from ivr.site import init_site
 from people import do_not_call
 from people.store.db import NEWEST, file_url

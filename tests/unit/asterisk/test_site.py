@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import make_url
 
 from faults import AuthorError, MachineError, UserError
-from ivr.settings import Settings, load_site
+from ivr.settings import Settings
+from ivr.settings_files import load_site
 from ivr.site import free_ports, init_site, parse_assignment, setting_defaults, settings_text, toml
 from people.store.upgrade import upgrade
 

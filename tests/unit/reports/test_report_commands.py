@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from app.commands import report as commands
 from faults import MachineError, UserError
-from ivr.settings import load_site
+from ivr.settings_files import load_site
 from people.store.db import open_database
 from tests.databases import put_tables
 from tests.unit.reports.example import example
