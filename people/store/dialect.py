@@ -23,12 +23,13 @@ _TURN_LOCK = 0x1F7_5C4E_3B
 _TABLES_WAIT = "10s"
 
 #: Of each connection to PostgreSQL. An intent to dial must outlive a power cut, whatever the server's default is; a
-#: writer waits as long for another as SQLite's does; a transaction that was forgotten lets go of its rows.
+#: writer waits as long for another as SQLite's does; a transaction that was forgotten, as of a process that stands
+#: still, lets go of its rows before those who wait for them give up.
 POSTGRES_SETTINGS = {
     "application_name": "ivr",
     "synchronous_commit": "on",
     "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": "60s",
+    "idle_in_transaction_session_timeout": "8s",
 }
 #: To take a connection.
 _CONNECT_S = 10.0
