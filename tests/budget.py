@@ -1,7 +1,7 @@
 """What one test may take: its kind's seconds, or those of `@pytest.mark.budget(seconds)`. One that takes longer fails.
 
-A pytest plugin. Seconds are those of two idle cores: a machine that is slow, or busy with other work, is measured and
-allowed more.
+A pytest plugin. Seconds are those of two idle cores: while a test was ready to run and others ran, no time passes for
+it; a machine that is slow, or busy with other work, is measured and allowed more.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import os
 import time
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +19,20 @@ from tests.kinds import kind_of
 #: What the fixed work takes on an idle core of the machine that the budgets were made for.
 _WORK_S = 0.0105
 
+_queued_s = pytest.StashKey[float]()
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "budget(seconds): what this test may take, where its kind's is not enough")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    before_s = queued_s()
+    try:
+        return (yield)
+    finally:
+        item.stash[_queued_s] = queued_s() - before_s
 
 
 @pytest.hookimpl(wrapper=True)
@@ -28,7 +40,11 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.when == "call" and report.passed and (told := overtime(allowed_s(item), report.duration)):
+    if (
+        report.when == "call"
+        and report.passed
+        and (told := overtime(allowed_s(item), report.duration - item.stash[_queued_s]))
+    ):
         report.outcome = "failed"
         report.longrepr = told
     return report
@@ -47,6 +63,11 @@ def overtime(allowed: float, took: float) -> str:
         f"It took {took:.1f} s of {allowed:g} s, on a machine that is {times:.1f} times as slow as it should be. "
         "Make it quicker, or allow it more: @pytest.mark.budget(seconds)."
     )
+
+
+def queued_s() -> float:
+    """How long this thread has waited for a core until now."""
+    return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1]) / 1e9
 
 
 def slowness_now() -> float:

@@ -21,6 +21,7 @@ from ivr.settings import Site
 from people.store.db import open_database
 from people.store.tables import call, journal
 from tests.bench.running_site import asterisk_running, cpu_ms, engine_running, make_site, render
+from tests.edges.waiting import PATIENCE_S
 from tests.live.sip_peer import Call, Key, Plan, SipPeer
 
 CALLS, PER_SECOND = 200, 20.0
@@ -67,23 +68,27 @@ async def call_at_once(peer: SipPeer, site: Site, count: int, *, per_second: flo
     for n in range(count):
         placed.append(peer.dial(address, "100", caller=f"+7916{n:07d}", plan=plan))
         await asyncio.sleep(1 / per_second)
-    async with asyncio.timeout(key_at_s + 60):
+    async with asyncio.timeout(key_at_s + PATIENCE_S):
         for one in placed:
             await one.ended.wait()
-    # The journal is at most 100 ms behind.
-    await asyncio.sleep(0.5)
-    heard_ms = await _journalled(site)
+    heard_ms = await _journalled(site, sum(one.answered_at is not None for one in placed))
     off = [abs(heard_ms[one.caller] - one.heard_ms) if one.caller in heard_ms else None for one in placed]
     return Load(calls=tuple(placed), off_ms=tuple(off))
 
 
-async def _journalled(site: Site) -> dict[str, float]:
-    """Milliseconds heard by caller."""
+async def _journalled(site: Site, answered: int) -> dict[str, float]:
+    """Milliseconds heard by caller, when the journal has the ends of all calls that were answered."""
     rows = select(call.c.phone, func.sum(journal.c.heard_ms)).join(journal, journal.c.call_id == call.c.id)
+    rows = rows.where(call.c.ended_at_ms.is_not(None)).group_by(call.c.phone)
     database = await open_database(site.database_url)
     try:
-        async with database.connect() as connection:
-            return {phone: ms or 0.0 for phone, ms in await connection.execute(rows.group_by(call.c.phone))}
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                async with database.connect() as connection:
+                    heard_ms = {phone: ms or 0.0 for phone, ms in await connection.execute(rows)}
+                if len(heard_ms) >= answered:
+                    return heard_ms
+                await asyncio.sleep(0.1)
     finally:
         await database.dispose()
 

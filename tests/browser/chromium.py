@@ -20,12 +20,11 @@ from typing import Any
 import aiohttp
 
 import debroot
+from tests.edges.waiting import PATIENCE_S
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 _LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
-#: It is ended when it does not listen by then.
-_LISTENS_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +78,7 @@ class Tab:
                 return result
 
     async def _receive(self) -> dict[str, Any]:
-        message: dict[str, Any] = await self.socket.receive_json(timeout=30)
+        message: dict[str, Any] = await self.socket.receive_json(timeout=PATIENCE_S)
         params = message.get("params", {})
         match message.get("method"):
             case "Network.requestWillBeSent":
@@ -133,7 +132,7 @@ def running(browser: Browser, profile: Path) -> Iterator[str]:
         finally:
             process.terminate()
             try:
-                process.wait(10)
+                process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -141,7 +140,7 @@ def running(browser: Browser, profile: Path) -> Iterator[str]:
 def _address(process: subprocess.Popen[bytes]) -> str:
     """Where it listens, as soon as it says so; from then on what it says is read and forgotten."""
     assert process.stderr is not None
-    alarm = threading.Timer(_LISTENS_S, process.kill)
+    alarm = threading.Timer(PATIENCE_S, process.kill)
     alarm.start()
     said = b""
     try:

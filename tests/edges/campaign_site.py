@@ -25,6 +25,7 @@ from people.contacts import open_contacts
 from people.store.tables import attempt, call, contact, lead
 from tests.databases import a_database, url_of
 from tests.edges.fake_ami import FakeAmi
+from tests.edges.waiting import PATIENCE_S
 
 #: Where hours pass in seconds.
 _HOURLY = Terms(lease_s=7200, renew_every_s=1800)
@@ -81,7 +82,7 @@ class CampaignSite:
     async def state(self, name: str = "sony") -> str:
         return (await campaigns.find(self.engine, tenant="shop", name=name)).state
 
-    async def until_state(self, state: str, *, name: str = "sony", within_s: float = 15.0) -> None:
+    async def until_state(self, state: str, *, name: str = "sony", within_s: float = PATIENCE_S) -> None:
         deadline_s = self.clock.monotonic_s() + within_s
         while (now := await self.state(name)) != state:
             assert self.clock.monotonic_s() < deadline_s, f"the campaign is {now}"

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from types import TracebackType
 
-#: Nothing here takes longer; a test that waits so long has failed.
-PATIENCE_S = 5.0
+from tests.edges.waiting import PATIENCE_S
+
 #: What the dialplan of these tests' site sends along.
 KEY = "0123456789abcdef"
 

@@ -24,6 +24,7 @@ from people.store.postgres import Cluster
 from people.store.tables import do_not_call
 from tests.databases import url
 from tests.edges.fake_asterisk import FakeAsterisk, opening
+from tests.edges.waiting import PATIENCE_S
 
 #: Keeps everybody else from writing.
 LOCK = {"sqlite": "BEGIN EXCLUSIVE", "postgresql": "LOCK TABLE call, journal, do_not_call IN SHARE MODE"}
@@ -67,7 +68,7 @@ async def engine(folder: Path, address: str) -> AsyncIterator[tuple[asyncio.subp
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             # Its log comes out there too.
             async for line in process.stdout:
                 if len(words := line.split()) == 2:

@@ -14,7 +14,7 @@ from outbound.gateway import ami as ami_module
 from outbound.gateway.ami import Ami
 from outbound.gateway.ami_protocol import MAX_LINE_BYTES, MAX_MESSAGE_BYTES, NotSent, OutcomeUnknown, Refused
 from tests.edges.fake_ami import FakeAmi, message, running
-from tests.edges.waiting import until
+from tests.edges.waiting import PATIENCE_S, until
 
 ORIGINATE = {
     "Action": "Originate",
@@ -43,7 +43,7 @@ async def linked(
         reconnect_most_s=0.1,
     )
     try:
-        await ami.open(within_s=5)
+        await ami.open(within_s=PATIENCE_S)
         yield ami
     finally:
         await ami.aclose()
@@ -57,7 +57,7 @@ class Heard:
         ami.register_event(pattern, lambda _, event: self._queue.put_nowait(event))
 
     async def next(self) -> Message:
-        return await asyncio.wait_for(self._queue.get(), 5)
+        return await asyncio.wait_for(self._queue.get(), PATIENCE_S)
 
 
 async def test_an_originate_is_answered_and_its_events_are_heard() -> None:
@@ -121,7 +121,7 @@ async def test_an_unanswered_action_is_unknown_and_never_sent_again() -> None:
         await until(lambda: fake.originates)
         fake.cut()
         with pytest.raises(OutcomeUnknown):
-            await asyncio.wait_for(waiting, 5)
+            await asyncio.wait_for(waiting, PATIENCE_S)
         await until(lambda: ami.up and fake.logins > 1)
         await ami.action({"Action": "Ping"})
         assert fake.logins == 2
@@ -224,7 +224,7 @@ async def test_slow_callbacks_keep_the_order_and_hold_the_peer_back(monkeypatch:
         await until(lambda: not protocol.transport.is_reading())
         most = ami._waiting.qsize()
         gate.set()
-        await asyncio.wait_for(flood, 10)
+        await asyncio.wait_for(flood, PATIENCE_S)
         await until(lambda: len(seen) == 20_000)
         assert seen == list(range(20_000))
         assert most < 1_000

@@ -311,7 +311,7 @@ async def test_kill_9_in_mid_campaign(site: CampaignSite) -> None:
                 os.kill(process.pid, signal.SIGKILL)
                 await process.wait()
         async with engine_process(site, fake):
-            await site.until_state("finished", within_s=30)
+            await site.until_state("finished")
     attempts = await site.attempts()
     dialled_twice = {digits: count for digits, count in Counter(fake.dialled()).items() if count > 1}
     assert dialled_twice == {}

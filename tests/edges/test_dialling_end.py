@@ -20,11 +20,12 @@ from people.store.tables import lead
 from tests.databases import owning
 from tests.edges.campaign_site import CampaignSite, now_ms, number, opened
 from tests.edges.fake_ami import FakeAmi, Fields, Subscriber, running
-from tests.edges.waiting import until
+from tests.edges.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.both_databases
 
 RINGS = Subscriber(rings_s=60)
+HOUR_S = 3600
 TALKS = Subscriber(talks_s=0.5)
 
 
@@ -134,10 +135,10 @@ async def test_calls_in_progress_are_waited_for_and_settled(site: CampaignSite) 
 
 async def test_the_end_is_bounded_by_what_it_is_given(site: CampaignSite) -> None:
     await site.campaign(1)
-    fake = FakeAmi(log=site.log, subscribers=lambda _: Subscriber(talks_s=60))
+    fake = FakeAmi(log=site.log, subscribers=lambda _: Subscriber(talks_s=HOUR_S))
     async with running(fake), site.working(fake) as worker:
         await until(lambda: [each["ChannelState"] for each in fake.channels.values()] == ["6"])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await worker.stop(drain_s=0.1)
     # The next start settles it.
     assert [row.outcome for row in await site.attempts()] == [None]
@@ -169,8 +170,8 @@ async def test_the_end_does_not_wait_for_a_database_that_takes_nothing(site: Cam
         async with site.working(fake) as worker:
             await until(lambda: [each["ChannelState"] for each in fake.channels.values()] == ["6"] * 3)
             await own(site, *FULL[site.engine.dialect.name])
-            async with asyncio.timeout(10):
-                await worker.stop(drain_s=60)
+            async with asyncio.timeout(PATIENCE_S):
+                await worker.stop(drain_s=HOUR_S)
         assert fake.channels == {}
         assert [row.outcome for row in await site.attempts()] == [None] * 3
         await own(site, *ROOM[site.engine.dialect.name])
@@ -185,7 +186,7 @@ async def test_the_end_without_a_link_leaves_what_rings_to_the_next_start(site: 
     async with running(fake), site.working(fake) as worker:
         await until(lambda: len(fake.channels) == 2)
         await fake.stop()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await worker.stop(drain_s=0.1)
     assert [row.outcome for row in await site.attempts()] == [None, None]
 

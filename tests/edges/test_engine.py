@@ -17,6 +17,7 @@ from people.store.tables import call, request
 from tests.databases import a_database
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import KEY, FakeAsterisk, opening
+from tests.edges.waiting import PATIENCE_S
 from tests.golden.flows import FLOWS
 
 pytestmark = pytest.mark.both_databases
@@ -39,7 +40,7 @@ async def test_from_start_to_stop(tmp_path: Path) -> None:
             await asterisk.hears()
             await asterisk.says("200 result=-1 endpos=800", "HANGUP")
             await asterisk.expects_end()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await engine.prepare_fallback()
             await asyncio.gather(engine.drain(), engine.stop())
         async with database.connect() as connection:

@@ -22,6 +22,7 @@ from people.store.tables import request
 from tests.databases import a_database
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import opening
+from tests.edges.waiting import PATIENCE_S
 
 CALLER = "79161234567"
 
@@ -38,7 +39,7 @@ class Script:
         await self._to.drain()
 
     async def takes(self, command: str, *answer: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             heard = (await self._from.readline()).decode().removesuffix("\n")
         assert heard == command, f"the script said {heard!r}, expected {command!r}"
         await self.says(*answer)
@@ -46,7 +47,7 @@ class Script:
     async def ends(self) -> tuple[int | None, str]:
         """Wait for its end; its status, and what it wrote for the operator of the machine."""
         self._to.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             out, err = await self.process.communicate()
         assert out == b""
         return self.process.returncode, err.decode()

@@ -39,7 +39,7 @@ from tests.databases import put_tables, url_of
 from tests.edges import fake_ami
 from tests.edges.campaign_site import SETTINGS, CampaignSite, brief, engine_process, now_ms, number, opened, owning
 from tests.edges.fake_ami import FakeAmi, Subscriber, running
-from tests.edges.waiting import until
+from tests.edges.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.both_databases
 
@@ -141,7 +141,7 @@ async def test_a_dead_owner_of_this_machine_is_followed_at_once(site: CampaignSi
         await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         if reaped:
             process.wait()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             assert (await taken(site, terms=LONG)).owner.epoch == 2
 
 

@@ -25,7 +25,7 @@ from people.store.dialect import prepare_sqlite
 from people.store.group_commit import Group, NotNow, Refused, SqliteWriter, group_writer
 from people.store.tables import call, do_not_call, journal, loss, request
 from tests.databases import a_database
-from tests.edges.waiting import until
+from tests.edges.waiting import PATIENCE_S, until
 
 
 def leg(number: int = 1, *, phone: str = "+79161234567", dialled: str = "") -> Leg:
@@ -78,7 +78,7 @@ class WatchedWriter(SqliteWriter):
             self._loop.call_soon_threadsafe(self.events.put_nowait, event)
 
     async def sees(self, event: str, times: int = 1) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             for _ in range(times):
                 while await self.events.get() != event:
                     pass
@@ -442,7 +442,7 @@ async def test_a_journal_that_ends_by_itself_is_noticed(tmp_path: Path, path: Pa
     lines._work.run = lambda: None  # type: ignore[method-assign]
     await lines.start()
     with pytest.raises(JournalDied):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await lines.watch()
     assert not lines.alive
     await lines.close()
@@ -453,7 +453,7 @@ async def test_whoever_watches_a_journal_is_told_of_its_end(tmp_path: Path, path
     await lines.start()
     watching = asyncio.create_task(lines.watch())
     await lines.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await watching
 
 
@@ -507,7 +507,7 @@ class StuckWriter(SqliteWriter):
     def write(self, group: Group) -> None:
         self.entered.set()
         # A test that fails must end all the same.
-        self.release.wait(20)
+        self.release.wait(2 * PATIENCE_S)
         super().write(group)
 
 
@@ -546,7 +546,7 @@ async def test_closing_does_not_wait_for_ever_for_a_write_that_never_returns(
     lines.begin(leg(0))
     await asyncio.to_thread(writer.entered.wait)
     lines.begin(leg(1))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await lines.close()
     again = Journal(SqliteWriter(str(path)), tmp_path / "spill.jsonl")
     await again.start()

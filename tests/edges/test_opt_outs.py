@@ -12,6 +12,7 @@ import pytest
 
 from tests.databases import Server, a_url
 from tests.edges.opt_outs_in_trouble import CALLERS, scenario
+from tests.edges.waiting import PATIENCE_S
 
 
 @pytest.mark.both_databases
@@ -44,7 +45,7 @@ async def test_on_a_full_disk_too(tmp_path: Path, number: str) -> None:
         *(str(tmp_path), sys.executable, number),
         stdout=subprocess.PIPE,
     )
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE_S):
         output = (await process.communicate())[0].decode()
     result = output.rpartition("result: ")[2].strip()
     assert result == " ".join(["promo.opted_out"] * 10 + ["|"] + CALLERS), output

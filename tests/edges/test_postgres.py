@@ -17,6 +17,7 @@ import pytest
 import debroot
 from faults import MachineError
 from people.store import postgres
+from tests.edges.waiting import PATIENCE_S
 
 _KILLED = """
 import sys, time
@@ -34,7 +35,7 @@ def cluster() -> Iterator[postgres.Cluster]:
 
 
 async def ask(url: str, question: str) -> object:
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=5)
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=PATIENCE_S)
     try:
         return await connection.fetchval(question)
     finally:

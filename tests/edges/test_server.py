@@ -14,6 +14,7 @@ from ivr.agi.session import CallStopped, Session
 from ivr.agi.wire import HEADERS_MAX
 from tests.edges.fake_asterisk import KEY, FakeAsterisk, opening
 from tests.edges.serving import serving
+from tests.edges.waiting import PATIENCE_S
 
 PLAY = 'STREAM FILE "/a" "" 0'
 DONE = 'SET VARIABLE "IVR_DONE" "1"'
@@ -209,7 +210,7 @@ async def test_drain_does_not_wait_for_a_peer_that_stalls() -> None:
     async with FakeAsterisk(server.port) as asterisk:
         await asterisk.says(opening())
         await asterisk.expects(PLAY)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_S):
             await server.stop()
         assert server.calls == 0
 

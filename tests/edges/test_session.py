@@ -13,6 +13,7 @@ from ivr.agi.wire import BadCommand
 from ivr.flow.steps import Ended, HungUp, KeyPressed, Silence
 from tests.edges.fake_asterisk import FakeAsterisk, opening
 from tests.edges.serving import serving
+from tests.edges.waiting import PATIENCE_S
 
 T = TypeVar("T")
 PLAY = 'STREAM FILE "/a" "12" 0'
@@ -34,7 +35,7 @@ async def converse(
     async with serving(handler) as server, FakeAsterisk(server.port) as asterisk:
         await asterisk.says(opening(name=name))
         await asterisk_side(asterisk)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             return await result
 
 

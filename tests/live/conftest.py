@@ -129,7 +129,7 @@ def audio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         if not made.exists():
             chosen = {"trunk.host": "127.0.0.1", "prompts.engine": ENGINE}
             site = init_site(tmp_path_factory.mktemp("audio") / "site", chosen)
-            status, output = asyncio.run(run_ivr("prompt", "render", site=site.folder, within_s=150))
+            status, output = asyncio.run(run_ivr("prompt", "render", site=site.folder))
             assert status == 0, output
             site.audio.rename(made)
     return made

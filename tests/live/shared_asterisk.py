@@ -17,6 +17,7 @@ from pathlib import Path
 from ivr.asterisk import conf, program, running
 from ivr.settings import Site
 from ivr.site import free_ports, init_site
+from tests.edges.waiting import PATIENCE_S
 from tests.live.sip_peer import SipPeer
 
 #: What every site of a live test has beside its ports.
@@ -68,7 +69,7 @@ class SharedAsterisks:
             finally:
                 for call in peer.calls:
                     call.hang_up()
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(PATIENCE_S):
                     while "0 active channels" not in await asterisk.command("core show channels count"):
                         pass
 

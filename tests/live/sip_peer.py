@@ -21,12 +21,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, Self
 
+from tests.edges.waiting import PATIENCE_S
 from tests.live.rtp_peer import ALAW, PACKET_MS, Codec, Media, Pressed
 from tests.live.sip_message import REASONS, Message, parameter, uri, user
 
 Address = tuple[str, int]
 #: Calls send their packets in so many groups, spread over 20 ms.
 _PHASES = 4
+#: Packets that are sent so late were held up by a busy machine.
+LATE_S = 0.02
 #: What a response copies from its request.
 _COPIED = ("via", "from", "call-id", "cseq", "record-route")
 
@@ -165,6 +168,9 @@ class SipPeer(asyncio.DatagramProtocol):
         self.host, self.port, self.codec = host, port, codec
         #: Every call there was, oldest first.
         self.calls: list[Call] = []
+        #: How late packets were sent at most, and how many times they began to be later than LATE_S.
+        self.late_s = 0.0
+        self.hold_ups = 0
         #: What a number does that nobody planned: it is unallocated.
         self.default = Plan(answer_s=0, refuse=404)
         self._plans: dict[str, list[Plan]] = {}
@@ -179,9 +185,9 @@ class SipPeer(asyncio.DatagramProtocol):
         """What `number` does on its first call, its second ...; the last plan stays."""
         self._plans[number] = list(plans)
 
-    async def next_call(self, timeout: float = 20.0) -> Call:
+    async def next_call(self) -> Call:
         """The next incoming call, as soon as its INVITE is here."""
-        return await asyncio.wait_for(self._arrived.get(), timeout)
+        return await asyncio.wait_for(self._arrived.get(), PATIENCE_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed.set()
@@ -207,11 +213,15 @@ class SipPeer(asyncio.DatagramProtocol):
     async def _tick(self) -> None:
         step_s = PACKET_MS / 1000 / _PHASES
         loop = asyncio.get_running_loop()
-        due, phase = loop.time(), 0
+        due, phase, late = loop.time(), 0, False
         while True:
             due, phase = due + step_s, (phase + 1) % _PHASES
             if (wait := due - loop.time()) > 0:
                 await asyncio.sleep(wait)
+            late_s = loop.time() - due
+            self.late_s = max(self.late_s, late_s)
+            self.hold_ups += late_s > LATE_S and not late
+            late = late_s > LATE_S
             for call in self._talking[phase]:
                 call.media.tick()
 

@@ -17,6 +17,7 @@ from typing import Self
 from ivr.asterisk import conf, running
 from ivr.settings import Site
 from ivr.settings_files import load_site
+from tests.edges.waiting import PATIENCE_S
 from tests.live.shared_asterisk import kill_in
 
 UP, DOWN = "The site is up.", "The site is down."
@@ -74,18 +75,18 @@ class SiteProcess:
         async with self._printed:
             self._printed.notify_all()
 
-    async def prints(self, words: str, *, within_s: float = 60.0) -> None:
+    async def prints(self, words: str) -> None:
         """Return when it has printed `words`. Fails when it ends without them."""
-        async with asyncio.timeout(within_s), self._printed:
+        async with asyncio.timeout(PATIENCE_S), self._printed:
             await self._printed.wait_for(lambda: words in self.output or self._reading.done())
         assert words in self.output, self.output
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    async def ended(self, *, within_s: float = 30.0) -> int:
+    async def ended(self) -> int:
         """Its exit status, when it has ended."""
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(PATIENCE_S):
             status = await self._process.wait()
             await self._reading
         return status
@@ -99,6 +100,13 @@ class SiteProcess:
         """Of the engine."""
         return engine_of(self._process.pid)
 
+    def watchdog_pid(self) -> int:
+        """Of the process that ends the engine when it hangs."""
+        engine = self.engine_pid()
+        children = Path(f"/proc/{engine}/task/{engine}/children").read_text("ascii").split()
+        (pid,) = [pid for pid in children if b"watchdog.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return int(pid)
+
     async def loses_its_engine(self) -> None:
         """Kill the engine alone; return when `ivr up` has started it again."""
         self.output = ""
@@ -110,7 +118,7 @@ class SiteProcess:
         return running.running_pid(conf.site_home(self.site))
 
 
-async def run_ivr(*words: str, site: Path, within_s: float = 60.0) -> tuple[int, str]:
+async def run_ivr(*words: str, site: Path) -> tuple[int, str]:
     """Exit status and output of `ivr ...` in a process of its own."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "app", *words, "--site", str(site)),
@@ -119,7 +127,7 @@ async def run_ivr(*words: str, site: Path, within_s: float = 60.0) -> tuple[int,
         stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "COLUMNS": "500"},
     )
-    output, _ = await asyncio.wait_for(process.communicate(), within_s)
+    output, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     return process.returncode or 0, output.decode()
 
 

@@ -7,7 +7,6 @@ import os
 import re
 import socket
 import sys
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -16,6 +15,7 @@ from faults import MachineError
 from ivr.asterisk import conf, ports, running
 from ivr.asterisk.program import Program
 from ivr.settings import Site
+from tests.edges.waiting import PATIENCE_S
 from tests.live.conftest import MakeSite, SharedSite
 from tests.live.sip_peer import Call, SipPeer
 
@@ -37,14 +37,10 @@ FULL: dict[str, object] = {
 
 
 @pytest.mark.parametrize("settings", [PLAIN, FULL], ids=["plain", "full"])
-async def test_starts_within_ten_seconds_with_a_quiet_log(
-    make_site: MakeSite, start_asterisk: Start, settings: dict[str, object]
-) -> None:
+async def test_starts_with_a_quiet_log(make_site: MakeSite, start_asterisk: Start, settings: dict[str, object]) -> None:
     async with SipPeer() as peer:
         site = make_site(settings, trunk_port=peer.port, trunk_secret="s")
-        begun = time.monotonic()
         asterisk = await start_asterisk(site)
-        assert time.monotonic() - begun < 10
         dialplan = await asterisk.command("dialplan show")
     assert "'from-trunk'" in dialplan and "'promo'" in dialplan
     assert running.errors_in(asterisk.home.messages) == []
@@ -57,14 +53,14 @@ async def test_calls_may_finish_before_it_stops(make_site: MakeSite, start_aster
         address = ("127.0.0.1", site.settings.asterisk.sip_port)
         call = peer.dial(address, "100", caller="1")
         await call.answered.wait()
-        stopping = asyncio.create_task(asterisk.stop(grace_s=20))
-        async with asyncio.timeout(10):
+        stopping = asyncio.create_task(asterisk.stop(grace_s=2 * PATIENCE_S))
+        async with asyncio.timeout(PATIENCE_S):
             while await _is_taken(peer.dial(address, "100", caller="2")):
                 pass
         assert call.ended_at is None
         assert asterisk.alive
         call.hang_up()
-        await asyncio.wait_for(stopping, 10)
+        await asyncio.wait_for(stopping, PATIENCE_S)
     assert not asterisk.alive
 
 
@@ -131,7 +127,7 @@ time.sleep(600)
 
 
 async def test_calls_outlive_an_engine_that_is_killed(make_site: MakeSite, start_asterisk: Start) -> None:
-    async with SipPeer() as peer, asyncio.timeout(30):
+    async with SipPeer() as peer, asyncio.timeout(PATIENCE_S):
         site = make_site(trunk_port=peer.port)
         engine = await asyncio.create_subprocess_exec(
             sys.executable, "-c", _STARTER, str(site.folder), stdout=asyncio.subprocess.PIPE
@@ -174,7 +170,7 @@ async def _ami(site: Site, *lines: str, until: str) -> str:
     for block in (login, *(line + "\r\n" for line in lines)):
         writer.write(f"{block}\r\n".encode())
     try:
-        return (await asyncio.wait_for(reader.readuntil(until.encode()), 5)).decode()
+        return (await asyncio.wait_for(reader.readuntil(until.encode()), PATIENCE_S)).decode()
     finally:
         writer.close()
         await writer.wait_closed()
@@ -219,7 +215,7 @@ async def _invite(source: str, site: Site) -> str:
             f"Content-Type: application/sdp\r\nContent-Length: {len(sdp)}\r\n\r\n{sdp}"
         )
         transport.sendto(headers.encode(), ("127.0.0.1", site.settings.asterisk.sip_port))
-        return (await asyncio.wait_for(answer, 5)).decode().splitlines()[0]
+        return (await asyncio.wait_for(answer, PATIENCE_S)).decode().splitlines()[0]
     finally:
         transport.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from ivr.asterisk import conf, running
 from ivr.asterisk.rotation import rotate
 from ivr.settings import Site
+from tests.edges.waiting import PATIENCE_S
 from tests.live.conftest import MakeSite, SharedSite
 from tests.live.sip_peer import Plan, SipPeer
 
@@ -43,7 +43,7 @@ class Engine:
             writer.close()
 
     async def next_call(self) -> Headers:
-        return await asyncio.wait_for(self.calls.get(), 20)
+        return await asyncio.wait_for(self.calls.get(), PATIENCE_S)
 
     @asynccontextmanager
     async def on(self, port: int) -> AsyncIterator[Engine]:
@@ -64,7 +64,7 @@ async def test_a_shopper_reaches_the_engine(shared: SharedSite) -> None:
     async with shared() as (peer, site), answering().on(site.settings.agi.port) as engine:
         call = peer.dial(sip(site), "+74950000001", caller="+79161234567")
         headers = await engine.next_call()
-        await asyncio.wait_for(call.ended.wait(), 10)
+        await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
     assert headers["agi_network_script"] == f"inbound?key={site.agi_key}&answered=1"
     assert headers["agi_arg_1"] == "+74950000001"
     assert headers["agi_callerid"] == "+79161234567"
@@ -75,7 +75,7 @@ async def test_what_comes_from_the_network_is_filtered(shared: SharedSite) -> No
     async with shared() as (peer, site), answering().on(site.settings.agi.port) as engine:
         call = peer.dial(sip(site), "7495,000&Local/x%24%7BSHELL(id)%7D", caller="7916%29%24%7BEPOCH%7D,1")
         headers = await engine.next_call()
-        await asyncio.wait_for(call.ended.wait(), 10)
+        await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
     assert headers["agi_arg_1"] == "7495000LocalxSHELLid"
     assert headers["agi_callerid"] == "7916EPOCH1"
 
@@ -89,14 +89,14 @@ async def test_the_second_engine_takes_over_when_the_first_dies(make_site: MakeS
             call = peer.dial(sip(site), "74950000001", caller="79161234567")
             await dying.next_call()
             assert (await second_engine.next_call())["agi_arg_1"] == "74950000001"
-            await asyncio.wait_for(call.ended.wait(), 10)
+            await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
 
 
 async def test_a_call_ends_soon_when_no_engine_is_there(shared: SharedSite) -> None:
     async with shared() as (peer, site):
         call = peer.dial(sip(site), "74950000001", caller="79161234567")
         # The dialplan's own fallback waits twice for a key, five seconds each.
-        await asyncio.wait_for(call.ended.wait(), 15)
+        await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
 
 
 class Manager:
@@ -129,7 +129,7 @@ class Manager:
     async def event(self, name: str, **fields: str) -> Headers:
         """The next event of that name whose fields are as given."""
         while True:
-            block = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 20)).decode()
+            block = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE_S)).decode()
             got = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
             if got.get("Event") == name and fields.items() <= got.items():
                 return got
@@ -152,12 +152,11 @@ async def test_amd_gives_its_verdict_in_time(shared: SharedSite, plan: Plan, ver
             manager.originate("a1", "79161234567", "detect")
             call = await peer.next_call()
             await call.answered.wait()
-            answered = time.monotonic()
             event = await manager.event("UserEvent", Attempt="a1")
-            took_s = time.monotonic() - answered
             headers = await engine.next_call()
-            await asyncio.wait_for(call.ended.wait(), 10)
-    assert took_s < 4.5
+            await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
+    # How much it has heard, or waited for, by its own count.
+    assert int(event["Cause"].split("-")[1]) < 4500
     assert headers["agi_network_script"] == f"outbound?key={site.agi_key}"
     assert (headers["agi_arg_1"], headers["agi_arg_2"]) == (event["Status"], event["Cause"])
     assert headers["agi_uniqueid"] == "a1"
@@ -216,7 +215,7 @@ async def test_records_tell_what_became_of_each_attempt(shared: SharedSite) -> N
 
 async def _records(site: Site, count: int) -> tuple[dict[str, list[str]], dict[str, int]]:
     """Uniqueid -> cells of the CDR, and the hang-up cause in the CEL, when Asterisk has written `count` of each."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             cdr, cel = (_rows(conf.site_home(site).log / name / "ivr.csv") for name in ("cdr-custom", "cel-custom"))
             if len(cdr) == len(cel) == count:

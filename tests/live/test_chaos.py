@@ -21,7 +21,7 @@ import pytest
 from ivr.asterisk import running
 from ivr.settings import Site
 from tests.edges.campaign_site import CampaignSite, number, opened
-from tests.edges.waiting import until
+from tests.edges.waiting import PATIENCE_S, until
 from tests.live.conftest import NewSite
 from tests.live.sip_peer import Key, Plan, SipPeer
 from tests.live.site_process import DOWN, UP, Proxy, SiteProcess, changed, run_ivr
@@ -74,11 +74,11 @@ async def test_the_link_is_cut_while_it_dials(new_site: NewSite, start_asterisk:
             site = changed(site, mode="external", ami_port=port)
             async with campaign_of(site, max_attempts=2) as campaign, SiteProcess(site):
                 for calls in (4, 12, 20):
-                    await until(lambda: len(peer.calls) >= calls, within_s=30)  # noqa: B023 - awaited at once
+                    await until(lambda: len(peer.calls) >= calls)  # noqa: B023 - awaited at once
                     cuts = proxy.cuts
                     proxy.cut_after = 1
-                    await until(lambda: proxy.cuts > cuts, within_s=30)  # noqa: B023
-                await campaign.until_state("finished", within_s=60)
+                    await until(lambda: proxy.cuts > cuts)  # noqa: B023
+                await campaign.until_state("finished")
                 outcomes = account(peer, await campaign.attempts())
     assert proxy.cuts == 3
     assert outcomes["busy"] == 2
@@ -91,12 +91,12 @@ async def test_asterisk_dies(new_site: NewSite) -> None:
     async with operator(2) as peer:
         site = new_site(peer.port)
         async with campaign_of(site, max_attempts=2) as campaign, SiteProcess(site) as process:
-            await until(lambda: len(peer.calls) >= 10, within_s=30)
+            await until(lambda: len(peer.calls) >= 10)
             first = process.asterisk_pid()
             assert first
             os.kill(first, signal.SIGKILL)
-            await until(lambda: process.asterisk_pid() not in (first, None), within_s=30)
-            await campaign.until_state("finished", within_s=60)
+            await until(lambda: process.asterisk_pid() not in (first, None))
+            await campaign.until_state("finished")
             outcomes = account(peer, await campaign.attempts())
             process.signal(signal.SIGINT)
             assert await process.ended() == 0
@@ -112,15 +112,15 @@ async def test_the_engine_is_killed_twice(new_site: NewSite) -> None:
         site = new_site(peer.port)
         async with campaign_of(site, max_attempts=2) as campaign, SiteProcess(site) as process:
             asterisk = process.asterisk_pid()
-            await until(lambda: len(peer.calls) >= 8, within_s=30)
+            await until(lambda: len(peer.calls) >= 8)
             process.signal(signal.SIGKILL)
             await process.ended()
             await process.start()
             await process.prints(UP)
-            await until(lambda: len(peer.calls) >= 18, within_s=30)
+            await until(lambda: len(peer.calls) >= 18)
             await process.loses_its_engine()
             assert process.asterisk_pid() == asterisk
-            await campaign.until_state("finished", within_s=60)
+            await campaign.until_state("finished")
             outcomes = account(peer, await campaign.attempts())
     assert all(call.media.received for call in peer.calls if call.answered_at)
     assert outcomes.keys() <= {"human", "unknown", "busy"}
@@ -134,7 +134,7 @@ async def test_ctrl_c_twice_and_up_again(new_site: NewSite) -> None:
             peer.expect(number(n), Plan(answer_s=0.1, hang_up_s=20 if n == 5 else 0.5))
         site = new_site(peer.port)
         async with campaign_of(site) as campaign, SiteProcess(site) as process:
-            await until(lambda: any(call.number == number(5) and call.answered_at for call in peer.calls), within_s=30)
+            await until(lambda: any(call.number == number(5) and call.answered_at for call in peer.calls))
             process.signal(signal.SIGINT)
             await process.prints("Ctrl-C again")
             process.signal(signal.SIGINT)
@@ -144,7 +144,7 @@ async def test_ctrl_c_twice_and_up_again(new_site: NewSite) -> None:
             dialled = len(peer.calls)
             assert dialled < LEADS
             await process.start()
-            await campaign.until_state("finished", within_s=60)
+            await campaign.until_state("finished")
             outcomes = account(peer, await campaign.attempts())
     # A phone that rang was given back: it is called once more.
     assert outcomes.keys() <= {"human", "unknown", "cancelled"}
@@ -158,17 +158,17 @@ async def test_pause_resume_and_stop_from_another_terminal(new_site: NewSite) ->
         peer.default = Plan(answer_s=0.1, hang_up_s=0.5)
         site = new_site(peer.port)
         async with campaign_of(site, 300, channels=2) as campaign, SiteProcess(site) as process:
-            await until(lambda: len(peer.calls) >= 4, within_s=30)
+            await until(lambda: len(peer.calls) >= 4)
             assert (await run_ivr("campaign", "pause", "sony", site=site.folder))[0] == 0
             paused = len(peer.calls)
-            await until(lambda: all(call.ended_at for call in peer.calls), within_s=20)
+            await until(lambda: all(call.ended_at for call in peer.calls))
             # A claim that was committed before the pause may still be on its way.
             assert len(peer.calls) <= paused + 2
             paused = len(peer.calls)
             assert (await run_ivr("campaign", "resume", "sony", site=site.folder))[0] == 0
-            await until(lambda: len(peer.calls) >= paused + 4, within_s=20)
+            await until(lambda: len(peer.calls) >= paused + 4)
             assert (await run_ivr("campaign", "stop", "sony", site=site.folder))[0] == 0
-            await until(lambda: all(call.ended_at for call in peer.calls), within_s=20)
+            await until(lambda: all(call.ended_at for call in peer.calls))
             stopped = len(peer.calls)
             process.signal(signal.SIGTERM)
             assert await process.ended() == 0
@@ -209,17 +209,17 @@ async def test_the_disk_is_full_for_a_while(new_site: NewSite, small_disk: Path)
         shutil.rmtree(site.var)
         site.var.symlink_to(small_disk)
         async with campaign_of(site, max_attempts=2) as campaign, SiteProcess(site) as process:
-            await until(lambda: len(peer.calls) >= 8, within_s=30)
+            await until(lambda: len(peer.calls) >= 8)
             filler = fill(small_disk)
             await process.prints("ledger_refuses")
             hotline = ("127.0.0.1", site.settings.asterisk.sip_port)
             plan = Plan(keys=(Key("1", after_packets=50),), hang_up_packets=150)
             shopper = peer.dial(hotline, "+74950000001", caller="+79160009999", plan=plan)
-            await asyncio.wait_for(shopper.ended.wait(), 20)
+            await asyncio.wait_for(shopper.ended.wait(), PATIENCE_S)
             assert shopper.hung_up_by == "us"
             peer.calls.remove(shopper)
             filler.unlink()
-            await campaign.until_state("finished", within_s=60)
+            await campaign.until_state("finished")
             outcomes = account(peer, await campaign.attempts())
             await process.stops()
         _, calls = await run_ivr("calls", "--phone", "+79160009999", site=site.folder)

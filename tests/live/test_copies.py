@@ -35,19 +35,19 @@ async def test_an_older_copy_after_the_death_of_all_rings_nobody_twice(new_site:
             return [call.number for call in peer.calls if call.direction == "in"]
 
         async with SiteProcess(site) as process:
-            await until(lambda: len(rung()) >= 3, within_s=60)
+            await until(lambda: len(rung()) >= 3)
             status, said = await run_ivr("backup", copy, "--no-audio", site=site.folder)
             assert status == 0, said
             status, said = await run_ivr("restore", copy, site=site.folder)
             assert status == 1, said
             assert "The site runs" in said
-            await until(lambda: number(RINGS_ON) in rung(), within_s=60)
+            await until(lambda: number(RINGS_ON) in rung())
             asterisk = process.asterisk_pid()
             assert asterisk is not None
             process.signal(signal.SIGKILL)
             os.kill(asterisk, signal.SIGKILL)
             await process.ended()
-            await until(lambda: process.asterisk_pid() is None, within_s=30)
+            await until(lambda: process.asterisk_pid() is None)
             before = rung()
             for path in site.var.glob("ivr.sqlite3*"):
                 path.unlink()
@@ -63,7 +63,7 @@ async def test_an_older_copy_after_the_death_of_all_rings_nobody_twice(new_site:
             status, said = await run_ivr("campaign", "resume", "sony", site=site.folder)
             assert status == 0, said
             async with opened(site.var) as campaign:
-                await campaign.until_state("finished", within_s=90)
+                await campaign.until_state("finished")
                 found = await last_restored(campaign.engine)
             await process.stops()
         assert found is not None

@@ -17,7 +17,7 @@ import pytest
 from ivr.asterisk import conf, program, running
 from ivr.settings import Site
 from tests.edges.campaign_site import CampaignSite, number, opened
-from tests.edges.waiting import until
+from tests.edges.waiting import PATIENCE_S, until
 from tests.live.conftest import NewSite
 from tests.live.sip_peer import Call, Plan, SipPeer
 from tests.live.site_process import DOWN, UP, SiteProcess, run_ivr
@@ -62,7 +62,7 @@ class OnTerminal:
         )
         os.close(theirs)
         output = b""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while UP.encode() not in output:
                 output += await asyncio.to_thread(os.read, self._ours, 4096)
         return self
@@ -72,7 +72,7 @@ class OnTerminal:
         os.close(self._ours)
 
     async def ended(self) -> int:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(PATIENCE_S):
             return await self.process.wait()
 
     async def __aexit__(self, *_: object) -> None:
@@ -126,15 +126,15 @@ async def stop_while_six_phones_ring(new_site: NewSite, how: type[OnPipe | OnTer
         site = new_site(peer.port)
         async with dialling(site, RINGING + 1) as campaign:
             async with how(site) as process:
-                await until(lambda: sum(call.rang.is_set() for call in calls_to(peer)) == RINGING + 1, within_s=20)
+                await until(lambda: sum(call.rang.is_set() for call in calls_to(peer)) == RINGING + 1)
                 [talker] = calls_to(peer, TALKER)
-                await until(lambda: talker.media.received > 20, within_s=20)
+                await until(lambda: talker.media.received > 20)
                 process.stop()
                 stopped_at = time.time()
-                await until(lambda: sum(call.status == 487 for call in peer.calls) == RINGING, within_s=5)
+                await until(lambda: sum(call.status == 487 for call in peer.calls) == RINGING)
                 assert talker.ended_at is None
                 caller = shopper(peer, site, 1, Plan(hang_up_packets=100))
-                await asyncio.wait_for(caller.ended.wait(), 20)
+                await asyncio.wait_for(caller.ended.wait(), PATIENCE_S)
                 assert await process.ended() == 0
             assert running.running_pid(conf.site_home(site)) is None
             assert talker.hung_up_by == "us"
@@ -143,7 +143,7 @@ async def stop_while_six_phones_ring(new_site: NewSite, how: type[OnPipe | OnTer
             attempts = Counter(row.outcome for row in await campaign.attempts())
             assert attempts == {"cancelled": RINGING, "human": 1}
             async with SiteProcess(site) as again:
-                await campaign.until_state("finished", within_s=60)
+                await campaign.until_state("finished")
                 await again.stops()
             attempts = Counter(row.outcome for row in await campaign.attempts())
     assert attempts == {"cancelled": RINGING, "human": RINGING + 1}
@@ -167,9 +167,9 @@ async def test_the_engine_is_killed_while_phones_ring(new_site: NewSite) -> None
             process.signal(signal.SIGKILL)
             await process.ended()
             assert not any(call.answered_at for call in peer.calls)
-            await asyncio.wait_for(asyncio.gather(*(call.ended.wait() for call in peer.calls)), 60)
+            await asyncio.wait_for(asyncio.gather(*(call.ended.wait() for call in peer.calls)), PATIENCE_S)
             await process.start()
-            await campaign.until_state("finished", within_s=60)
+            await campaign.until_state("finished")
             await process.stops()
             attempts = await campaign.attempts()
     packets = prepared.stat().st_size // 160
@@ -192,30 +192,32 @@ async def test_forty_callers_and_an_engine_that_freezes(new_site: NewSite) -> No
             first = process.asterisk_pid()
             assert first is not None
             os.kill(first, signal.SIGSTOP)
-            await until(lambda: process.asterisk_pid() not in (None, first), within_s=60)
+            await until(lambda: process.asterisk_pid() not in (None, first))
             prepared = conf.fallback_folder(site) / "ru" / "goodbye.alaw"
-            await until(prepared.exists, within_s=20)
-            async with asyncio.timeout(20):
+            await until(prepared.exists)
+            async with asyncio.timeout(PATIENCE_S):
                 while not await running.answers(home, 1):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
             calls = [shopper(peer, site, n, Plan()) for n in range(CALLERS)]
-            await until(lambda: all(call.media.received > 20 for call in calls), within_s=30)
-            os.kill(process.engine_pid(), signal.SIGSTOP)
-            frozen_at = time.monotonic()
-            # The dialplan sees that its file is old before the watchdog's time is over.
-            alive = site.var / conf.ALIVE
-            await until(lambda: int(time.time()) - int(alive.stat().st_mtime) > conf.stale_after_s(site))
+            await until(lambda: all(call.media.received > 20 for call in calls))
+            frozen, watchdog = process.engine_pid(), process.watchdog_pid()
+            os.kill(frozen, signal.SIGSTOP)
+            os.kill(watchdog, signal.SIGSTOP)
+            # The dialplan sees that the engine's file is old, although nobody has ended the engine.
+            long_ago = time.time() - conf.stale_after_s(site) - 2
+            os.utime(site.var / conf.ALIVE, (long_ago, long_ago))
             late = shopper(peer, site, CALLERS, Plan())
-            await until(lambda: late.media.received > 20, within_s=3)
+            await until(lambda: late.media.received > 20)
+            assert process.engine_pid() == frozen
+            os.kill(watchdog, signal.SIGCONT)
             await process.prints("was ended by SIGKILL; it is started again")
-            took_s = time.monotonic() - frozen_at
             heard = [call.media.received for call in calls]
-            await until(lambda: all(call.media.received > n for call, n in zip(calls, heard, strict=True)), within_s=5)
+            await until(lambda: all(call.media.received > n for call, n in zip(calls, heard, strict=True)))
             assert noting(site) == 0
             assert all(call.ended_at is None for call in calls)
             for call in (*calls, late):
                 call.hang_up()
-            await until(lambda: process.output.count(UP) == 2, within_s=30)
+            await until(lambda: process.output.count(UP) == 2)
             process.signal(signal.SIGKILL)
             await process.ended()
             # Nobody is left who would start it again.
@@ -223,7 +225,6 @@ async def test_forty_callers_and_an_engine_that_freezes(new_site: NewSite) -> No
             assert second is not None
             os.kill(second, signal.SIGSTOP)
             status, said = await run_ivr("doctor", site=site.folder)
-    assert HUNG_AFTER_S - 1 < took_s < HUNG_AFTER_S + 10
     assert f"did not move for {HUNG_AFTER_S} s" in process.output
     assert "asterisk_hung" in process.output
     assert status == 1

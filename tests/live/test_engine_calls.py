@@ -18,7 +18,7 @@ from prompts.library import Library, Speech
 from prompts.sentences import LANGUAGES
 from tests.databases import a_database
 from tests.edges.disk_voice import DiskVoice
-from tests.edges.waiting import until
+from tests.edges.waiting import PATIENCE_S, until
 from tests.golden.flows import FLOWS
 from tests.live.conftest import MakeSite
 from tests.live.rtp_peer import ALAW, G722, Codec
@@ -43,7 +43,7 @@ async def test_a_phone_that_sends_no_audio_did_not_hang_up(
         try:
             sip = ("127.0.0.1", site.settings.asterisk.sip_port)
             mute = peer.dial(sip, "+74950000001", caller="+79160000001", plan=Plan(silent=True))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 await mute.ended.wait()
         finally:
             await engine.drain(5)
@@ -71,7 +71,7 @@ async def test_keys_and_heard_milliseconds_are_what_the_caller_saw(
             sip = ("127.0.0.1", site.settings.asterisk.sip_port)
             listener = peer.dial(sip, "+74950000001", caller="+79160000001", plan=Plan(hang_up_packets=75))
             chooser = peer.dial(sip, "+74950000001", caller="+79160000002", plan=Plan(keys=keys))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 await listener.ended.wait()
                 await chooser.ended.wait()
         finally:
@@ -107,7 +107,7 @@ async def test_a_text_that_the_engine_cuts_and_its_goodbye_are_measured_too(
             await asyncio.sleep(0.047)
         await until(lambda: listeners[-1].heard_ms >= 2000)
         await engine.drain(0)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             for listener in listeners:
                 await listener.ended.wait()
         async with database.connect() as connection:
@@ -148,7 +148,7 @@ async def test_on_a_wideband_trunk_clips_are_sent_as_they_are_and_their_millisec
             sip = ("127.0.0.1", site.settings.asterisk.sip_port)
             plan = Plan(hang_up_packets=first.length_ms // 20 + 75, record=True)
             listener = peer.dial(sip, "+74950000001", caller="+79160000001", plan=plan)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 await listener.ended.wait()
         finally:
             await engine.drain(5)

@@ -40,10 +40,10 @@ async def test_a_site_works_in_a_folder_of_any_name(short: Path, start_asterisk:
 
         # Nobody answers yet: the dialplan speaks itself, and notes the wish.
         shopper = peer.dial(sip, "+74950000001", caller="+79160000001")
-        await until(lambda: shopper.media.received > 20, within_s=10)
+        await until(lambda: shopper.media.received > 20)
         shopper.press("1")
-        await until(lambda: bool(list(site.spool.glob("*.json"))), within_s=20)
-        await until(shopper.ended.is_set, within_s=20)
+        await until(lambda: bool(list(site.spool.glob("*.json"))))
+        await until(shopper.ended.is_set)
         assert [CallBack.read(path).phone for path in site.spool.glob("*.json")] == ["+79160000001"]
 
         await upgrade(site.database_url)
@@ -52,7 +52,7 @@ async def test_a_site_works_in_a_folder_of_any_name(short: Path, start_asterisk:
         await engine.start()
         try:
             listener = peer.dial(sip, "+74950000001", caller="+79160000002", plan=Plan(hang_up_packets=40))
-            await until(listener.ended.is_set, within_s=20)
+            await until(listener.ended.is_set)
         finally:
             await engine.drain(5)
         async with database.connect() as connection:

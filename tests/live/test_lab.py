@@ -15,6 +15,7 @@ from ivr.lab.lab import Lab
 from ivr.lab.subscribers import parse_subscribers
 from ivr.lab.truth import LabCall
 from ivr.site import free_ports
+from tests.edges.waiting import PATIENCE_S
 from tests.live.rtp_peer import PACKET_MS
 from tests.live.shared_asterisk import kill
 from tests.live.sip_peer import Call, Plan, SipPeer
@@ -74,7 +75,7 @@ def make_lab(
 async def _call(peer: SipPeer, lab: Lab, number: str, plan: Plan | None = None) -> Call:
     """A call to a subscriber, once it is over."""
     call = peer.dial((lab.host, lab.sip_port), number, caller="74950000000", plan=plan)
-    await asyncio.wait_for(call.ended.wait(), 20)
+    await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
     return call
 
 
@@ -116,9 +117,9 @@ async def test_an_unknown_number_is_unallocated_and_recorded(start_lab: StartLab
 async def test_a_phone_that_nobody_answers_rings_until_the_caller_gives_up(start_lab: StartLab, peer: SipPeer) -> None:
     lab = await start_lab("number,behaviour\n79160000001,no_answer\n")
     call = peer.dial((lab.host, lab.sip_port), "79160000001", caller="1")
-    await asyncio.wait_for(call.rang.wait(), 5)
+    await asyncio.wait_for(call.rang.wait(), PATIENCE_S)
     call.hang_up()
-    await asyncio.wait_for(call.ended.wait(), 5)
+    await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
     record = await _record(lab, call)
     assert call.status == 487
     assert (record.outcome, record.ended_by) == ("no_answer", "site")

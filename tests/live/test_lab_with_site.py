@@ -17,6 +17,7 @@ from ivr.asterisk.program import Program
 from ivr.asterisk.running import Home, Running, running_pid
 from ivr.settings import Site
 from ivr.site import free_ports
+from tests.edges.waiting import PATIENCE_S
 from tests.live.conftest import MakeSite
 from tests.live.sip_peer import Plan, SipPeer
 from tests.live.test_lab import make_lab
@@ -36,7 +37,7 @@ class Manager:
 
     async def until(self, **wanted: str) -> Event:
         """The next message that has all these fields."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
                 message = dict(line.split(": ", 1) for line in lines if ": " in line)
@@ -153,7 +154,7 @@ async def test_a_site_registers_with_its_operator(
             site = make_site(trunk_port=port, trunk__user="shop", trunk__register=True, trunk_secret="s")
             running = await start_asterisk(site)
             shown = ""
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while "Registered" not in shown:
                     await asyncio.sleep(0.1)
                     shown = await running.command("pjsip show registrations")
@@ -180,7 +181,7 @@ async def test_the_lab_from_the_command_line(make_site: MakeSite, asterisk_root:
         assert "ivr lab down" in again.stderr
         async with SipPeer() as peer:
             call = peer.dial(("127.0.0.1", site.settings.trunk.port), "79160000001", caller="1")
-            await asyncio.wait_for(call.ended.wait(), 10)
+            await asyncio.wait_for(call.ended.wait(), PATIENCE_S)
             assert call.status == 486
     finally:
         down = await asyncio.to_thread(_ivr, "down", "--site", str(site.folder))
@@ -204,7 +205,7 @@ async def test_a_lab_in_the_foreground_ends_with_ctrl_c(
         "--rtp", rtp, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert up.stdout
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         async for line in up.stdout:
             if b"takes calls" in line:
                 break

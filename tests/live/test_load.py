@@ -26,5 +26,6 @@ async def test_many_callers_at_once_all_hear_everything(short: Path) -> None:
             load = await call_at_once(peer, site, CALLS, per_second=PER_SECOND, key_at_s=key_at_s)
     assert load.failed == 0, report(load)
     assert all(ms is not None and ms <= CLOSE_MS for ms in load.off_ms), report(load)
-    # Audio that is late now and then may be this machine's other work; audio that stutters is a fault.
-    assert len(load.gaps_ms) <= CALLS, report(load)
+    # Audio that is late now and then may be this machine's other work, which holds up the callers' own packets, too;
+    # audio that stutters is a fault.
+    assert len(load.gaps_ms) <= CALLS * (1 + peer.hold_ups), report(load)

@@ -116,7 +116,7 @@ async def strike(process: SiteProcess, blow: Blow) -> Dumb | None:
             await process.loses_its_engine()
         case "engine stopped":
             process.signal(signal.SIGTERM)
-            await process.ended(within_s=60)
+            await process.ended()
             await process.start()
             await process.prints(UP)
         case "engine frozen":
@@ -127,7 +127,7 @@ async def strike(process: SiteProcess, blow: Blow) -> Dumb | None:
             return Dumb(since=since, until=time.time())
         case "asterisk killed":
             os.kill(asterisk, signal.SIGKILL)
-            await until(lambda: process.asterisk_pid() not in (asterisk, None), within_s=60)
+            await until(lambda: process.asterisk_pid() not in (asterisk, None))
             return Dumb(since=since, until=math.inf, dead=True)
         case "asterisk frozen":
             os.kill(asterisk, signal.SIGSTOP)
@@ -153,7 +153,7 @@ async def campaign_under(seed: int, new_site: NewSite, say: Callable[[str], None
                 say(f"  {time.time() - begun:5.1f} s, {len(peer.calls)} calls: {blow.what}{frozen}")
                 if (mute := await strike(process, blow)) is not None:
                     dumb.append(mute)
-            await campaign.until_state("finished", within_s=120)
+            await campaign.until_state("finished")
             attempts = await campaign.attempts()
             say(f"  the operator: {told(peer)}")
             say(f"  the database: {dict(Counter(row.outcome for row in attempts))} of {len(attempts)} attempts")

@@ -17,6 +17,7 @@ import pytest
 from ivr.settings_files import load_site
 from ivr.site import free_ports, settings_text
 from reports.words import Words
+from tests.edges.waiting import PATIENCE_S
 from tests.live.shared_asterisk import LOOPBACK, kill_in
 from tests.live.site_process import DOWN, UP, share_audio
 
@@ -88,7 +89,7 @@ class Terminal:
     async def type(self, line: str) -> str:
         """What a command printed. Fails with it when the command failed."""
         process = await self._start(line)
-        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        output, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
         assert process.returncode == 0, f"{line}\n{output.decode()}"
         return output.decode()
 
@@ -100,14 +101,14 @@ class Terminal:
         assert process.stdout is not None
         printed: list[str] = []
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 while ready not in "".join(printed):
                     said = await process.stdout.readline()
                     assert said, f"{line}\n{''.join(printed)}"
                     printed.append(said.decode())
             yield printed
             os.killpg(process.pid, signal.SIGINT)
-            output, _ = await asyncio.wait_for(process.communicate(), 60)
+            output, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
             printed += output.decode().splitlines(keepends=True)
             assert process.returncode == 0, f"{line}\n{''.join(printed)}"
         finally:

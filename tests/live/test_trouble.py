@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from ivr.asterisk import running
 from ivr.settings import Site
-from tests.edges.waiting import until
+from tests.edges.waiting import PATIENCE_S, until
 from tests.live.conftest import ENGINE, MakeSite, NewSite
 from tests.live.sip_peer import Call, Key, Plan, SipPeer
 from tests.live.site_process import SiteProcess, changed, run_ivr
@@ -29,17 +29,17 @@ async def test_audio_that_vanishes_is_made_again(new_site: NewSite) -> None:
         site = new_site(peer.port)
         async with SiteProcess(site) as process:
             first = shopper(peer, site, 1, Plan())
-            await until(lambda: first.media.received >= 50, within_s=20)
+            await until(lambda: first.media.received >= 50)
             for clip in site.audio.glob("??/*.*"):
                 clip.unlink()
             first.press("1")
             # What is being played goes on to the key; then the next sentence has to be made first.
             heard = first.media.received
-            await until(lambda: first.media.received >= heard + 120, within_s=30)
+            await until(lambda: first.media.received >= heard + 120)
             assert first.ended_at is None
             first.hang_up()
             second = shopper(peer, site, 2, Plan(keys=(Key("1", after_packets=50),), hang_up_packets=150))
-            await asyncio.wait_for(second.ended.wait(), 30)
+            await asyncio.wait_for(second.ended.wait(), PATIENCE_S)
             await process.stops()
         _, calls = await run_ivr("calls", site=site.folder)
     assert second.hung_up_by == "us"
@@ -53,7 +53,7 @@ async def test_ctrl_c_while_speech_is_being_made(make_site: MakeSite) -> None:
     site = make_site({"prompts.engine": ENGINE}, trunk_port=9)
     async with SiteProcess(site, until_up=False) as process:
         # Speech is made at a low priority: on a busy machine the first clip is a while in coming.
-        await until(lambda: any(site.audio.glob("??/*.alaw")), within_s=120)
+        await until(lambda: any(site.audio.glob("??/*.alaw")))
         process.signal(signal.SIGINT)
         assert await process.ended() == 130
         assert process.asterisk_pid() is None
@@ -84,7 +84,7 @@ async def test_bad_peers_of_fastagi_disturb_no_call(new_site: NewSite) -> None:
             calls = [
                 shopper(peer, site, n, Plan(keys=(Key("1", after_packets=100),), hang_up_packets=300)) for n in range(5)
             ]
-            await until(lambda: all(call.media.received >= 20 for call in calls), within_s=20)
+            await until(lambda: all(call.media.received >= 20 for call in calls))
             for n in range(200):
                 _, writer = await asyncio.open_connection(agi.host, agi.port)
                 if n % 5 == 1:
@@ -100,9 +100,9 @@ async def test_bad_peers_of_fastagi_disturb_no_call(new_site: NewSite) -> None:
                 with contextlib.suppress(ConnectionError):
                     await writer.drain()
                 writer.close()
-            await asyncio.wait_for(asyncio.gather(*(call.ended.wait() for call in calls)), 30)
+            await asyncio.wait_for(asyncio.gather(*(call.ended.wait() for call in calls)), PATIENCE_S)
             last = shopper(peer, site, 9, Plan(hang_up_packets=50))
-            await asyncio.wait_for(last.ended.wait(), 20)
+            await asyncio.wait_for(last.ended.wait(), PATIENCE_S)
             await process.stops()
         status, story = await run_ivr("calls", site=site.folder)
     assert [call.hung_up_by for call in (*calls, last)] == ["us"] * 6

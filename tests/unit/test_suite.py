@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -76,6 +77,22 @@ def test_a_test_that_takes_longer_than_it_may_fails(suite: pytest.Pytester) -> N
     result = suite.runpytest_subprocess()
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*It took 0.* s of 0.001 s*"])
+
+
+def test_no_time_passes_for_who_waits_for_a_core() -> None:
+    cores = os.sched_getaffinity(0)
+    # The other one inherits that it may use no core but this.
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+            began_s, worked_s, before_s = time.monotonic(), time.thread_time(), budget.queued_s()
+            while (queued_s := budget.queued_s() - before_s) < 0.05:
+                pass
+            passed_s, worked_s = time.monotonic() - began_s, time.thread_time() - worked_s
+            other.kill()
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert passed_s >= worked_s + queued_s - 0.01
 
 
 def test_a_slow_or_busy_machine_is_allowed_more(monkeypatch: pytest.MonkeyPatch) -> None:

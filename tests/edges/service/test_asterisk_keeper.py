@@ -86,7 +86,7 @@ async def test_it_is_started_again_after_failures(tmp_path: Path, number: signal
         await asyncio.sleep(0.5)
         assert keeper.asterisk is first
         os.kill(first.pid, number)
-        await until(lambda: len(starter.started) == 2, within_s=20)
+        await until(lambda: len(starter.started) == 2)
         await until(lambda: keeper.asterisk is starter.started[1])
         assert not first.alive
         assert starter.failures == []

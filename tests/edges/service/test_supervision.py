@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from app.service.supervision import Backoff, Supervision
-from tests.edges.waiting import until
+from tests.edges.waiting import PATIENCE_S, until
 
 QUICK = Backoff(first_s=0.001, most_s=0.002)
 
@@ -60,7 +60,7 @@ async def test_one_that_dies_too_often_fails_the_service() -> None:
 
     supervision = Supervision(QUICK)
     supervision.keep("campaigns", dies, deaths=3)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert await supervision.failed == "campaigns: ValueError: a rule of another release"
     assert runs == 3
     await supervision.stop()
@@ -77,7 +77,7 @@ async def test_a_task_with_an_end_is_tried_until_it_comes_to_it() -> None:
 
     supervision = Supervision(QUICK)
     supervision.until_done("fallback", third_time)
-    await supervision.ended("fallback", within_s=5)
+    await supervision.ended("fallback", within_s=PATIENCE_S)
     assert runs == 3
 
 
@@ -97,6 +97,6 @@ async def test_a_released_task_is_not_started_again(error: Exception | None) -> 
     await until(lambda: runs)
     supervision.release("campaigns")
     over.set()
-    await supervision.ended("campaigns", within_s=5)
+    await supervision.ended("campaigns", within_s=PATIENCE_S)
     assert runs == 1
     assert not supervision.failed.done()

@@ -76,9 +76,7 @@ async def test_an_asterisk_that_takes_the_connection_and_no_more_does_not_answer
     with socket.socket(socket.AF_UNIX) as console:
         console.bind(str(home.control))
         console.listen()
-        began = time.monotonic()
         assert not await answers(home, 0.2)
-        assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -160,8 +158,6 @@ def test_a_locked_database_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) 
     holder = sqlite3.connect(site.var / "ivr.sqlite3", isolation_level=None)
     holder.execute("PRAGMA locking_mode=EXCLUSIVE")
     holder.execute("BEGIN EXCLUSIVE")
-    began = time.monotonic()
     [finding] = found(site, "database")
     holder.close()
     assert finding.level is Level.FAIL
-    assert time.monotonic() - began < 40
