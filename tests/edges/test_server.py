@@ -79,16 +79,19 @@ async def test_a_stranger_without_the_key_opens_no_call(key: str) -> None:
 
 
 async def test_strangers_and_half_open_connections_do_not_fill_the_log() -> None:
-    with capture_logs() as logs:
-        async with serving(play_one, Limits(header_timeout_s=0.05)) as server:
-            for _ in range(50):
-                for block in (b"GET / HTTP/1.1\n\n", opening(key="guess"), b"agi_network: yes\n"):
-                    async with FakeAsterisk(server.port) as peer:
-                        await peer.says(block)
-                        await peer.expects_end()
-    told = [(entry["why"], entry["count"]) for entry in logs if entry["event"] == "agi.refused"]
-    reasons = ("no AGI headers", "wrong key", "headers took too long")
-    assert told == [(why, 1) for why in reasons] + [(why, 49) for why in reasons]
+    strangers = {"no AGI headers": b"GET / HTTP/1.1\n\n", "wrong key": opening(key="guess")}
+    half_open = {"headers took too long": b"agi_network: yes\n"}
+    # A stranger whose headers come late on a busy machine is a half-open connection, too.
+    for blocks, limits in ((strangers, Limits()), (half_open, Limits(header_timeout_s=0.05))):
+        with capture_logs() as logs:
+            async with serving(play_one, limits) as server:
+                for _ in range(50):
+                    for block in blocks.values():
+                        async with FakeAsterisk(server.port) as peer:
+                            await peer.says(block)
+                            await peer.expects_end()
+        told = [(entry["why"], entry["count"]) for entry in logs if entry["event"] == "agi.refused"]
+        assert told == [(why, 1) for why in blocks] + [(why, 49) for why in blocks]
 
 
 async def test_a_peer_that_leaves_before_its_headers_end_costs_nothing() -> None:
