@@ -17,6 +17,7 @@ from ivr.settings import Site
 from outbound.restored import Compared, last_restored, paused_by_restoring
 from people.store.db import open_database
 from people.store.losses import Missing, missing_of_tenant
+from people.store.scope import Scope
 
 _ANSWER_S = 5.0
 
@@ -81,8 +82,7 @@ async def missing(site: Site) -> Missing:
     """What the journal could not keep. Raises UserError or DBAPIError when the database can't be read."""
     database = await open_database(site.database_url)
     try:
-        async with database.connect() as connection:
-            return await missing_of_tenant(connection, site.settings.tenant)
+        return await missing_of_tenant(Scope(database, site.settings.tenant))
     finally:
         await database.dispose()
 
@@ -91,7 +91,7 @@ async def put_back(site: Site) -> tuple[Compared | None, list[str]]:
     """Of the copy that the database was put back from, if any, and campaigns that wait since. Raises as `missing`."""
     database = await open_database(site.database_url)
     try:
-        return await last_restored(database), await paused_by_restoring(database, tenant=site.settings.tenant)
+        return await last_restored(database), await paused_by_restoring(Scope(database, site.settings.tenant))
     finally:
         await database.dispose()
 

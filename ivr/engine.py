@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faults import MachineError
 from ivr.agi.server import FastAgiServer, Limits
@@ -21,6 +20,7 @@ from ivr.settings import Settings
 from ivr.spool import keep_picking_up, try_to_pick_up
 from people.store.calls import find_outbound
 from people.store.group_commit import group_writer
+from people.store.scope import Scope
 from prompts.voice import Voice
 
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ _WATCH_EVERY_S = 5.0
 class Engine:
     """`start`; run `prepare_fallback` and `pick_up` beside it; `drain` (or `stop`) ends it.
 
-    Made inside the running loop; the database stays its opener's.
+    Made inside the running loop; the database of `scope` stays its opener's.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Engine:
         *,
         flows: Mapping[str, Flow],
         voice: Voice,
-        database: AsyncEngine,
+        scope: Scope,
         #: Site.agi_key: what the dialplan sends along.
         agi_key: str,
         #: var/ of the site: spool/, fallback/ and the journal's files lie there.
@@ -49,11 +49,11 @@ class Engine:
     ) -> None:
         agi = settings.agi
         self._settings = settings
-        self._database = database
+        self._scope = scope
         self._voice = voice
         self._spool, self._fallback = var / "spool", var / "fallback"
-        self.journal = Journal(group_writer(database), var / "journal.jsonl")
-        self._answering = Answering(settings, flows, voice, self.journal, functools.partial(find_outbound, database))
+        self.journal = Journal(group_writer(scope.database), var / "journal.jsonl")
+        self._answering = Answering(settings, flows, voice, self.journal, functools.partial(find_outbound, scope))
         limits = Limits(header_timeout_s=agi.header_timeout_s, max_call_s=agi.max_call_s)
         self.server = FastAgiServer(self._answer, key=agi_key, limits=limits)
         self._callers_refused = False
@@ -67,7 +67,7 @@ class Engine:
         except MachineError:
             await self.journal.close()
             raise
-        await try_to_pick_up(self._database, self._spool, tenant=self._settings.tenant, region=self._settings.region)
+        await try_to_pick_up(self._scope, self._spool, region=self._settings.region)
 
     # ------------------------------------------------------------ beside the calls
 
@@ -77,7 +77,7 @@ class Engine:
 
     async def pick_up(self) -> None:
         """Bring what the fallback noted into the database, now and again until cancelled."""
-        await keep_picking_up(self._database, self._spool, tenant=self._settings.tenant, region=self._settings.region)
+        await keep_picking_up(self._scope, self._spool, region=self._settings.region)
 
     async def watch(self) -> None:
         """Raises JournalDied or RuntimeError when the journal or the server does no work any more."""

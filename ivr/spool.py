@@ -9,11 +9,11 @@ from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.fallback.call_back import CallBack
 from people.numbers import normal_form
 from people.store.calls import WRITE_REQUEST
+from people.store.scope import Scope
 
 log = structlog.get_logger()
 
@@ -54,15 +54,15 @@ def _is_young(path: Path) -> bool:
         return True
 
 
-async def pick_up(database: AsyncEngine, spool: Path, *, tenant: str, region: str) -> int:
+async def pick_up(scope: Scope, spool: Path, *, region: str) -> int:
     """Bring the requests in `spool` into the database; how many. A file goes only when its request is committed.
 
     A file that came twice, or stayed through a crash, makes one request.
     """
-    rows = _read(spool, tenant=tenant, region=region)
+    rows = _read(spool, tenant=scope.tenant, region=region)
     if not rows:
         return 0
-    async with database.begin() as connection:
+    async with scope.begin() as connection:
         await connection.execute(WRITE_REQUEST, list(rows.values()))
     for path in rows:
         path.unlink(missing_ok=True)
@@ -70,16 +70,16 @@ async def pick_up(database: AsyncEngine, spool: Path, *, tenant: str, region: st
     return len(rows)
 
 
-async def keep_picking_up(database: AsyncEngine, spool: Path, *, tenant: str, region: str) -> None:
+async def keep_picking_up(scope: Scope, spool: Path, *, region: str) -> None:
     """Pick up every now and again until cancelled."""
     while True:
         await asyncio.sleep(EVERY_S)
-        await try_to_pick_up(database, spool, tenant=tenant, region=region)
+        await try_to_pick_up(scope, spool, region=region)
 
 
-async def try_to_pick_up(database: AsyncEngine, spool: Path, *, tenant: str, region: str) -> None:
+async def try_to_pick_up(scope: Scope, spool: Path, *, region: str) -> None:
     """Pick up; trouble with the database or the folder is logged, and the files stay for the next time."""
     try:
-        await pick_up(database, spool, tenant=tenant, region=region)
+        await pick_up(scope, spool, region=region)
     except (SQLAlchemyError, OSError) as error:
         log.error("spool.waiting", what=str(error))

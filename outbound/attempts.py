@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Executable, String, bindparam, delete, exists, func, update
+from sqlalchemy import BigInteger, Executable, String, and_, bindparam, delete, exists, func, update
 
 from outbound.plan.outcome import Outcome
 from people.store.ownership import Owner
 from people.store.tables import attempt, lead
 
+#: Each with its parameters; beside them `whose`, the tenant.
 Statements = Sequence[tuple[Executable, dict[str, Any]]]
 
 
@@ -71,14 +72,19 @@ def lead_of(attempt_id: str) -> int | None:
     return int(found[1]) if found else None
 
 
+_OF_ATTEMPT = (attempt.c.id == bindparam("attempt_id")) & (attempt.c.tenant == bindparam("whose"))
+_OF_LEAD = and_(
+    *(lead.c.id == bindparam("lead_id"), lead.c.tenant == bindparam("whose")),
+    *(lead.c.state == "dialling", lead.c.attempts == bindparam("number")),
+)
 DIALLED = (
     update(attempt)
-    .where(attempt.c.id == bindparam("attempt_id"))
+    .where(_OF_ATTEMPT)
     .values(dialled_at_ms=func.coalesce(attempt.c.dialled_at_ms, bindparam("at_ms", type_=BigInteger)))
 )
 SETTLE_ATTEMPT = (
     update(attempt)
-    .where(attempt.c.id == bindparam("attempt_id"), attempt.c.outcome.is_(None))
+    .where(_OF_ATTEMPT, attempt.c.outcome.is_(None))
     .values(
         outcome=bindparam("outcome"),
         settled_by=bindparam("settled_by"),
@@ -92,7 +98,7 @@ SETTLE_ATTEMPT = (
 )
 SETTLE_LEAD = (
     update(lead)
-    .where(lead.c.id == bindparam("lead_id"), lead.c.state == "dialling", lead.c.attempts == bindparam("number"))
+    .where(_OF_LEAD)
     .values(
         state=bindparam("state"),
         # One that we gave up ourselves says nothing of the person.
@@ -101,11 +107,11 @@ SETTLE_LEAD = (
         due_at_ms=func.coalesce(bindparam("due_at_ms", type_=BigInteger), lead.c.due_at_ms),
     )
 )
-_NEVER_SENT = (attempt.c.id == bindparam("attempt_id"), attempt.c.dialled_at_ms.is_(None), attempt.c.outcome.is_(None))
+_NEVER_SENT = (_OF_ATTEMPT, attempt.c.dialled_at_ms.is_(None), attempt.c.outcome.is_(None))
 RELEASE_ATTEMPT = delete(attempt).where(*_NEVER_SENT)
 RELEASE_LEAD = (
     update(lead)
-    .where(lead.c.id == bindparam("lead_id"), lead.c.state == "dialling", lead.c.attempts == bindparam("number"))
+    .where(_OF_LEAD)
     .where(exists().where(*_NEVER_SENT))
     .values(state="waiting", attempts=lead.c.attempts - 1)
 )

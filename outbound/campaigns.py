@@ -9,13 +9,12 @@ from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 from sqlalchemy import Text, cast, exists, func, literal, or_, select, union_all, update
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faults import Fault, UserError
 from ivr.settings import Outbound
 from outbound.plan.retry import Retry
-from people.store.dialect import begin_snapshot
 from people.store.results import how_many_leads, result, stale, tally
+from people.store.scope import Scope
 from people.store.tables import DIALLING, WAITING, campaign, lead
 
 #: importing: the contacts file is being read, or its reading was broken off.
@@ -95,7 +94,7 @@ class Progress:
         return self.waiting + self.dialling + self.done + self.excluded
 
 
-async def change_state(engine: AsyncEngine, *, tenant: str, name: str, action: Action, now_ms: int) -> Campaign:
+async def change_state(scope: Scope, *, name: str, action: Action, now_ms: int) -> Campaign:
     """The campaign after `action`. Raises UserError when it is not in a state for it, or not there."""
     allowed, state = _TRANSITIONS[action]
     values: dict[str, object] = {"state": state, "paused_because": None}
@@ -103,13 +102,13 @@ async def change_state(engine: AsyncEngine, *, tenant: str, name: str, action: A
         values["started_at_ms"] = now_ms
     if action == "stop":
         values["ended_at_ms"] = now_ms
-    async with engine.begin() as connection:
+    async with scope.begin() as connection:
         changed = await connection.execute(
             update(campaign)
-            .where(campaign.c.tenant == tenant, campaign.c.name == name, campaign.c.state.in_(allowed))
+            .where(campaign.c.tenant == scope.tenant, campaign.c.name == name, campaign.c.state.in_(allowed))
             .values(values)
         )
-    found = await find(engine, tenant=tenant, name=name)
+    found = await find(scope, name=name)
     if changed.rowcount == 0:
         if found.fault is not None:
             raise UserError(found.fault)
@@ -118,15 +117,15 @@ async def change_state(engine: AsyncEngine, *, tenant: str, name: str, action: A
     return found
 
 
-async def find(engine: AsyncEngine, *, tenant: str, name: str) -> Campaign:
+async def find(scope: Scope, *, name: str) -> Campaign:
     """The campaign of this name. Raises UserError when there is none."""
-    for each in await list_campaigns(engine, tenant=tenant):
+    for each in await list_campaigns(scope):
         if each.name == name:
             return each
     raise UserError(Fault(what=f"There is no campaign {name!r}.", mend="See the names with: ivr campaign list."))
 
 
-async def list_campaigns(engine: AsyncEngine, *, tenant: str, ids: Collection[int] | None = None) -> list[Campaign]:
+async def list_campaigns(scope: Scope, *, ids: Collection[int] | None = None) -> list[Campaign]:
     """The tenant's campaigns in the order they were made; some only, if given.
 
     One that this release does not understand is among them, with its fault: the others are read all the same.
@@ -134,10 +133,10 @@ async def list_campaigns(engine: AsyncEngine, *, tenant: str, ids: Collection[in
     # As text: JSON that can't be read would otherwise lose every row.
     columns = [each for each in campaign.c if each.name != "rules"]
     rows = select(*columns, cast(campaign.c.rules, Text).label("rules"))
-    rows = rows.where(campaign.c.tenant == tenant).order_by(campaign.c.id)
+    rows = rows.where(campaign.c.tenant == scope.tenant).order_by(campaign.c.id)
     if ids is not None:
         rows = rows.where(campaign.c.id.in_(ids))
-    async with engine.connect() as connection:
+    async with scope.begin() as connection:
         return [_campaign(row) for row in await connection.execute(rows)]
 
 
@@ -174,42 +173,42 @@ def _not_understood(name: str, what: str) -> Fault:
     )
 
 
-async def finish_if_done(engine: AsyncEngine, campaign_id: int, *, now_ms: int) -> bool:
+async def finish_if_done(scope: Scope, campaign_id: int, *, now_ms: int) -> bool:
     """Whether the running campaign has come to its end just now: no lead is waiting or being dialled."""
-    open_leads = (exists().where(lead.c.campaign_id == campaign_id, which) for which in (WAITING, DIALLING))
-    async with engine.begin() as connection:
+    its = (lead.c.campaign_id == campaign_id, lead.c.tenant == scope.tenant)
+    over = ~or_(*(exists().where(*its, which) for which in (WAITING, DIALLING)))
+    async with scope.begin() as connection:
         changed = await connection.execute(
             update(campaign)
-            .where(campaign.c.id == campaign_id, campaign.c.state == "running", ~or_(*open_leads))
+            .where(campaign.c.id == campaign_id, campaign.c.tenant == scope.tenant)
+            .where(campaign.c.state == "running", over)
             .values(state="finished", ended_at_ms=now_ms)
         )
     return changed.rowcount == 1
 
 
-async def count_progress(engine: AsyncEngine, campaign_id: int) -> Progress:
+async def count_progress(scope: Scope, campaign_id: int) -> Progress:
     """How many leads are in each state, and their outcomes so far."""
-    marked = select(stale.c.lead_id).where(stale.c.campaign_id == campaign_id)
+
+    def its(table: Any) -> Any:
+        return (table.c.campaign_id == campaign_id) & (table.c.tenant == scope.tenant)
+
+    marked = select(stale.c.lead_id).where(its(stale))
     no_outcome = func.coalesce(lead.c.outcome, "")
     # As it is kept, but what the marked leads were is taken out, and what they are now is added.
     counted = union_all(
-        select(tally.c.state, tally.c.outcome, tally.c.leads).where(tally.c.campaign_id == campaign_id),
-        select(result.c.state, result.c.outcome, literal(-1)).where(
-            result.c.campaign_id == campaign_id, result.c.lead_id.in_(marked)
-        ),
-        select(lead.c.state, no_outcome, literal(1)).where(lead.c.campaign_id == campaign_id, lead.c.id.in_(marked)),
+        select(tally.c.state, tally.c.outcome, tally.c.leads).where(its(tally)),
+        select(result.c.state, result.c.outcome, literal(-1)).where(its(result), result.c.lead_id.in_(marked)),
+        select(lead.c.state, no_outcome, literal(1)).where(its(lead), lead.c.id.in_(marked)),
     )
     states: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
-    async with engine.connect() as connection:
-        await begin_snapshot(connection)
-        try:
-            leads = await connection.scalar(how_many_leads(campaign_id)) or 0
-            for state, outcome, count in await connection.execute(counted):
-                states[state] += count
-                if outcome:
-                    outcomes[outcome] += count
-        finally:
-            await connection.rollback()
+    async with scope.snapshot() as connection:
+        leads = await connection.scalar(how_many_leads(scope, campaign_id)) or 0
+        for state, outcome, count in await connection.execute(counted):
+            states[state] += count
+            if outcome:
+                outcomes[outcome] += count
     # Whatever happens to a lead marks it, so the others still wait for their first attempt.
     states["waiting"] += leads - states.total()
     return Progress(

@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from ivr.settings import Site
 from outbound import campaigns
 from outbound.campaigns import Campaign, Progress
 from outbound.clock import Clock
+from people.store.scope import Scope
 
 #: A closed port on another address may take long to say so.
 _ANSWERS_S = 1.0
@@ -32,26 +31,24 @@ class Standing:
         return self.campaign.state in ("finished", "stopped") and not self.progress.dialling
 
 
-async def look(database: AsyncEngine, site: Site, name: str) -> Standing:
+async def look(scope: Scope, name: str) -> Standing:
     """Raises UserError when there is no such campaign."""
-    campaign = await campaigns.find(database, tenant=site.settings.tenant, name=name)
-    return Standing(campaign=campaign, progress=await campaigns.count_progress(database, campaign.id))
+    campaign = await campaigns.find(scope, name=name)
+    return Standing(campaign=campaign, progress=await campaigns.count_progress(scope, campaign.id))
 
 
-async def look_at_all(database: AsyncEngine, site: Site) -> list[Standing]:
-    """The site's campaigns in the order they were made."""
+async def look_at_all(scope: Scope) -> list[Standing]:
+    """The tenant's campaigns in the order they were made."""
     return [
-        Standing(campaign=campaign, progress=await campaigns.count_progress(database, campaign.id))
-        for campaign in await campaigns.list_campaigns(database, tenant=site.settings.tenant)
+        Standing(campaign=campaign, progress=await campaigns.count_progress(scope, campaign.id))
+        for campaign in await campaigns.list_campaigns(scope)
     ]
 
 
-async def follow(
-    database: AsyncEngine, site: Site, name: str, *, clock: Clock, every_s: float = 0.5
-) -> AsyncIterator[Standing]:
+async def follow(scope: Scope, name: str, *, clock: Clock, every_s: float = 0.5) -> AsyncIterator[Standing]:
     """How the campaign stands, time and again; the last is over. Raises UserError when there is no such campaign."""
     while True:
-        standing = await look(database, site, name)
+        standing = await look(scope, name)
         yield standing
         if standing.over:
             return

@@ -9,6 +9,7 @@ from faults import Fault, UserError
 from outbound.plan.outcome import Outcome
 from people.store.dialect import clock_ms
 from people.store.ownership import gateways
+from people.store.scope import EveryTenant, Job
 from people.store.tables import DIALLING, attempt, gateway, lead
 
 
@@ -19,7 +20,7 @@ async def retire(engine: AsyncEngine, name: str) -> int:
     """
     now = clock_ms(engine.dialect.name)
     unsettled = (attempt.c.gateway == name, attempt.c.outcome.is_(None))
-    async with engine.begin() as connection:
+    async with EveryTenant(engine, Job.GATEWAYS).begin() as connection:
         free = (gateway.c.name == name, gateway.c.lease_until_ms <= now)
         retired = await connection.execute(
             update(gateway).where(*free).values(epoch=gateway.c.epoch + 1, lease_until_ms=0)

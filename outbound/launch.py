@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from faults import AuthorError, Fault, UserError
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow
@@ -25,6 +23,7 @@ from outbound.columns import UnreadableValues, missing_columns
 from outbound.making import Created
 from outbound.rendering import render_campaign
 from people.contacts import open_contacts
+from people.store.scope import Scope
 from prompts.library import Library
 from prompts.render import SILENT, RenderReport, Told
 from prompts.sentences import SHIPPED, Sentences, load_sentences
@@ -53,7 +52,7 @@ class Started:
 
 
 async def create(
-    database: AsyncEngine,
+    scope: Scope,
     site: Site,
     *,
     name: str,
@@ -76,8 +75,7 @@ async def create(
     )
     values = UnreadableValues(chosen, sentences)
     created = await making.create(
-        database,
-        tenant=settings.tenant,
+        scope,
         name=name,
         flow=chosen.name,
         main_message=chosen.main_message or "",
@@ -110,21 +108,21 @@ def promo_flow(site: Site, name: str, sentences: Sentences) -> Flow:
 
 
 async def render(
-    database: AsyncEngine, site: Site, name: str, *, library: Library | None = None, told: Told = SILENT
+    scope: Scope, site: Site, name: str, *, library: Library | None = None, told: Told = SILENT
 ) -> RenderReport:
     """Make the audio of all that the campaign's people may hear; what is there already is not made again.
 
     `library` is the site's voice where it is open already. Raises UserError when there is no such campaign or its flow
     has faults, MachineError when no speech engine works here or the disk is full.
     """
-    campaign = await campaigns.find(database, tenant=site.settings.tenant, name=name)
+    campaign = await campaigns.find(scope, name=name)
     with _voice(site, library) as voice:
         flow = promo_flow(site, campaign.flow, voice.sentences)
-        return await render_campaign(database, voice, flow, campaign, told=told)
+        return await render_campaign(scope, voice, flow, campaign, told=told)
 
 
 async def start(
-    database: AsyncEngine,
+    scope: Scope,
     site: Site,
     name: str,
     *,
@@ -137,14 +135,13 @@ async def start(
     Raises UserError when it is not ready, not there or not understood by this release, and as `render` does; then it is
     as it was.
     """
-    tenant = site.settings.tenant
-    found = await campaigns.find(database, tenant=tenant, name=name)
+    found = await campaigns.find(scope, name=name)
     if found.fault is not None:
         raise UserError(found.fault)
     rendered = None
     if found.state == "ready":
-        rendered = await render(database, site, name, library=library, told=told)
-    campaign = await campaigns.change_state(database, tenant=tenant, name=name, action="start", now_ms=clock.now_ms())
+        rendered = await render(scope, site, name, library=library, told=told)
+    campaign = await campaigns.change_state(scope, name=name, action="start", now_ms=clock.now_ms())
     return Started(campaign=campaign, rendered=rendered)
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
-from sqlalchemy import Executable, exists, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import ColumnElement, Executable, exists, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outbound.attempts import (
     DIALLED,
@@ -31,8 +31,8 @@ from outbound.attempts import (
 from outbound.clock import Clock
 from outbound.plan.decide import Because, CampaignRules, Caps, Decision, Dial, Lead, LeaveOut, Person, WaitUntil, decide
 from outbound.plan.recovery import Journalled
-from people.store.dialect import sync_commits
 from people.store.ownership import OWNED, Owner, fence
+from people.store.scope import Scope
 from people.store.tables import DIALLING, WAITING, attempt, call, campaign, contact, do_not_call, lead
 
 log = structlog.get_logger(__name__)
@@ -54,8 +54,7 @@ class _Entry:
 class Ledger:
     """Its own clock for what is due keeps up with the time that passes, not with a time of day that somebody sets."""
 
-    engine: AsyncEngine
-    tenant: str
+    scope: Scope
     owner: Owner
     clock: Clock
     #: Attempts of this run: from before their intent is committed until they are settled.
@@ -96,11 +95,11 @@ class Ledger:
         async with self._writing:
             before_ms = self.due_now_ms()
             by_ms = ahead_ms - self._ahead_ms
-            tenants = select(campaign.c.id).where(campaign.c.tenant == self.tenant)
+            its = select(campaign.c.id).where(campaign.c.tenant == self.scope.tenant)
             async with self._begin() as connection:
                 await connection.execute(
                     update(lead)
-                    .where(lead.c.campaign_id.in_(tenants), WAITING)
+                    .where(lead.c.campaign_id.in_(its), self._its_lead, WAITING)
                     .where(lead.c.due_at_ms > min(before_ms, before_ms + by_ms))
                     .values(due_at_ms=lead.c.due_at_ms + by_ms)
                 )
@@ -110,17 +109,21 @@ class Ledger:
     async def shorten_rests(self, campaign_id: int, *, longest_s: int) -> None:
         """Let nobody of a campaign wait longer than its rules can mean: the clock was put back while we were away."""
         now_ms = self.due_now_ms()
-        waiting = (lead.c.campaign_id == campaign_id, WAITING)
+        waiting = (lead.c.campaign_id == campaign_id, self._its_lead, WAITING)
         never_tried = (*waiting, lead.c.attempts == 0, lead.c.due_at_ms > now_ms)
         too_far = (*waiting, lead.c.due_at_ms > now_ms + longest_s * 1000)
         async with self._writing, self._begin() as connection:
             await connection.execute(update(lead).where(*never_tried).values(due_at_ms=now_ms))
             await connection.execute(update(lead).where(*too_far).values(due_at_ms=now_ms + longest_s * 1000))
 
+    @property
+    def _its_lead(self) -> ColumnElement[bool]:
+        return lead.c.tenant == self.scope.tenant
+
     @contextlib.asynccontextmanager
     async def _begin(self) -> AsyncIterator[AsyncConnection]:
         """A transaction of the gateway's owner. Raises GatewayLost."""
-        async with self.engine.begin() as connection:
+        async with self.scope.begin() as connection:
             await fence(connection, self.owner)
             yield connection
 
@@ -146,13 +149,12 @@ class Ledger:
         self, campaign_id: int, count: int, rules: CampaignRules, caps: Caps, most_open: int | None
     ) -> tuple[list[Claim], int]:
         """Claims, and how many of those that were due are left out for good."""
-        async with self._writing, self.engine.connect() as connection:
-            # An intent must outlive a power cut, or somebody is rung again after it.
-            await sync_commits(connection)
+        async with self._writing:
             claims: list[Claim] = []
             left_out = 0
             try:
-                async with connection.begin():
+                # Or somebody is rung again after it.
+                async with self.scope.begin(outlives_power_cut=True) as connection:
                     if most_open is not None:
                         count = min(count, most_open - await self._open(connection, campaign_id))
                     leads = await self._take_due(connection, campaign_id, count)
@@ -174,7 +176,7 @@ class Ledger:
                             await self._put_back(connection, each.id, decision)
                     if claims:
                         await connection.execute(
-                            insert(attempt), [intent(claim, self.tenant, self.owner) for claim in claims]
+                            insert(attempt), [intent(claim, self.scope.tenant, self.owner) for claim in claims]
                         )
                         self.ours.update(claim.attempt_id for claim in claims)
             except BaseException:
@@ -186,19 +188,24 @@ class Ledger:
         """How many leads of a campaign are being dialled, by whichever gateway. Until we are done, nobody claims."""
         # The first statement writes, so SQLite takes its write lock before anything is read.
         await fence(connection, self.owner)
-        lock = select(campaign.c.id).where(campaign.c.id == campaign_id).with_for_update(key_share=True)
+        its = (campaign.c.id == campaign_id, campaign.c.tenant == self.scope.tenant)
+        lock = select(campaign.c.id).where(*its).with_for_update(key_share=True)
         await connection.execute(lock)
-        dialling = select(func.count()).select_from(lead).where(lead.c.campaign_id == campaign_id, DIALLING)
+        dialling = (
+            select(func.count()).select_from(lead).where(lead.c.campaign_id == campaign_id, self._its_lead, DIALLING)
+        )
         return (await connection.execute(dialling)).scalar_one()
 
     async def _take_due(self, connection: AsyncConnection, campaign_id: int, count: int) -> Sequence[Any]:
         """Rows of due leads, now dialling: a narrower choice than the decision, which is made of each of them."""
         if count <= 0:
             return []
-        running = exists().where(campaign.c.id == campaign_id, campaign.c.state == "running")
+        running = exists().where(
+            campaign.c.id == campaign_id, campaign.c.tenant == self.scope.tenant, campaign.c.state == "running"
+        )
         due = (
             select(lead.c.id)
-            .where(lead.c.campaign_id == campaign_id, WAITING, running)
+            .where(lead.c.campaign_id == campaign_id, self._its_lead, WAITING, running)
             .where(lead.c.due_at_ms <= self.due_now_ms())
             .order_by(lead.c.due_at_ms, lead.c.id)
             .limit(count)
@@ -207,7 +214,7 @@ class Ledger:
         # The first statement writes, so SQLite takes its write lock before anything is read.
         taken = await connection.execute(
             update(lead)
-            .where(lead.c.id.in_(due), OWNED)
+            .where(lead.c.id.in_(due), self._its_lead, OWNED)
             .values(state="dialling", attempts=lead.c.attempts + 1)
             .returning(lead.c.id),
             self.owner.of_fence,
@@ -215,6 +222,7 @@ class Ledger:
         ids = list(taken.scalars())
         if not ids:
             return []
+        its_contact = (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant)
         on_list = (do_not_call.c.tenant == contact.c.tenant) & (do_not_call.c.phone == contact.c.phone)
         found = await connection.execute(
             select(
@@ -226,9 +234,9 @@ class Ledger:
                 lead.c.language,
                 do_not_call.c.phone.label("refused"),
             )
-            .join(contact, contact.c.id == lead.c.contact_id)
+            .join(contact, its_contact)
             .outerjoin(do_not_call, on_list)
-            .where(lead.c.id.in_(ids))
+            .where(lead.c.id.in_(ids), self._its_lead)
             .order_by(lead.c.due_at_ms, lead.c.id)
         )
         return found.all()
@@ -253,7 +261,7 @@ class Ledger:
             values |= {"state": "done"}
         elif isinstance(decision, WaitUntil) and decision.at_ms is not None:
             values |= {"due_at_ms": decision.at_ms}
-        await connection.execute(update(lead).where(lead.c.id == lead_id).values(values))
+        await connection.execute(update(lead).where(lead.c.id == lead_id, self._its_lead).values(values))
 
     # ------------------------------------------------------------ what became of it
 
@@ -281,12 +289,12 @@ class Ledger:
         """Attempts of our gateway that are not settled, of every campaign of the tenant and of whichever owner."""
         rows = (
             select(attempt, lead.c.spared, contact.c.phone, lead.c.language)
-            .join(lead, lead.c.id == attempt.c.lead_id)
-            .join(contact, contact.c.id == lead.c.contact_id)
+            .join(lead, (lead.c.id == attempt.c.lead_id) & (lead.c.tenant == attempt.c.tenant))
+            .join(contact, (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant))
             .where(attempt.c.gateway == self.owner.gateway, attempt.c.outcome.is_(None))
-            .where(attempt.c.tenant == self.tenant)
+            .where(attempt.c.tenant == self.scope.tenant)
         )
-        async with self.engine.connect() as connection:
+        async with self.scope.begin() as connection:
             return [
                 Claim(
                     attempt_id=row.id,
@@ -303,10 +311,12 @@ class Ledger:
 
     async def journalled(self, attempt_ids: Collection[str]) -> dict[str, Journalled]:
         """What the journal has of the calls that came of these attempts."""
-        rows = select(call.c.attempt_id, call.c.answered_at_ms, call.c.ended_at_ms, call.c.amd)
+        rows = select(call.c.attempt_id, call.c.answered_at_ms, call.c.ended_at_ms, call.c.amd).where(
+            call.c.tenant == self.scope.tenant
+        )
         found: dict[str, Journalled] = {}
         ids = list(attempt_ids)
-        async with self.engine.connect() as connection:
+        async with self.scope.begin() as connection:
             for start in range(0, len(ids), 500):
                 chunk = rows.where(call.c.attempt_id.in_(ids[start : start + 500]))
                 for row in await connection.execute(chunk):
@@ -332,7 +342,9 @@ class Ledger:
                 values: dict[int, tuple[Executable, list[dict[str, Any]]]] = {}
                 for each in batch:
                     for statement, parameters in each.statements(now_ms):
-                        values.setdefault(id(statement), (statement, []))[1].append(parameters)
+                        values.setdefault(id(statement), (statement, []))[1].append(
+                            {"whose": self.scope.tenant, **parameters}
+                        )
                 async with self._begin() as connection:
                     for statement, many in values.values():
                         await connection.execute(statement, many)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import JSON, ColumnElement, Integer, bindparam, delete, func, insert, literal_column, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from faults import AuthorError, Fault, UserError
 from outbound.campaigns import Rules, State
 from people.contacts import Contact, ContactsFile, RefusedRow
 from people.store.dialect import upsert
+from people.store.scope import Scope
 from people.store.tables import campaign, contact, lead, refused_row
 
 #: Rows per transaction: a transaction is short enough for the journal of calls in progress to get in between.
@@ -36,9 +37,8 @@ class Created:
 
 
 async def create(
-    engine: AsyncEngine,
+    scope: Scope,
     *,
-    tenant: str,
     name: str,
     flow: str,
     main_message: str,
@@ -58,18 +58,18 @@ async def create(
     if not _NAME.fullmatch(name):
         what = f"{name[:80]!r} is no name for a campaign."
         raise UserError(Fault(what=what, mend="Write up to 64 letters, digits, dots and dashes, a letter first."))
-    campaign_id = await _begin(engine, tenant, name, flow, main_message, rules, clock_ms())
+    campaign_id = await _begin(scope, name, flow, main_message, rules, clock_ms())
     refused: Counter[str] = Counter()
     examples: list[RefusedRow] = []
     leads = 0
     for batch in _batches(contacts.rows()):
         good = [row for row in batch if isinstance(row, Contact)]
         bad = [row for row in batch if isinstance(row, RefusedRow)]
-        async with engine.begin() as connection:
-            await _hold(connection, campaign_id, name)
-            await _add_leads(connection, tenant, campaign_id, good, clock_ms())
+        async with scope.begin() as connection:
+            await _hold(connection, scope, campaign_id, name)
+            await _add_leads(connection, scope, campaign_id, good, clock_ms())
             if bad:
-                whose = {"tenant": tenant, "campaign_id": campaign_id}
+                whose = {"tenant": scope.tenant, "campaign_id": campaign_id}
                 rows = [{**whose, "line": row.line, "reason": row.reason, "detail": row.detail} for row in bad]
                 await connection.execute(insert(refused_row), rows)
         for row in good:
@@ -78,11 +78,11 @@ async def create(
         refused.update(row.reason for row in bad)
         examples += bad[: 5 - len(examples)]
         told(leads + refused.total())
-    async with engine.begin() as connection:
+    async with scope.begin() as connection:
         if not leads:
-            await _forget(connection, (campaign.c.id == campaign_id,))
+            await _forget(connection, scope, campaign.c.id == campaign_id)
         else:
-            await _hold(connection, campaign_id, name, state="ready", leads=leads)
+            await _hold(connection, scope, campaign_id, name, state="ready", leads=leads)
     if not leads:
         raise AuthorError(_nobody(contacts, refused, examples))
     return Created(
@@ -105,17 +105,14 @@ def _batches(rows: Iterable[Contact | RefusedRow]) -> Iterable[list[Contact | Re
         yield batch
 
 
-async def _begin(
-    engine: AsyncEngine, tenant: str, name: str, flow: str, main_message: str, rules: Rules, now_ms: int
-) -> int:
-    same = (campaign.c.tenant == tenant, campaign.c.name == name)
+async def _begin(scope: Scope, name: str, flow: str, main_message: str, rules: Rules, now_ms: int) -> int:
     try:
-        async with engine.begin() as connection:
-            await _forget(connection, same)
+        async with scope.begin() as connection:
+            await _forget(connection, scope, campaign.c.name == name)
             made = await connection.scalars(
                 insert(campaign)
                 .values(
-                    tenant=tenant,
+                    tenant=scope.tenant,
                     name=name,
                     flow=flow,
                     main_message=main_message,
@@ -134,7 +131,13 @@ async def _begin(
 
 
 async def _hold(
-    connection: AsyncConnection, campaign_id: int, name: str, *, state: State = "importing", leads: int | None = None
+    connection: AsyncConnection,
+    scope: Scope,
+    campaign_id: int,
+    name: str,
+    *,
+    state: State = "importing",
+    leads: int | None = None,
 ) -> None:
     """Keep the campaign that is being made from others until the transaction ends; give it its next `state`.
 
@@ -142,22 +145,25 @@ async def _hold(
 
     Raises UserError when somebody has begun it anew: its row is away then, and its id never comes back.
     """
-    ours = update(campaign).where(campaign.c.id == campaign_id, campaign.c.state == "importing")
-    last = select(func.max(lead.c.id)).where(lead.c.campaign_id == campaign_id).scalar_subquery()
+    ours = update(campaign).where(
+        campaign.c.id == campaign_id, campaign.c.tenant == scope.tenant, campaign.c.state == "importing"
+    )
+    its = (lead.c.campaign_id == campaign_id, lead.c.tenant == scope.tenant)
+    last = select(func.max(lead.c.id)).where(*its).scalar_subquery()
     ours = ours.values(state=state, leads=leads, counted_to=None if leads is None else last)
     if (await connection.execute(ours)).rowcount != 1:
         what = f"Campaign {name!r} was begun anew by another command; it has nothing of this file."
         raise UserError(Fault(what=what, mend="See what became of it with: ivr campaign list."))
 
 
-async def _forget(connection: AsyncConnection, which: Sequence[ColumnElement[bool]]) -> None:
-    """Take away the one campaign of `which` that was never made to the end, with all that belongs to it."""
-    unmade = (*which, campaign.c.state == "importing")
+async def _forget(connection: AsyncConnection, scope: Scope, which: ColumnElement[bool]) -> None:
+    """Take away the one campaign `which` that was never made to the end, with all that belongs to it."""
+    unmade = (which, campaign.c.tenant == scope.tenant, campaign.c.state == "importing")
     # Whoever makes it has its row while he adds leads, which are to be seen from here on.
     await connection.execute(select(campaign.c.id).where(*unmade).with_for_update())
     for table in (lead, refused_row):
         its = select(campaign.c.id).where(*unmade).scalar_subquery()
-        await connection.execute(delete(table).where(table.c.campaign_id == its))
+        await connection.execute(delete(table).where(table.c.campaign_id == its, table.c.tenant == scope.tenant))
     await connection.execute(delete(campaign).where(*unmade))
 
 
@@ -195,16 +201,16 @@ _ADD_LEADS = insert(lead).from_select(
 
 
 async def _add_leads(
-    connection: AsyncConnection, tenant: str, campaign_id: int, rows: list[Contact], now_ms: int
+    connection: AsyncConnection, scope: Scope, campaign_id: int, rows: list[Contact], now_ms: int
 ) -> None:
     if not rows:
         return
-    person = {"tenant": tenant, "created_at_ms": now_ms}
+    person = {"tenant": scope.tenant, "created_at_ms": now_ms}
     people = [{**person, "phone": row.phone, "name": row.name, "language": row.language} for row in rows]
     # Whoever is there stays as he is. Two imports that meet the same people in one order never wait for each other.
     people.sort(key=lambda one: str(one["phone"]))
     await connection.execute(upsert(contact, connection.dialect.name).on_conflict_do_nothing(), people)
-    whose = {"tenant": tenant, "campaign_id": campaign_id}
+    whose = {"tenant": scope.tenant, "campaign_id": campaign_id}
     await connection.execute(
         _ADD_LEADS,
         [

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Mapping
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.flow.model import Flow
 from ivr.speech import campaign_speech
 from outbound.campaigns import Campaign, list_campaigns
+from people.store.scope import Scope
 from people.store.tables import lead
 from prompts.library import Library
 from prompts.reading import variables
@@ -21,19 +21,19 @@ _PAGE = 5000
 
 
 async def render_campaign(
-    database: AsyncEngine, library: Library, flow: Flow, campaign: Campaign, *, told: Told = SILENT
+    scope: Scope, library: Library, flow: Flow, campaign: Campaign, *, told: Told = SILENT
 ) -> RenderReport:
     """Make what is missing, and keep all of it in the cache under the campaign's name.
 
     Raises MachineError when no speech engine works here or the disk is full.
     """
-    wanted = await _wanted(database, library, flow, campaign)
+    wanted = await _wanted(scope, library, flow, campaign)
     return await asyncio.to_thread(provide_and_render, library, wanted.values(), pin=_pin(campaign), told=told)
 
 
-async def release_finished(database: AsyncEngine, library: Library, *, tenant: str) -> None:
+async def release_finished(scope: Scope, library: Library) -> None:
     """Let the cache drop the audio of campaigns that dial nobody any more."""
-    for campaign in await list_campaigns(database, tenant=tenant):
+    for campaign in await list_campaigns(scope):
         if campaign.state in ("finished", "stopped"):
             library.cache.unpin(_pin(campaign))
 
@@ -42,7 +42,7 @@ def _pin(campaign: Campaign) -> str:
     return f"campaign-{campaign.id}"
 
 
-async def _wanted(database: AsyncEngine, library: Library, flow: Flow, campaign: Campaign) -> Mapping[object, Spoken]:
+async def _wanted(scope: Scope, library: Library, flow: Flow, campaign: Campaign) -> Mapping[object, Spoken]:
     """Every text with each set of values that it is spoken with, once."""
     wanted: dict[object, Spoken] = {}
     names: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -50,11 +50,11 @@ async def _wanted(database: AsyncEngine, library: Library, flow: Flow, campaign:
     while True:
         query = (
             select(lead.c.id, lead.c.variables, lead.c.name, lead.c.language)
-            .where(lead.c.campaign_id == campaign.id, lead.c.id > last)
+            .where(lead.c.campaign_id == campaign.id, lead.c.tenant == scope.tenant, lead.c.id > last)
             .order_by(lead.c.id)
             .limit(_PAGE)
         )
-        async with database.connect() as connection:
+        async with scope.begin() as connection:
             rows = (await connection.execute(query)).all()
         if not rows:
             return wanted

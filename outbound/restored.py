@@ -22,6 +22,7 @@ from outbound.attempts import lead_of
 from outbound.gateway.records import Seen, everything
 from outbound.plan.outcome import Outcome
 from people.store.dialect import never_below
+from people.store.scope import EveryTenant, Job, Scope
 from people.store.tables import DIALLING, WAITING, attempt, call, campaign, contact, lead, restored
 
 log = structlog.get_logger(__name__)
@@ -155,7 +156,7 @@ async def compare(database: AsyncEngine, asterisk_log: Path, *, now_ms: int) -> 
     Raises OSError when Asterisk's records are there and can't be read, SQLAlchemyError for the database.
     """
     pending = restored.c.compared_at_ms.is_(None)
-    async with database.connect() as connection:
+    async with EveryTenant(database, Job.COPIES).begin() as connection:
         since_ms = await connection.scalar(select(func.min(restored.c.taken_at_ms)).where(pending))
     if since_ms is None:
         return
@@ -168,7 +169,7 @@ async def compare(database: AsyncEngine, asterisk_log: Path, *, now_ms: int) -> 
     # Of one whose id names no lead nobody knows whom it rang.
     nameless = any(each.lead_id is None and each.seen.started_at_ms >= since_ms for each in dialled)
     covered = not nameless and min((seen.started_at_ms for seen in records.values()), default=now_ms) <= since_ms
-    async with database.begin() as connection:
+    async with EveryTenant(database, Job.COPIES).begin() as connection:
         await account(connection, dialled + await _journalled(connection), since_ms=since_ms)
         values: dict[str, object] = {"compared_at_ms": now_ms}
         if not covered:
@@ -203,7 +204,7 @@ async def _waiting(connection: AsyncConnection) -> int:
 
 async def last_restored(database: AsyncEngine) -> Compared | None:
     """Of the copy that was put back last; None: there was none."""
-    async with database.connect() as connection:
+    async with EveryTenant(database, Job.COPIES).begin() as connection:
         row = (await connection.execute(select(restored).order_by(restored.c.id.desc()).limit(1))).one_or_none()
     if row is None:
         return None
@@ -216,12 +217,12 @@ async def last_restored(database: AsyncEngine) -> Compared | None:
     )
 
 
-async def paused_by_restoring(database: AsyncEngine, *, tenant: str) -> list[str]:
+async def paused_by_restoring(scope: Scope) -> list[str]:
     """Names of the campaigns that wait for a person since."""
     rows = (
         select(campaign.c.name)
-        .where(campaign.c.tenant == tenant, campaign.c.state == "paused", campaign.c.paused_because == RESTORED)
+        .where(campaign.c.tenant == scope.tenant, campaign.c.state == "paused", campaign.c.paused_because == RESTORED)
         .order_by(campaign.c.id)
     )
-    async with database.connect() as connection:
+    async with scope.begin() as connection:
         return list((await connection.execute(rows)).scalars())

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faults import Fault, UserError
 from ivr.settings import Trunk
 from outbound import campaigns
 from outbound.plan.decide import CampaignRules, Caps, Decision, Lead, Person, decide
+from people.store.scope import Scope
 from people.store.tables import campaign, contact, do_not_call, lead
 
 
@@ -24,29 +24,29 @@ class Why:
     outcome: str | None
 
 
-async def explain(engine: AsyncEngine, *, tenant: str, name: str, phone: str, trunk: Trunk, now_ms: int) -> Why:
+async def explain(scope: Scope, *, name: str, phone: str, trunk: Trunk, now_ms: int) -> Why:
     """What is decided of the person with that number (E.164) at `now_ms` (UTC).
 
     The pace of the engine, its link and opt-outs that it has not written yet are not known here. Raises UserError when
     there is no such campaign, it can't be understood, or the person is not in it.
     """
-    found = await campaigns.find(engine, tenant=tenant, name=name)
+    found = await campaigns.find(scope, name=name)
     if found.rules is None:
         raise UserError(found.fault or ())
     on_list = (do_not_call.c.tenant == contact.c.tenant) & (do_not_call.c.phone == contact.c.phone)
     row_of_lead = (
         select(lead, do_not_call.c.phone.label("refused"))
-        .join(contact, contact.c.id == lead.c.contact_id)
+        .join(contact, (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant))
         .outerjoin(do_not_call, on_list)
-        .where(lead.c.campaign_id == found.id, contact.c.phone == phone)
+        .where(lead.c.campaign_id == found.id, lead.c.tenant == scope.tenant, contact.c.phone == phone)
     )
     dialling = (
         select(lead.c.campaign_id, func.count())
         .join(campaign, campaign.c.id == lead.c.campaign_id)
-        .where(campaign.c.tenant == tenant, campaign.c.state == "running", lead.c.state == "dialling")
+        .where(campaign.c.tenant == scope.tenant, campaign.c.state == "running", lead.c.state == "dialling")
         .group_by(lead.c.campaign_id)
     )
-    async with engine.connect() as connection:
+    async with scope.begin() as connection:
         row = (await connection.execute(row_of_lead)).one_or_none()
         taken = {id: count for id, count in await connection.execute(dialling)}
     if row is None:

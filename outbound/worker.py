@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.settings import Settings
 from outbound.attempts import Claim
@@ -33,6 +32,7 @@ from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.pacing import Pace
 from outbound.running import Open, RunningCampaigns
 from outbound.trouble import Trouble, unexpected, words
+from people.store.scope import Scope
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,7 @@ class Worker:
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        scope: Scope,
         ami: Ami,
         settings: Settings,
         *,
@@ -85,9 +85,9 @@ class Worker:
         grace_s: float = 10.0,
     ) -> None:
         """`may_dial` is asked before every claim: False while an opt-out is not yet on the do-not-call list."""
-        self._engine, self._ami, self._tenant, self._may_dial = engine, ami, settings.tenant, may_dial
+        self._scope, self._ami, self._may_dial = scope, ami, may_dial
         self._clock, self._lease = clock or Clock(), lease
-        self._ledger = Ledger(engine=engine, tenant=settings.tenant, owner=lease.owner, clock=self._clock)
+        self._ledger = Ledger(scope=scope, owner=lease.owner, clock=self._clock)
         self._dialer = Dialer(
             ami=ami, ledger=self._ledger, trunk=settings.trunk, clock=self._clock, asterisk_log=asterisk_log
         )
@@ -102,7 +102,7 @@ class Worker:
         )
         self._trunk_channels = settings.trunk.channels
         self._trunk = Pace(calls_per_second=settings.trunk.calls_per_second, next_s=0.0)
-        self._campaigns = RunningCampaigns(engine, settings.tenant, self._clock)
+        self._campaigns = RunningCampaigns(scope, self._clock)
         #: Of the campaigns that are running, and of those whose calls are not over.
         self._lines: dict[int, _Line] = {}
         self._paces: dict[int, Pace] = {}
@@ -154,7 +154,7 @@ class Worker:
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
-            self._campaigns.close()
+            await self._campaigns.close()
 
     # ------------------------------------------------------------ a turn
 
@@ -205,7 +205,7 @@ class Worker:
         await self._ledger.flush()
 
     async def _finish(self, each: Open) -> None:
-        if await finish_if_done(self._engine, each.campaign.id, now_ms=self._clock.now_ms()):
+        if await finish_if_done(self._scope, each.campaign.id, now_ms=self._clock.now_ms()):
             log.info("campaign_finished", campaign=each.campaign.name)
 
     # ------------------------------------------------------------ claim
@@ -339,7 +339,7 @@ class Worker:
     async def _adopt(self, claims: list[Claim]) -> None:
         """Watch what an earlier engine dialled. Of a campaign that can't be understood it stays as it is."""
         ids = {claim.campaign_id for claim in claims}
-        found = await list_campaigns(self._engine, tenant=self._tenant, ids=ids) if ids else []
+        found = await list_campaigns(self._scope, ids=ids) if ids else []
         rules = {each.id: each.rules for each in found}
         for claim in claims:
             if (known := rules.get(claim.campaign_id)) is not None:

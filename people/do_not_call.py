@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faults import AuthorError, Fault, UserError
 from people.numbers import Unreadable, read_phone
 from people.store.dialect import upsert
+from people.store.scope import Scope
 from people.store.tables import do_not_call
 from prompts.files import open_file, read_lines
 
@@ -52,54 +52,54 @@ def parse_phone(text: str, *, region: str) -> str:
     return phone
 
 
-async def add(engine: AsyncEngine, *, tenant: str, phones: list[str], source: Source, now_ms: int) -> int:
+async def add(scope: Scope, *, phones: list[str], source: Source, now_ms: int) -> int:
     """How many of `phones` (E.164) were not on the list yet."""
     if not phones:
         return 0
-    rows = [{"tenant": tenant, "phone": p, "since_ms": now_ms, "source": source} for p in dict.fromkeys(phones)]
-    statement = upsert(do_not_call, engine.dialect.name).on_conflict_do_nothing().returning(do_not_call.c.phone)
-    async with engine.begin() as connection:
+    rows = [{"tenant": scope.tenant, "phone": p, "since_ms": now_ms, "source": source} for p in dict.fromkeys(phones)]
+    async with scope.begin() as connection:
+        statement = upsert(do_not_call, connection.dialect.name).on_conflict_do_nothing().returning(do_not_call.c.phone)
         return len((await connection.execute(statement, rows)).all())
 
 
-async def add_written(engine: AsyncEngine, numbers: Iterable[str], *, tenant: str, region: str, now_ms: int) -> Added:
+async def add_written(scope: Scope, numbers: Iterable[str], *, region: str, now_ms: int) -> Added:
     """Add numbers as people write them: all, or none and UserError when one is no number."""
     phones = list(dict.fromkeys(parse_phone(number, region=region) for number in numbers))
-    added = await add(engine, tenant=tenant, phones=phones, source="command", now_ms=now_ms)
+    added = await add(scope, phones=phones, source="command", now_ms=now_ms)
     return Added(added=added, there=len(phones) - added)
 
 
-async def remove_written(engine: AsyncEngine, number: str, *, tenant: str, region: str) -> str:
+async def remove_written(scope: Scope, number: str, *, region: str) -> str:
     """The E.164 form of a number that is on the list no more. Raises UserError when it was not, or is no number."""
     phone = parse_phone(number, region=region)
-    if not await remove(engine, tenant=tenant, phone=phone):
+    if not await remove(scope, phone=phone):
         raise UserError(Fault(what=f"{phone} is not on the list.", mend="See it with: ivr campaign do-not-call list."))
     return phone
 
 
-async def remove(engine: AsyncEngine, *, tenant: str, phone: str) -> bool:
+async def remove(scope: Scope, *, phone: str) -> bool:
     """Whether `phone` was on the list."""
-    async with engine.begin() as connection:
+    async with scope.begin() as connection:
         gone = await connection.execute(
-            delete(do_not_call).where(do_not_call.c.tenant == tenant, do_not_call.c.phone == phone)
+            delete(do_not_call).where(do_not_call.c.tenant == scope.tenant, do_not_call.c.phone == phone)
         )
     return gone.rowcount == 1
 
 
-async def entries(engine: AsyncEngine, *, tenant: str) -> list[Entry]:
+async def entries(scope: Scope) -> list[Entry]:
     """The list, the newest first."""
     rows = (
         select(do_not_call)
-        .where(do_not_call.c.tenant == tenant)
+        .where(do_not_call.c.tenant == scope.tenant)
         .order_by(do_not_call.c.since_ms.desc(), do_not_call.c.phone)
     )
-    async with engine.connect() as connection:
+    async with scope.begin() as connection:
         return [
             Entry(phone=row.phone, since_ms=row.since_ms, source=row.source) for row in await connection.execute(rows)
         ]
 
 
-async def import_file(engine: AsyncEngine, path: Path, *, tenant: str, region: str, now_ms: int) -> Imported:
+async def import_file(scope: Scope, path: Path, *, region: str, now_ms: int) -> Imported:
     """Add the number that begins each line of `path`; a header and empty lines are passed over."""
     added, batch = 0, list[str]()
     refused: list[tuple[int, str]] = []
@@ -111,9 +111,9 @@ async def import_file(engine: AsyncEngine, path: Path, *, tenant: str, region: s
             continue
         batch.append(phone)
         if len(batch) == 500:
-            added += await add(engine, tenant=tenant, phones=batch, source="import", now_ms=now_ms)
+            added += await add(scope, phones=batch, source="import", now_ms=now_ms)
             batch.clear()
-    added += await add(engine, tenant=tenant, phones=batch, source="import", now_ms=now_ms)
+    added += await add(scope, phones=batch, source="import", now_ms=now_ms)
     return Imported(added=added, refused=tuple(refused))
 
 

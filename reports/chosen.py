@@ -8,16 +8,17 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from faults import Fault, UserError
+from people.store.scope import Scope
 from people.store.tables import campaign
 
 
-async def find_campaign(connection: AsyncConnection, tenant: str, name: str) -> Any:
+async def find_campaign(connection: AsyncConnection, scope: Scope, name: str) -> Any:
     """The tenant's campaign of that name: id, name, flow, state. Raises UserError, which lists the tenant's campaigns.
 
     Its rules are not read: a report tells what happened, whoever understands them.
     """
     columns = select(campaign.c.id, campaign.c.name, campaign.c.flow, campaign.c.state)
-    rows = (await connection.execute(columns.where(campaign.c.tenant == tenant))).all()
+    rows = (await connection.execute(columns.where(campaign.c.tenant == scope.tenant))).all()
     for row in rows:
         if row.name == name:
             return row

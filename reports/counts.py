@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from people.store.results import attempt_tally, how_many_leads, pressed, pressed_tally, result, stale, tally
+from people.store.scope import Scope
 from people.store.tables import refused_row
 from reports import recount
 from reports.recount import CELL, PRESSED
@@ -73,10 +74,14 @@ class Counts:
     refused: Mapping[str, int]
 
 
-async def read_kept(connection: AsyncConnection, campaign_id: int) -> Counts:
+async def read_kept(connection: AsyncConnection, scope: Scope, campaign_id: int) -> Counts:
     """What is kept; of leads that are marked, what their rows say now."""
-    marked = select(stale.c.lead_id).where(stale.c.campaign_id == campaign_id)
-    which = recount.among(marked)
+
+    def its(table: Any) -> Any:
+        return (table.c.campaign_id == campaign_id) & (table.c.tenant == scope.tenant)
+
+    marked = select(stale.c.lead_id).where(its(stale))
+    which = recount.among(marked, scope)
     leads, presses, persons, attempts = Counter[Cell](), Counter[Pressed](), Counter[Pressed](), Counter[Attempts]()
     longest = 0
 
@@ -91,26 +96,26 @@ async def read_kept(connection: AsyncConnection, campaign_id: int) -> Counts:
             presses[Pressed(*key)] += sign * int(times)
             persons[Pressed(*key)] += sign * count
 
-    await add_leads(_of(tally, campaign_id, *CELL, "leads", "longest_ms"), 1)
-    await add_presses(_of(pressed_tally, campaign_id, *PRESSED, "times", "leads"), 1)
+    await add_leads(_of(tally, *CELL, "leads", "longest_ms").where(its(tally)), 1)
+    await add_presses(_of(pressed_tally, *PRESSED, "times", "leads").where(its(pressed_tally)), 1)
     if (await connection.execute(marked.limit(1))).all():
-        of_marked = (result.c.campaign_id == campaign_id, result.c.lead_id.in_(marked))
+        of_marked = (its(result), result.c.lead_id.in_(marked))
         await add_leads(_cells(result).where(*of_marked), -1)
         await add_leads(_cells(recount.results(which).subquery()), 1)
-        of_marked = (pressed.c.campaign_id == campaign_id, pressed.c.lead_id.in_(marked))
+        of_marked = (its(pressed), pressed.c.lead_id.in_(marked))
         await add_presses(_presses(pressed).where(*of_marked), -1)
         await add_presses(_presses(recount.presses(which).subquery()), 1)
-    all_leads = await connection.scalar(how_many_leads(campaign_id)) or 0
+    all_leads = await connection.scalar(how_many_leads(scope, campaign_id)) or 0
     # Whatever happens to a lead marks it, so the others still wait for their first attempt.
     leads[Cell("waiting")] += all_leads - sum(leads.values())
-    tries = (attempt_tally.c[name] for name in ("outcome", "slot", "attempts", "first_ms", "last_ms"))
-    rows = list(await connection.execute(select(*tries).where(attempt_tally.c.campaign_id == campaign_id)))
+    tries = _of(attempt_tally, "outcome", "slot", "attempts", "first_ms", "last_ms")
+    rows = list(await connection.execute(tries.where(its(attempt_tally))))
     rows += await connection.execute(
         select(
             func.coalesce(stale.c.outcome, ""),
             func.coalesce(recount.slot_of(stale.c.dialled_at_ms), -1),
             *(stale.c.attempts, stale.c.dialled_at_ms, stale.c.dialled_at_ms),
-        ).where(stale.c.campaign_id == campaign_id, stale.c.attempts != 0)
+        ).where(its(stale), stale.c.attempts != 0)
     )
     for row in rows:
         attempts[Attempts(row[0], row[1])] += row[2]
@@ -122,16 +127,16 @@ async def read_kept(connection: AsyncConnection, campaign_id: int) -> Counts:
         attempts=_some(attempts),
         first_ms=min((row[3] for row in rows if row[3] is not None), default=None),
         last_ms=max((row[4] for row in rows if row[4] is not None), default=None),
-        refused=await _refused(connection, campaign_id),
+        refused=await _refused(connection, scope, campaign_id),
     )
 
 
-async def read_anew(connection: AsyncConnection, campaign_id: int) -> Counts:
+async def read_anew(connection: AsyncConnection, scope: Scope, campaign_id: int) -> Counts:
     """The same, counted from every attempt, call and line of the campaign."""
-    which = recount.of_campaign(campaign_id)
+    which = recount.of_campaign(scope, campaign_id)
     leads = list(await connection.execute(_cells(recount.results(which).subquery())))
     presses = list(await connection.execute(_presses(recount.presses(which).subquery())))
-    attempts = list(await connection.execute(recount.attempts(campaign_id)))
+    attempts = list(await connection.execute(recount.attempts(scope, campaign_id)))
     return Counts(
         leads={Cell(*row[:-2]): row[-2] for row in leads},
         longest_ms=max((row[-1] for row in leads), default=0),
@@ -140,7 +145,7 @@ async def read_anew(connection: AsyncConnection, campaign_id: int) -> Counts:
         attempts={Attempts(*row[:2]): row[2] for row in attempts},
         first_ms=min((row.first for row in attempts if row.first is not None), default=None),
         last_ms=max((row.last for row in attempts if row.last is not None), default=None),
-        refused=await _refused(connection, campaign_id),
+        refused=await _refused(connection, scope, campaign_id),
     )
 
 
@@ -156,14 +161,15 @@ def differences(kept: Counts, anew: Counts) -> Iterator[str]:
                 yield f"{what}: {one.get(key, 0)} kept, {other.get(key, 0)} counted anew"
 
 
-async def _refused(connection: AsyncConnection, campaign_id: int) -> dict[str, int]:
+async def _refused(connection: AsyncConnection, scope: Scope, campaign_id: int) -> dict[str, int]:
     reason = refused_row.c.reason
-    query = select(reason, func.count()).where(refused_row.c.campaign_id == campaign_id).group_by(reason)
+    its = (refused_row.c.campaign_id == campaign_id, refused_row.c.tenant == scope.tenant)
+    query = select(reason, func.count()).where(*its).group_by(reason)
     return dict(map(tuple, await connection.execute(query)))
 
 
-def _of(table: Any, campaign_id: int, *names: str) -> Any:
-    return select(*(table.c[name] for name in names)).where(table.c.campaign_id == campaign_id)
+def _of(table: Any, *names: str) -> Any:
+    return select(*(table.c[name] for name in names))
 
 
 def _cells(rows: Any) -> Any:

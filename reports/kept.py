@@ -15,7 +15,7 @@ from sqlalchemy.schema import CreateTable, DropTable
 from outbound.clock import Clock
 from people.store.dialect import begin_in_turn, upsert
 from people.store.results import attempt_tally, pressed, pressed_tally, result, stale, tally
-from people.store.tables import campaign
+from people.store.scope import EveryTenant, Job
 from reports import recount
 from reports.recount import CELL, PRESSED
 
@@ -30,6 +30,7 @@ _taken = Table(
     "taken",
     MetaData(),
     Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("tenant", String(64), nullable=False),
     Column("campaign_id", Integer, nullable=False),
     Column("lead_id", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -55,32 +56,26 @@ async def refresh(engine: AsyncEngine) -> None:
 
 async def _refresh_some(engine: AsyncEngine) -> int:
     """How many marks were worked off, in one transaction."""
-    async with engine.connect() as connection:
+    everybody = EveryTenant(engine, Job.FIGURES)
+    async with everybody.begin() as connection:
         if not (await connection.execute(select(stale.c.id).limit(1))).all():
             return 0
-        await connection.rollback()
-        try:
-            await begin_in_turn(connection)
-            await connection.execute(CreateTable(_taken))
-            oldest = (
-                select(*(stale.c[name] for name in _MARK)).order_by(stale.c.campaign_id, stale.c.lead_id).limit(_CHUNK)
-            )
-            taken = await connection.execute(insert(_taken).from_select(_MARK, oldest))
-            await connection.execute(delete(stale).where(stale.c.id.in_(select(_taken.c.id))))
-            await _add_attempts(connection)
-            await _add(connection, -1)
-            for table, counted in ((result, recount.results), (pressed, recount.presses)):
-                await connection.execute(delete(table).where(table.c.lead_id.in_(_ids), table.c.campaign_id.in_(_its)))
-                rows = counted(recount.among(_ids)).subquery()
-                names = [column.name for column in table.c]
-                await connection.execute(insert(table).from_select(names, select(*(rows.c[name] for name in names))))
-            await _add(connection, 1)
-            await connection.execute(DropTable(_taken))
-            await connection.commit()
-            return taken.rowcount
-        except BaseException:
-            await connection.rollback()
-            raise
+    async with everybody.begin() as connection:
+        await begin_in_turn(connection)
+        await connection.execute(CreateTable(_taken))
+        oldest = select(*(stale.c[name] for name in _MARK)).order_by(stale.c.campaign_id, stale.c.lead_id).limit(_CHUNK)
+        taken = await connection.execute(insert(_taken).from_select(_MARK, oldest))
+        await connection.execute(delete(stale).where(stale.c.id.in_(select(_taken.c.id))))
+        await _add_attempts(connection)
+        await _add(connection, -1)
+        for table, counted in ((result, recount.results), (pressed, recount.presses)):
+            await connection.execute(delete(table).where(table.c.lead_id.in_(_ids), table.c.campaign_id.in_(_its)))
+            rows = counted(recount.among(_ids)).subquery()
+            names = [column.name for column in table.c]
+            await connection.execute(insert(table).from_select(names, select(*(rows.c[name] for name in names))))
+        await _add(connection, 1)
+        await connection.execute(DropTable(_taken))
+        return taken.rowcount
 
 
 _ids = select(_taken.c.lead_id)
@@ -112,11 +107,10 @@ async def _add_attempts(connection: AsyncConnection) -> None:
             func.min(_taken.c.dialled_at_ms),
             func.max(_taken.c.dialled_at_ms),
             _taken.c.campaign_id,
-            campaign.c.tenant,
+            _taken.c.tenant,
         )
-        .join(campaign, campaign.c.id == _taken.c.campaign_id)
         .where(_taken.c.attempts != 0)
-        .group_by(_taken.c.campaign_id, campaign.c.tenant, _taken.c.outcome, "slot")
+        .group_by(_taken.c.campaign_id, _taken.c.tenant, _taken.c.outcome, "slot")
     )
     names = ["outcome", "slot", "attempts", "first_ms", "last_ms", "campaign_id", "tenant"]
     await _upsert(connection, attempt_tally, rows, names)

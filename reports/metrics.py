@@ -10,12 +10,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outbound.plan.outcome import Outcome
-from people.store.dialect import begin_snapshot
 from people.store.losses import Missing, missing_of_campaign
 from people.store.results import stale
+from people.store.scope import Scope
 from reports.by_time import Slot, by_date, by_hour
 from reports.chosen import find_campaign
 from reports.counts import Cell, Counts, Pressed, differences, read_anew, read_kept
@@ -37,46 +36,41 @@ from reports.rate import Rate
 _MANY_MARKS = 5_000
 
 
-async def compute_report(
-    engine: AsyncEngine, *, tenant: str, campaign_name: str, zone: ZoneInfo, now_ms: int
-) -> Report:
+async def compute_report(scope: Scope, *, campaign_name: str, zone: ZoneInfo, now_ms: int) -> Report:
     """The report of one campaign as of `now_ms`. Raises UserError when the tenant has no such campaign."""
-    await _refresh_when_much(engine, tenant, campaign_name)
-    async with engine.connect() as connection:
-        await begin_snapshot(connection)
-        try:
-            found = await find_campaign(connection, tenant, campaign_name)
-            counts = await read_kept(connection, found.id)
-            missing = await missing_of_campaign(connection, tenant, found.id)
-        finally:
-            await connection.rollback()
-    return figures(counts, tenant=tenant, campaign=found, missing=missing, zone=zone, now_ms=now_ms)
+    await _refresh_when_much(scope, campaign_name)
+    async with scope.snapshot() as connection:
+        found = await find_campaign(connection, scope, campaign_name)
+        counts = await read_kept(connection, scope, found.id)
+        missing = await missing_of_campaign(connection, scope, found.id)
+    return figures(counts, tenant=scope.tenant, campaign=found, missing=missing, zone=zone, now_ms=now_ms)
 
 
-async def prove(engine: AsyncEngine, *, tenant: str, campaign_name: str) -> list[str]:
+async def prove(scope: Scope, *, campaign_name: str) -> list[str]:
     """What a count of every attempt, call and line of the journal finds other than it is kept; empty: nothing.
 
     Raises UserError when the tenant has no such campaign.
     """
-    async with engine.connect() as connection:
-        await begin_snapshot(connection)
-        try:
-            found = await find_campaign(connection, tenant, campaign_name)
-            kept, anew = await read_kept(connection, found.id), await read_anew(connection, found.id)
-        finally:
-            await connection.rollback()
+    async with scope.snapshot() as connection:
+        found = await find_campaign(connection, scope, campaign_name)
+        kept, anew = await read_kept(connection, scope, found.id), await read_anew(connection, scope, found.id)
     return list(differences(kept, anew))
 
 
-async def _refresh_when_much(engine: AsyncEngine, tenant: str, campaign_name: str) -> None:
-    async with engine.connect() as connection:
-        found = await find_campaign(connection, tenant, campaign_name)
-        some = select(stale.c.id).where(stale.c.campaign_id == found.id).limit(_MANY_MARKS).subquery()
+async def _refresh_when_much(scope: Scope, campaign_name: str) -> None:
+    async with scope.begin() as connection:
+        found = await find_campaign(connection, scope, campaign_name)
+        some = (
+            select(stale.c.id)
+            .where(stale.c.campaign_id == found.id, stale.c.tenant == scope.tenant)
+            .limit(_MANY_MARKS)
+            .subquery()
+        )
         many = await connection.scalar(select(func.count()).select_from(some)) == _MANY_MARKS
     if many:
         # The report is right without, only slower.
         with suppress(DBAPIError):
-            await refresh(engine)
+            await refresh(scope.database)
 
 
 def figures(counts: Counts, *, tenant: str, campaign: Any, missing: Missing, zone: ZoneInfo, now_ms: int) -> Report:

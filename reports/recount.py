@@ -22,6 +22,7 @@ from sqlalchemy import (
 from ivr.flow.steps import Ended, NoteKind
 from outbound.plan.outcome import Outcome
 from people.store.results import pressed, result, tally
+from people.store.scope import Scope
 from people.store.tables import attempt, call, journal, lead
 from reports.by_time import SLOT_MS
 from reports.figures import AFTER_STEP_S, TYPED_IN
@@ -32,8 +33,8 @@ END_TOLERANCE_MS = 500
 #: Longest key of a menu that is shown as it is; anything longer was typed in by the caller.
 _MENU_KEY_DIGITS = 3
 
-#: Which leads: a condition on the columns of a campaign's and a lead's id.
-Which = Callable[[ColumnElement[int], ColumnElement[int]], ColumnElement[bool]]
+#: Which leads: a condition on the columns of a tenant, and of a campaign's and a lead's id.
+Which = Callable[[ColumnElement[str], ColumnElement[int], ColumnElement[int]], ColumnElement[bool]]
 
 #: What of `tally` tells leads apart.
 CELL = tuple(column.name for column in tally.c if column.primary_key and column.name != "campaign_id")
@@ -43,13 +44,17 @@ PRESSED = ("kind", "node", "value", "follow_up")
 _human = attempt.c.outcome == Outcome.HUMAN.value
 
 
-def of_campaign(campaign_id: int) -> Which:
-    return lambda campaign, _: campaign == campaign_id
+def of_campaign(scope: Scope, campaign_id: int) -> Which:
+    return lambda tenant, campaign, _: (campaign == campaign_id) & (tenant == scope.tenant)
 
 
-def among(lead_ids: Any) -> Which:
-    """Those leads that the select `lead_ids` has."""
-    return lambda _, each: each.in_(lead_ids)
+def among(lead_ids: Any, scope: Scope | None = None) -> Which:
+    """Those leads that the select `lead_ids` has, of one tenant or of whichever."""
+
+    def which(tenant: ColumnElement[str], _: object, each: ColumnElement[int]) -> ColumnElement[bool]:
+        return each.in_(lead_ids) if scope is None else each.in_(lead_ids) & (tenant == scope.tenant)
+
+    return which
 
 
 def _any_row(condition: ColumnElement[bool]) -> ColumnElement[int]:
@@ -85,7 +90,7 @@ def _persons(which: Which) -> Any:
             func.min(case((_human, attempt.c.number))).label("human_number"),
             func.min(case((_human, slot))).label("human_slot"),
         )
-        .where(which(attempt.c.campaign_id, attempt.c.lead_id))
+        .where(which(attempt.c.tenant, attempt.c.campaign_id, attempt.c.lead_id))
         .group_by(attempt.c.lead_id)
         .subquery("persons")
     )
@@ -98,7 +103,7 @@ def _journal(which: Which, *columns: Any) -> Any:
         .select_from(attempt)
         .join(call, call.c.attempt_id == attempt.c.id)
         .join(journal, journal.c.call_id == call.c.id)
-        .where(which(attempt.c.campaign_id, attempt.c.lead_id))
+        .where(which(attempt.c.tenant, attempt.c.campaign_id, attempt.c.lead_id))
         # Computed, so that no database looks for it by the index of all calls of a tenant.
         .where(func.coalesce(call.c.tenant, "") == attempt.c.tenant)
     )
@@ -157,7 +162,7 @@ def results(which: Which) -> Any:
         .select_from(lead)
         .outerjoin(persons, persons.c.lead_id == lead.c.id)
         .outerjoin(talks, talks.c.lead_id == lead.c.id)
-        .where(which(lead.c.campaign_id, lead.c.id))
+        .where(which(lead.c.tenant, lead.c.campaign_id, lead.c.id))
     )
 
 
@@ -190,14 +195,14 @@ def presses(which: Which) -> Any:
     return select(*same, func.count().label("times")).group_by(*same)
 
 
-def attempts(campaign_id: int) -> Any:
+def attempts(scope: Scope, campaign_id: int) -> Any:
     """Rows of `attempt_tally`, of one campaign."""
     outcome = func.coalesce(attempt.c.outcome, "").label("outcome")
     slot = func.coalesce(slot_of(attempt.c.dialled_at_ms), -1).label("slot")
     at = attempt.c.dialled_at_ms
     return (
         select(outcome, slot, func.count().label("attempts"), func.min(at).label("first"), func.max(at).label("last"))
-        .where(attempt.c.campaign_id == campaign_id)
+        .where(attempt.c.campaign_id == campaign_id, attempt.c.tenant == scope.tenant)
         .group_by(attempt.c.outcome, literal_column("slot"))
     )
 

@@ -23,13 +23,18 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
-from people.store import postgres
+from people.store import postgres, tables
 from people.store.db import make_engine
 from people.store.roles import OWNER, SERVICE, set_up
+from people.store.scope import EveryTenant, Job, Scope
 from people.store.upgrade import upgrade
+from people.tenants import register
 
 Kind = Literal["sqlite", "postgresql"]
 KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
+
+#: Those that tests use.
+TENANTS = ("shop", "mall", "rival", "other")
 
 _PASSWORD, _TEMPLATE = "of the tests", "migrated"
 
@@ -97,7 +102,7 @@ def postgresql() -> Iterator[Server]:
     """One for each process that runs tests: to start it is cheaper than to agree on who ends it."""
     program = postgres.find()
     with postgres.running(program, durable=False) as cluster:
-        asyncio.run(set_up(cluster.url(), database=_TEMPLATE, password=_PASSWORD))
+        asyncio.run(_register_tenants(asyncio.run(set_up(cluster.url(), database=_TEMPLATE, password=_PASSWORD))))
         yield Server(cluster=cluster, copying="STRATEGY file_copy" if program.major >= 15 else "")
 
 
@@ -117,7 +122,17 @@ def _migrated() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "template.sqlite3"
         asyncio.run(upgrade(url(path)))
+        asyncio.run(_register_tenants(url(path)))
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return path.read_bytes()
+
+
+async def _register_tenants(address: str) -> None:
+    database = make_engine(address)
+    for tenant in TENANTS:
+        await register(Scope(database, tenant), now_ms=0)
+    await database.dispose()
 
 
 def put_tables(path: Path) -> None:
@@ -161,9 +176,15 @@ async def in_memory() -> AsyncIterator[AsyncEngine]:
         async with database.begin() as connection:
             for statement in await asyncio.to_thread(_made_of):
                 await connection.exec_driver_sql(statement)
+            await connection.execute(tables.tenant.insert(), [{"name": each, "created_at_ms": 0} for each in TENANTS])
         yield database
     finally:
         await database.dispose()
+
+
+def all_rows(database: AsyncEngine) -> EveryTenant:
+    """To look at rows, or to put some there, whosever they are."""
+    return EveryTenant(database, Job.COPIES)
 
 
 def url_of(database: AsyncEngine) -> str:

@@ -12,11 +12,10 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.markup import escape
 from rich.table import Table
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.commands import do_not_call
 from app.commands.console import plain_console
-from app.commands.database import on_database
+from app.commands.database import on_database, on_scope
 from app.commands.options import SiteFolder
 from app.copies.telling import sentence
 from ivr.settings import Site
@@ -30,6 +29,7 @@ from outbound.plan.outcome import Outcome
 from outbound.restored import last_restored
 from outbound.why import Why, explain
 from people.do_not_call import parse_phone
+from people.store.scope import Scope
 
 if TYPE_CHECKING:
     from outbound.launch import Made, Started
@@ -87,10 +87,10 @@ def create(
 
     reading = f"Reading {escape(contacts.name)} …"
     with _console.status(reading) as shown:
-        made = on_database(
+        made = on_scope(
             loaded,
-            lambda engine: launch.create(
-                engine,
+            lambda scope: launch.create(
+                scope,
                 loaded,
                 name=name,
                 flow=flow,
@@ -112,11 +112,11 @@ def start(name: Name, watch: Watch = False, site: SiteFolder = Path()) -> None:
 
     loaded = load_site(site)
 
-    async def work(engine: AsyncEngine) -> Started:
+    async def work(scope: Scope) -> Started:
         with speech_bar(_console) as told:
-            return await launch.start(engine, loaded, name, clock=_clock, told=told)
+            return await launch.start(scope, loaded, name, clock=_clock, told=told)
 
-    started = on_database(loaded, work)
+    started = on_scope(loaded, work)
     if started.rendered is not None:
         print_rendered(started.rendered, _console)
     _console.print(f"{escape(name)} is running. Pause it with: ivr campaign pause {escape(name)}")
@@ -153,7 +153,7 @@ def status(name: Name, watch: Watch = False, site: SiteFolder = Path()) -> None:
     if watch:
         _watch(loaded, name)
         return
-    standing = on_database(loaded, lambda engine: following.look(engine, loaded, name))
+    standing = on_scope(loaded, lambda scope: following.look(scope, name))
     campaign, outcomes = standing.campaign, standing.progress.outcomes
     _console.print(_line(standing))
     rules = campaign.rules
@@ -183,11 +183,10 @@ def why_(
     settings = loaded.settings
     number = parse_phone(phone, region=settings.region)
 
-    async def work(engine: AsyncEngine) -> Why:
-        tenant, trunk = settings.tenant, settings.trunk
-        return await explain(engine, tenant=tenant, name=name, phone=number, trunk=trunk, now_ms=_clock.now_ms())
+    async def work(scope: Scope) -> Why:
+        return await explain(scope, name=name, phone=number, trunk=settings.trunk, now_ms=_clock.now_ms())
 
-    found = on_database(loaded, work)
+    found = on_scope(loaded, work)
     verdict = "is dialled"
     if isinstance(found.decision, LeaveOut):
         verdict = "is left out"
@@ -208,7 +207,7 @@ def list_(site: SiteFolder = Path()) -> None:
     for header in ("leads", "done", "waiting", "excluded"):
         table.add_column(header, justify="right")
     zone = ZoneInfo(loaded.settings.timezone)
-    found = on_database(loaded, lambda engine: following.look_at_all(engine, loaded))
+    found = on_scope(loaded, following.look_at_all)
     for standing in found:
         campaign, progress = standing.campaign, standing.progress
         made = datetime.fromtimestamp(campaign.created_at_ms / 1000, zone).strftime("%Y-%m-%d %H:%M")
@@ -236,10 +235,8 @@ def _print_made(made: Made, name: str, contacts: Path) -> None:
 
 
 def _change(site: Site, name: str, action: campaigns.Action) -> None:
-    tenant, now_ms = site.settings.tenant, _clock.now_ms()
-    on_database(
-        site, lambda engine: campaigns.change_state(engine, tenant=tenant, name=name, action=action, now_ms=now_ms)
-    )
+    now_ms = _clock.now_ms()
+    on_scope(site, lambda scope: campaigns.change_state(scope, name=name, action=action, now_ms=now_ms))
 
 
 def _goes_on(site: Site, name: str, watch: bool) -> None:
@@ -253,10 +250,10 @@ def _goes_on(site: Site, name: str, watch: bool) -> None:
 def _watch(site: Site, name: str) -> None:
     """Show the campaign's progress until it ends; Ctrl-C only ends the watching."""
 
-    async def work(engine: AsyncEngine) -> None:
+    async def work(scope: Scope) -> None:
         shown = ""
         with _console.status("") as status:
-            async for standing in following.follow(engine, site, name, clock=_clock):
+            async for standing in following.follow(scope, name, clock=_clock):
                 line = _line(standing)
                 if standing.over or (line != shown and not _console.is_terminal):
                     _console.print(line)
@@ -264,7 +261,7 @@ def _watch(site: Site, name: str) -> None:
                 shown = line
 
     try:
-        on_database(site, work)
+        on_scope(site, work)
     except KeyboardInterrupt:
         _console.print(
             f"{escape(name)} goes on without us. Watch it again: ivr campaign status {escape(name)} --watch;"

@@ -9,9 +9,23 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.settings import Site
+from outbound.clock import Clock
 from people.store.db import open_database
+from people.store.scope import Scope
+from people.tenants import register
 
 _T = TypeVar("_T")
+
+
+def on_scope(site: Site, work: Callable[[Scope], Awaitable[_T]]) -> _T:
+    """What `work` makes of the rows of the site's tenant. Raises as `on_database`."""
+
+    async def scoped(engine: AsyncEngine) -> _T:
+        scope = Scope(engine, site.settings.tenant)
+        await register(scope, now_ms=Clock().now_ms())
+        return await work(scope)
+
+    return on_database(site, scoped)
 
 
 def on_database(site: Site, work: Callable[[AsyncEngine], Awaitable[_T]]) -> _T:

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from app.commands.console import plain_console, put
-from app.commands.database import on_database
+from app.commands.database import on_scope
 from app.commands.options import SiteFolder
 from ivr.settings_files import load_site
 from outbound.clock import Clock
@@ -31,10 +31,10 @@ def add(
 ) -> None:
     """Never dial these numbers again, in any campaign."""
     loaded = load_site(site)
-    tenant, region = loaded.settings.tenant, loaded.settings.region
-    added = on_database(
+    region = loaded.settings.region
+    added = on_scope(
         loaded,
-        lambda engine: do_not_call.add_written(engine, numbers, tenant=tenant, region=region, now_ms=Clock().now_ms()),
+        lambda scope: do_not_call.add_written(scope, numbers, region=region, now_ms=Clock().now_ms()),
     )
     _console.print(f"{added.added} added, {added.there} were on the list already.")
 
@@ -43,8 +43,8 @@ def add(
 def remove(number: str, site: SiteFolder = Path()) -> None:
     """Allow calls to a number again: only when its owner asks for it."""
     loaded = load_site(site)
-    tenant, region = loaded.settings.tenant, loaded.settings.region
-    phone = on_database(loaded, lambda engine: do_not_call.remove_written(engine, number, tenant=tenant, region=region))
+    region = loaded.settings.region
+    phone = on_scope(loaded, lambda scope: do_not_call.remove_written(scope, number, region=region))
     _console.print(f"{phone} may be called again.")
 
 
@@ -53,7 +53,7 @@ def list_(site: SiteFolder = Path()) -> None:
     """Print the list, the newest first: number, since when, and how it came there."""
     loaded = load_site(site)
     zone = ZoneInfo(loaded.settings.timezone)
-    for entry in on_database(loaded, lambda engine: do_not_call.entries(engine, tenant=loaded.settings.tenant)):
+    for entry in on_scope(loaded, do_not_call.entries):
         since = datetime.fromtimestamp(entry.since_ms / 1000, zone).strftime("%Y-%m-%d %H:%M")
         put(f"{entry.phone}  {since}  {entry.source}")
 
@@ -62,10 +62,10 @@ def list_(site: SiteFolder = Path()) -> None:
 def import_(file: Path, site: SiteFolder = Path()) -> None:
     """Add the number that begins each line of a file."""
     loaded = load_site(site)
-    tenant, region = loaded.settings.tenant, loaded.settings.region
-    imported = on_database(
+    region = loaded.settings.region
+    imported = on_scope(
         loaded,
-        lambda engine: do_not_call.import_file(engine, file, tenant=tenant, region=region, now_ms=Clock().now_ms()),
+        lambda scope: do_not_call.import_file(scope, file, region=region, now_ms=Clock().now_ms()),
     )
     _console.print(f"{imported.added} added.")
     for line, why in imported.refused[:_MOST_SHOWN]:

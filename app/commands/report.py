@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from app.commands.console import plain_console, put, put_json
-from app.commands.database import on_database
+from app.commands.database import on_scope
 from faults import Fault, MachineError, UserError
 from ivr.settings_files import load_site
 from outbound.clock import Clock
@@ -57,14 +57,12 @@ def report(
     """
     loaded = load_site(site)
     if recount:
-        tenant = loaded.settings.tenant
-        _tell_of_recount(on_database(loaded, lambda engine: prove(engine, tenant=tenant, campaign_name=campaign)))
+        _tell_of_recount(on_scope(loaded, lambda scope: prove(scope, campaign_name=campaign)))
         return
-    figures = on_database(
+    figures = on_scope(
         loaded,
-        lambda engine: compute_report(
-            engine,
-            tenant=loaded.settings.tenant,
+        lambda scope: compute_report(
+            scope,
             campaign_name=campaign,
             zone=ZoneInfo(loaded.settings.timezone),
             now_ms=Clock().now_ms(),
@@ -100,11 +98,8 @@ def calls(
 ) -> None:
     """Show what happened on each call: what was heard and for how long, which keys, who hung up."""
     loaded = load_site(site)
-    tenant, number = loaded.settings.tenant, _phone(phone, loaded.settings.region) if phone is not None else None
-    stories = on_database(
-        loaded,
-        lambda engine: read_calls(engine, tenant=tenant, campaign_name=campaign, phone=number, limit=limit),
-    )
+    number = _phone(phone, loaded.settings.region) if phone is not None else None
+    stories = on_scope(loaded, lambda scope: read_calls(scope, campaign_name=campaign, phone=number, limit=limit))
     if not show_phones:
         stories = private(stories)
     if json:

@@ -11,11 +11,12 @@ import typer
 from sqlalchemy.exc import DBAPIError
 
 from app.commands.console import plain_console
-from app.commands.database import on_database
+from app.commands.database import on_database, on_scope
 from app.commands.options import SiteFolder
 from ivr.settings_files import load_site
 from people.store import upgrade as store
 from people.store.roles import upgrade_as_owner
+from people.store.scope import Scope
 from reports.kept import refresh
 
 app = typer.Typer(no_args_is_help=True)
@@ -47,9 +48,19 @@ def upgrade(
         # Reports are right without, only slower.
         with suppress(DBAPIError):
             on_database(loaded, refresh)
+        on_scope(loaded, _registered)
+    if done.waits_for:
+        console.print(
+            f"PostgreSQL does not hold tenants apart yet: engines of an older release are at work"
+            f" ({', '.join(done.waits_for)}). Run this again when they have ended."
+        )
     if done.before is None:
         console.print(f"The tables are made ({done.after}).")
     elif done.before == done.after:
         console.print(f"The tables are up to date ({done.after}).")
     else:
         console.print(f"The tables are brought up to date ({done.before} to {done.after}).")
+
+
+async def _registered(_scope: Scope) -> None:
+    """The site's tenant has its row when this is asked for."""

@@ -25,7 +25,8 @@ from ivr.journal.copying import lines_in_files
 from ivr.settings import Site
 from people.store.copying import dump
 from people.store.db import WrongTables, make_engine, read_revision, unusable
-from people.store.dialect import begin_snapshot, highest_ids
+from people.store.dialect import highest_ids
+from people.store.scope import EveryTenant, Job
 
 #: What of a site's folder is copied.
 SETTINGS, SECRETS = "ivr.toml", "secrets.toml"
@@ -93,8 +94,7 @@ async def add_database(
     database = make_engine(url)
     parts: Counter[str] = Counter()
     try:
-        async with database.connect() as connection:
-            await begin_snapshot(connection)
+        async with EveryTenant(database, Job.COPIES).snapshot() as connection:
             found = await connection.run_sync(read_revision)
             if found is None:
                 raise WrongTables("it has no tables yet", "Make them with: ivr store upgrade.")

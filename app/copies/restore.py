@@ -34,10 +34,11 @@ from outbound.gateway.records import Seen
 from outbound.restored import Dialled, account, mark_restored
 from people.store.copying import Loader, dump, empty
 from people.store.db import file_url, make_engine, unusable
-from people.store.dialect import begin_snapshot, end_loading, highest_ids, is_embedded, never_below, upsert
+from people.store.dialect import end_loading, highest_ids, is_embedded, never_below, upsert
 from people.store.ownership import fence_out_all
 from people.store.salvage import Salvage, salvage
-from people.store.tables import do_not_call
+from people.store.scope import EveryTenant, Job
+from people.store.tables import do_not_call, tenant
 from people.store.upgrade import upgrade
 
 #: Attempts of the present database are looked for from so long before the copy on: the clock may have been set since.
@@ -187,8 +188,9 @@ async def _check_empty(url: str) -> None:
         await upgrade(url)
         engine = make_engine(url)
         try:
-            async with engine.connect() as connection:
-                there = any([True async for _ in dump(connection)])
+            async with EveryTenant(engine, Job.COPIES).begin() as connection:
+                # A tenant alone has nothing to lose.
+                there = any([part.table != tenant.name async for part in dump(connection)])
         except SQLAlchemyError as error:
             raise _refused(error, url) from error
         finally:
@@ -216,7 +218,7 @@ async def _ready(unpacked: Unpacked, known: Salvage, *, now_ms: int) -> int:
     await upgrade(url)
     engine = make_engine(url)
     try:
-        async with engine.begin() as connection:
+        async with EveryTenant(engine, Job.COPIES).begin() as connection:
             await never_below(connection, unpacked.highest)
             await never_below(connection, known.highest)
             await fence_out_all(connection, known.epochs)
@@ -241,7 +243,7 @@ def _seen(row: Any) -> Seen:
 async def _write_opt_outs(url: str, known: Salvage) -> int:
     engine = make_engine(url)
     try:
-        async with engine.begin() as connection:
+        async with EveryTenant(engine, Job.COPIES).begin() as connection:
             return await _add_opt_outs(connection, known)
     except SQLAlchemyError as error:
         raise _refused(error, url) from error
@@ -327,8 +329,10 @@ async def _replace_rows(unpacked: Unpacked, url: str, aside: _Aside, *, now_ms: 
         with writing(aside.path(f"database{backup.SUFFIX}"), None) as archive:
             await backup.add_database(archive, url, now_ms=now_ms)
             archive.add(f"{backup.FILES}/{backup.SETTINGS}", aside.path(backup.SETTINGS).read_bytes())
-        async with theirs.begin() as target, ours.connect() as source:
-            await begin_snapshot(source)
+        async with (
+            EveryTenant(theirs, Job.COPIES).begin() as target,
+            EveryTenant(ours, Job.COPIES).snapshot() as source,
+        ):
             # Whoever is put on the list at this very moment stays on it.
             await empty(target, but=(do_not_call.name,))
             loader = await Loader.of(target, beside=(do_not_call.name,))

@@ -23,15 +23,13 @@ from reports.metrics import compute_report
 
 async def gather(up: Up, campaign: str, truth: Truth, *, now_ms: int) -> tuple[Report, dict[str, list[Line]]]:
     """The report, and each person's and the report's lines against the operator's record."""
-    tenant = up.site.settings.tenant
     report = await compute_report(
-        up.database,
-        tenant=tenant,
+        up.scope,
         campaign_name=campaign,
         zone=ZoneInfo(up.site.settings.timezone),
         now_ms=now_ms,
     )
-    stories = await read_calls(up.database, tenant=tenant, limit=1_000_000)
+    stories = await read_calls(up.scope, limit=1_000_000)
     outcomes = await _outcomes(up)
     behaviours = {sub.number: sub.behaviour for sub in load_subscribers(resource_dir("demo") / "subscribers.csv")}
     by_phone: defaultdict[str, list[CallStory]] = defaultdict(list)
@@ -63,13 +61,13 @@ async def _outcomes(up: Up) -> dict[str, list[str]]:
     """Number as dialled -> the outcomes of its attempts that reached the network, in order."""
     query = (
         select(contact.c.phone, attempt.c.outcome)
-        .join(lead, lead.c.id == attempt.c.lead_id)
-        .join(contact, contact.c.id == lead.c.contact_id)
-        .where(attempt.c.dialled_at_ms.is_not(None))
+        .join(lead, (lead.c.id == attempt.c.lead_id) & (lead.c.tenant == attempt.c.tenant))
+        .join(contact, (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant))
+        .where(attempt.c.dialled_at_ms.is_not(None), attempt.c.tenant == up.scope.tenant)
         .order_by(attempt.c.planned_at_ms)
     )
     found: defaultdict[str, list[str]] = defaultdict(list)
-    async with up.database.connect() as connection:
+    async with up.scope.begin() as connection:
         for phone, outcome in await connection.execute(query):
             found[phone.lstrip("+")].append(outcome or "in_flight")
     return found

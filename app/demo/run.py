@@ -117,11 +117,9 @@ def _operator(site: Site) -> Lab:
 async def _launch(up: Up, onlooker: Onlooker, clock: Clock) -> None:
     """Make the campaign and start it."""
     site, settings = up.site, up.site.settings
-    await do_not_call.add_written(
-        up.database, NEVER_CALL, tenant=settings.tenant, region=settings.region, now_ms=clock.now_ms()
-    )
+    await do_not_call.add_written(up.scope, NEVER_CALL, region=settings.region, now_ms=clock.now_ms())
     made = await launch.create(
-        up.database,
+        up.scope,
         site,
         name=CAMPAIGN,
         flow="promo",
@@ -131,12 +129,12 @@ async def _launch(up: Up, onlooker: Onlooker, clock: Clock) -> None:
     )
     onlooker.said(f"The campaign has {made.created.leads} leads; refused rows: {dict(made.created.refused)}.")
     with onlooker.rendering() as told:
-        started = await launch.start(up.database, site, CAMPAIGN, clock=clock, library=up.library, told=told)
+        started = await launch.start(up.scope, site, CAMPAIGN, clock=clock, library=up.library, told=told)
     if started.rendered is not None:
         onlooker.rendered(started.rendered)
 
 
 async def _follow(up: Up, onlooker: Onlooker, clock: Clock) -> None:
     with onlooker.dialling() as told:
-        async for standing in following.follow(up.database, up.site, CAMPAIGN, clock=clock, every_s=0.2):
+        async for standing in following.follow(up.scope, CAMPAIGN, clock=clock, every_s=0.2):
             told(standing, up.engine.server.calls)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.copies.telling import sentence
 from app.doctor import Level, examine_trunk
@@ -41,7 +40,9 @@ from outbound.trouble import words
 from outbound.worker import Worker
 from people.store.db import open_database
 from people.store.dialect import is_embedded
+from people.store.scope import Scope
 from people.store.upgrade import upgrade
+from people.tenants import register
 from prompts.library import Library
 from reports.kept import keep_fresh
 
@@ -58,7 +59,8 @@ class Up:
     """A site that runs."""
 
     site: Site
-    database: AsyncEngine
+    #: Of the tenant whose calls it answers and whose campaigns it dials.
+    scope: Scope
     library: Library
     flows: Mapping[str, Flow]
     engine: Engine
@@ -105,15 +107,17 @@ async def site_running(site: Site, reporter: Reporter | None = None) -> AsyncIte
             await upgrade(site.database_url)
         database = await open_database(site.database_url)
         stack.push_async_callback(database.dispose)
+        scope = Scope(database, site.settings.tenant)
+        await register(scope, now_ms=Clock().now_ms())
         library = open_library(site)
         stack.callback(library.close)
         flows = _flows(site, library, reporter)
         for finding in examine_trunk(site):
             if finding.level is Level.FAIL:
                 reporter.warning(Fault(what=finding.what, mend=finding.mend))
-        await release_finished(database, library, tenant=site.settings.tenant)
+        await release_finished(scope, library)
         await _render(library, flows, reporter)
-        up = _made(site, database, library, flows)
+        up = _made(site, scope, library, flows)
         stack.push_async_callback(up.end, 0.0)
         await _start(up, reporter)
         _spare_the_collector()
@@ -121,8 +125,8 @@ async def site_running(site: Site, reporter: Reporter | None = None) -> AsyncIte
         yield up
 
 
-def _made(site: Site, database: AsyncEngine, library: Library, flows: Mapping[str, Flow]) -> Up:
-    engine = Engine(site.settings, flows=flows, voice=library, database=database, agi_key=site.agi_key, var=site.var)
+def _made(site: Site, scope: Scope, library: Library, flows: Mapping[str, Flow]) -> Up:
+    engine = Engine(site.settings, flows=flows, voice=library, scope=scope, agi_key=site.agi_key, var=site.var)
     systemd = Systemd()
 
     def status() -> str:
@@ -131,7 +135,7 @@ def _made(site: Site, database: AsyncEngine, library: Library, flows: Mapping[st
     dog = Watchdog(site.var / "ivr.log", after_s=site.settings.agi.hung_after_s)
     return Up(
         site=site,
-        database=database,
+        scope=scope,
         library=library,
         flows=flows,
         engine=engine,
@@ -145,10 +149,10 @@ async def _start(up: Up, reporter: Reporter) -> None:
     """Start the parts one after the other, each with what watches over it."""
     site, engine, keep = up.site, up.engine, up.supervision.keep
     keep("heartbeat", up.heartbeat.run)
-    up.parts.gateway = lease = Lease(up.database, site.settings.gateway)
+    up.parts.gateway = lease = Lease(up.scope.database, site.settings.gateway)
     await lease.take(reporter.warning)
     keep("gateway", lease.keep, deaths=1)
-    keep("figures", lambda: keep_fresh(up.database, Clock()))
+    keep("figures", lambda: keep_fresh(up.scope.database, Clock()))
     await engine.start()
     up.parts.answering = engine
     keep("engine", engine.watch, deaths=1)
@@ -169,10 +173,10 @@ async def _start(up: Up, reporter: Reporter) -> None:
     await ami.open()
     up.parts.link = ami
     keep("link", ami.watch, deaths=1)
-    compared = await _compare_copy(site, up.database, reporter)
+    compared = await _compare_copy(site, up.scope, reporter)
     # Who was promised to be called no more is on the list before anybody is dialled.
     worker = Worker(
-        up.database,
+        up.scope,
         ami,
         site.settings,
         lease=lease,
@@ -183,16 +187,16 @@ async def _start(up: Up, reporter: Reporter) -> None:
     keep("campaigns", worker.run, deaths=_WORKER_DEATHS)
 
 
-async def _compare_copy(site: Site, database: AsyncEngine, reporter: Reporter) -> bool:
+async def _compare_copy(site: Site, scope: Scope, reporter: Reporter) -> bool:
     """Whether campaigns may be dialled: of a database that was put back it is known whom the one before it dialled."""
     try:
-        await compare(database, conf.site_home(site).log, now_ms=Clock().now_ms())
+        await compare(scope.database, conf.site_home(site).log, now_ms=Clock().now_ms())
     except (OSError, SQLAlchemyError) as error:
         what = f"Nobody is dialled, for it can't be learned who was since the copy was taken: {words(error)}."
         reporter.warning(Fault(what=what, where=conf.site_home(site).log, mend="Mend that, and start ivr up again."))
         return False
-    paused = await paused_by_restoring(database, tenant=site.settings.tenant)
-    copy = await last_restored(database) if paused else None
+    paused = await paused_by_restoring(scope)
+    copy = await last_restored(scope.database) if paused else None
     if copy is not None:
         mend = f"When you know that to be right, go on by: ivr campaign resume NAME ({', '.join(paused)})."
         reporter.warning(Fault(what=sentence(copy, site.settings.timezone), mend=mend))

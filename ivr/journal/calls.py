@@ -116,6 +116,7 @@ class CallJournal:
         heard = note.heard
         row = {
             "call_id": self.leg.id,
+            "tenant": self.leg.tenant,
             "seq": self._seq,
             "at_ms": max(0, now_ms - self._at_ms),
             "kind": note.kind.value,

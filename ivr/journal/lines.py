@@ -102,6 +102,9 @@ def from_json(data: bytes) -> Line:
         whose = plain.get("whose") or (row.get("call_id", row.get("id")), row.get("tenant"), row.get("attempt_id"))
         call_id, tenant, attempt_id = whose
         its = Whose(str(call_id), str(tenant or ""), None if attempt_id is None else str(attempt_id))
+        if kind == "notes":
+            # Releases before 0007 did not write it.
+            row.setdefault("tenant", tenant or None)
         return storable(Line(kind, row, its))
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"no line of the journal: {error}") from error

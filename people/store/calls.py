@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from sqlalchemy import JSON, Insert, bindparam, case, exists, insert, select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from people.store.dialect import upsert
+from people.store.scope import Scope
 from people.store.tables import attempt, call, campaign, contact, do_not_call, journal, lead, loss, request
 from prompts.languages import Language
 
@@ -29,17 +29,17 @@ class OutboundCall:
 _OUTBOUND = (
     select(campaign.c.flow, lead.c.language, contact.c.phone, lead.c.name, lead.c.variables)
     .select_from(attempt)
-    .join(lead, lead.c.id == attempt.c.lead_id)
-    .join(contact, contact.c.id == lead.c.contact_id)
-    .join(campaign, campaign.c.id == attempt.c.campaign_id)
-    .where(attempt.c.id == bindparam("attempt_id"))
+    .join(lead, (lead.c.id == attempt.c.lead_id) & (lead.c.tenant == attempt.c.tenant))
+    .join(contact, (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant))
+    .join(campaign, (campaign.c.id == attempt.c.campaign_id) & (campaign.c.tenant == attempt.c.tenant))
+    .where(attempt.c.id == bindparam("attempt_id"), attempt.c.tenant == bindparam("tenant"))
 )
 
 
-async def find_outbound(database: AsyncEngine, attempt_id: str) -> OutboundCall | None:
-    """The campaign, person and variables behind an attempt; None when there is no such attempt."""
-    async with database.connect() as connection:
-        row = (await connection.execute(_OUTBOUND, {"attempt_id": attempt_id})).one_or_none()
+async def find_outbound(scope: Scope, attempt_id: str) -> OutboundCall | None:
+    """The campaign, person and variables behind an attempt; None when the tenant has no such attempt."""
+    async with scope.begin() as connection:
+        row = (await connection.execute(_OUTBOUND, {"attempt_id": attempt_id, "tenant": scope.tenant})).one_or_none()
     if row is None:
         return None
     variables: dict[str, str] = {"name": row.name} if row.name else {}
@@ -113,6 +113,7 @@ class JournalStatements:
             ended=ended.on_conflict_do_update(
                 index_elements=[call.c.id],
                 set_={name: ended.excluded[name] for name in ("ended_by", "ended_at_ms", "language")},
+                where=call.c.tenant == ended.excluded.tenant,
             ),
             opt_outs=upsert(do_not_call, dialect).on_conflict_do_nothing(),
             requests=WRITE_REQUEST,
@@ -120,6 +121,7 @@ class JournalStatements:
             losses=lost.on_conflict_do_update(
                 index_elements=[loss.c.call_id, loss.c.kind],
                 set_={"lines": case((lost.excluded.lines > loss.c.lines, lost.excluded.lines), else_=loss.c.lines)},
+                where=loss.c.tenant == lost.excluded.tenant,
             ),
         )
 

@@ -103,15 +103,16 @@ def file_url(path: Path) -> str:
     return URL.create("sqlite+aiosqlite", database=str(path)).render_as_string()
 
 
-def make_engine(url: str) -> AsyncEngine:
+def make_engine(url: str | URL, *, tenant: str | None = None) -> AsyncEngine:
     """An engine on the database at `url` (`sqlite+aiosqlite:////path/ivr.sqlite3`, `postgresql://user@host/name`).
 
-    Opens nothing yet. Raises AuthorError for a URL that names no database.
+    With a `tenant` it has one connection, which sees that one's rows from its beginning. Opens nothing yet. Raises
+    AuthorError for a URL that names no database.
     """
     try:
         address = with_driver(make_url(url))
         # What the database says of a fault goes to the log, and the rows hold people's numbers.
-        engine = create_async_engine(address, hide_parameters=True, **options(address))
+        engine = create_async_engine(address, hide_parameters=True, **options(address, tenant=tenant))
     except (SQLAlchemyError, ImportError) as error:
         what = f"The database can't be used: {str(error).rstrip('.')}."
         mend = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Table, event, func, literal_column, select, text
@@ -31,6 +31,8 @@ POSTGRES_SETTINGS = {
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "8s",
 }
+#: The setting by which policies know whose rows a transaction sees (people.store.scope).
+_WHOSE = "ivr.tenant"
 #: To take a connection.
 _CONNECT_S = 10.0
 
@@ -86,14 +88,16 @@ def with_driver(url: URL) -> URL:
     return url.set(drivername="postgresql+asyncpg") if url.drivername in ("postgres", "postgresql") else url
 
 
-def options(url: URL) -> dict[str, Any]:
-    """What an engine for `url` is made with."""
+def options(url: URL, *, tenant: str | None = None) -> dict[str, Any]:
+    """What an engine for `url` is made with; with a `tenant`, one connection that sees its rows and nobody else's."""
     if url.get_backend_name() != "postgresql":
         return {}
+    settings = POSTGRES_SETTINGS if tenant is None else POSTGRES_SETTINGS | {_WHOSE: tenant}
     return {
         # A server that was started again is no reason for an answered call to fail.
         "pool_pre_ping": True,
-        "connect_args": {"timeout": _CONNECT_S, "server_settings": POSTGRES_SETTINGS},
+        "connect_args": {"timeout": _CONNECT_S, "server_settings": settings},
+        **({} if tenant is None else {"pool_size": 1, "max_overflow": 0}),
     }
 
 
@@ -169,6 +173,19 @@ async def begin_snapshot(connection: AsyncConnection) -> None:
         await connection.execution_options(isolation_level="REPEATABLE READ")
 
 
+async def see_rows_of(connection: AsyncConnection, whose: str) -> None:
+    """Let the transaction, which begins with it at the latest, see the rows of this tenant; on SQLite it sees all."""
+    if connection.dialect.name != "sqlite":
+        await connection.exec_driver_sql(f"SELECT set_config('{_WHOSE}', $1, true)", (whose,))
+
+
+def seeing_rows_of(whose: str) -> str:
+    """PostgreSQL's statement for the same, where one that takes no parameters saves a trip to the server."""
+    # A backslash is no escape between standard quotes.
+    quoted = whose.replace("'", "''")
+    return f"SET LOCAL {_WHOSE} = '{quoted}'"
+
+
 async def begin_in_turn(connection: AsyncConnection) -> None:
     """Begin a transaction that may write, as soon as no other is in one that was begun so."""
     if connection.dialect.name == "sqlite":
@@ -198,6 +215,20 @@ def begin_upgrade(connection: Connection) -> None:
     else:
         connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_TABLES_WAIT}'")
+        # The owner's rights end at the policies, too.
+        connection.exec_driver_sql(f"SET LOCAL {_WHOSE} = '*'")
+
+
+def not_held_apart(connection: Connection) -> Sequence[str]:
+    """Tables whose policy is not switched on, though we may; none on SQLite, which has no policies."""
+    if connection.dialect.name == "sqlite":
+        return ()
+    off = text(
+        "SELECT c.relname FROM pg_class c JOIN pg_policy p ON p.polrelid = c.oid WHERE p.polname = 'of_tenant'"
+        " AND c.relnamespace = current_schema()::regnamespace AND NOT (c.relrowsecurity AND c.relforcerowsecurity)"
+        " AND pg_has_role(c.relowner, 'USAGE') ORDER BY c.relname"
+    )
+    return connection.scalars(off).all()
 
 
 async def begin_loading(connection: AsyncConnection) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy.dialects import sqlite as sqlite_dialect
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from people.store.calls import JOURNAL_COLUMNS, JournalStatements
 from people.store.dialect import prepare_sqlite, sqlite_file
+from people.store.scope import ALL
 
 Row = Mapping[str, Any]
 #: Rows by kind, a field of JournalStatements.
@@ -52,6 +53,15 @@ def group_writer(database: AsyncEngine) -> GroupWriter:
     from people.store.group_postgres import PostgresWriter
 
     return PostgresWriter(database)
+
+
+def of_each_tenant(group: Group) -> Iterable[tuple[str, Group]]:
+    """The rows of each tenant apart, in their order. Whose a note is that does not say so, its call does."""
+    found: dict[str, dict[str, list[Row]]] = {}
+    for kind, rows in group.items():
+        for row in rows:
+            found.setdefault(row["tenant"] or ALL, {}).setdefault(kind, []).append(row)
+    return found.items()
 
 
 class SqliteWriter:

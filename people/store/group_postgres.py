@@ -12,8 +12,8 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from people.store.calls import JOURNAL_COLUMNS, JournalStatements
-from people.store.dialect import POSTGRES_SETTINGS, row_fault
-from people.store.group_commit import Group, NotNow, Refused
+from people.store.dialect import POSTGRES_SETTINGS, row_fault, seeing_rows_of
+from people.store.group_commit import Group, NotNow, Refused, of_each_tenant
 
 #: For the server to take a connection, or to answer.
 _PATIENCE_S = 10.0
@@ -60,10 +60,13 @@ class PostgresWriter:
             self._connection = await asyncpg.connect(**self._arguments)
         # Whoever was told that no call will come again must not be called after a power cut either.
         synchronous = "on" if group.get("opt_outs") else "off"
-        await self._connection.execute(f"BEGIN; SET LOCAL synchronous_commit = {synchronous}")
+        begin = f"BEGIN; SET LOCAL synchronous_commit = {synchronous}; "
         try:
-            for kind, rows in group.items():
-                if rows:
+            for tenant, its in of_each_tenant(group):
+                # One trip for both, as a rule: a site's lines are of one tenant.
+                await self._connection.execute(begin + seeing_rows_of(tenant))
+                begin = ""
+                for kind, rows in its.items():
                     sql, names = self._sql[kind]
                     await self._connection.executemany(sql, [[_plain(row[name]) for name in names] for row in rows])
             await self._connection.execute("COMMIT")

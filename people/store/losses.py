@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, case, distinct, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from people.store.scope import Scope
 from people.store.tables import attempt, call, contact, do_not_call, lead, loss
 
 
@@ -21,10 +22,10 @@ class Missing:
 #: The number that was rung, or rang; None: the call's own row is missing, too.
 _PHONE = func.coalesce(contact.c.phone, call.c.phone)
 _LOST = (
-    loss.outerjoin(attempt, attempt.c.id == loss.c.attempt_id)
-    .outerjoin(lead, lead.c.id == attempt.c.lead_id)
-    .outerjoin(contact, contact.c.id == lead.c.contact_id)
-    .outerjoin(call, call.c.id == loss.c.call_id)
+    loss.outerjoin(attempt, (attempt.c.id == loss.c.attempt_id) & (attempt.c.tenant == loss.c.tenant))
+    .outerjoin(lead, (lead.c.id == attempt.c.lead_id) & (lead.c.tenant == attempt.c.tenant))
+    .outerjoin(contact, (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant))
+    .outerjoin(call, (call.c.id == loss.c.call_id) & (call.c.tenant == loss.c.tenant))
 )
 #: Whoever withholds the number is one person a call.
 _PERSON = case((_PHONE.like("+%"), _PHONE), else_=loss.c.call_id)
@@ -46,13 +47,14 @@ _MISSING = (
 _OF_CAMPAIGN = _MISSING.where(attempt.c.campaign_id == bindparam("campaign_id"))
 
 
-async def missing_of_tenant(connection: AsyncConnection, tenant: str) -> Missing:
+async def missing_of_tenant(scope: Scope) -> Missing:
     """What is missing of all calls of a tenant, from the beginning."""
-    row = (await connection.execute(_MISSING, {"tenant": tenant})).one()
+    async with scope.begin() as connection:
+        row = (await connection.execute(_MISSING, {"tenant": scope.tenant})).one()
     return Missing(calls=row.calls, opt_outs=row.opt_outs)
 
 
-async def missing_of_campaign(connection: AsyncConnection, tenant: str, campaign_id: int) -> Missing:
+async def missing_of_campaign(connection: AsyncConnection, scope: Scope, campaign_id: int) -> Missing:
     """What is missing of the calls of a campaign."""
-    row = (await connection.execute(_OF_CAMPAIGN, {"tenant": tenant, "campaign_id": campaign_id})).one()
+    row = (await connection.execute(_OF_CAMPAIGN, {"tenant": scope.tenant, "campaign_id": campaign_id})).one()
     return Missing(calls=row.calls, opt_outs=row.opt_outs)

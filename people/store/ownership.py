@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from people.store.dialect import clock_ms, upsert
 from people.store.processes import Process
+from people.store.scope import EveryTenant, Job
 from people.store.tables import attempt, gateway
 
 
@@ -71,6 +72,10 @@ OWNED = exists(select(gateway.c.name).where(*_OURS).with_for_update(read=True))
 FENCE = update(gateway).where(*_OURS).values(epoch=gateway.c.epoch)
 
 
+def _sight(engine: AsyncEngine) -> EveryTenant:
+    return EveryTenant(engine, Job.GATEWAYS)
+
+
 async def fence(connection: AsyncConnection, owner: Owner) -> None:
     """Let the rest of the transaction be the owner's. Raises GatewayLost."""
     if (await connection.execute(FENCE, owner.of_fence)).rowcount == 0:
@@ -93,13 +98,15 @@ async def take(
         free = or_(free, seen & (gateway.c.epoch == instead_of.epoch))
     taken = (
         upsert(gateway, engine.dialect.name)
-        .values(name=name, epoch=1, **values)
+        .values(name=name, epoch=1, scoped_epoch=1, **values)
         .on_conflict_do_update(
-            index_elements=[gateway.c.name], set_={"epoch": gateway.c.epoch + 1, **values}, where=free
+            index_elements=[gateway.c.name],
+            set_={"epoch": gateway.c.epoch + 1, "scoped_epoch": gateway.c.epoch + 1, **values},
+            where=free,
         )
         .returning(gateway.c.epoch, gateway.c.since_ms)
     )
-    async with engine.begin() as connection:
+    async with _sight(engine).begin() as connection:
         row = (await connection.execute(taken)).one_or_none()
         return (row.epoch, row.since_ms) if row else None
 
@@ -111,7 +118,7 @@ async def renew(engine: AsyncEngine, owner: Owner, *, lease_ms: int) -> int:
     """
     until = clock_ms(engine.dialect.name) + lease_ms
     renewal = update(gateway).where(*_OURS).values(lease_until_ms=until).returning(gateway.c.lease_until_ms)
-    async with engine.begin() as connection:
+    async with _sight(engine).begin() as connection:
         until_ms: int | None = (await connection.execute(renewal, owner.of_fence)).scalar_one_or_none()
         if until_ms is None:
             raise GatewayLost(f"gateway {owner.gateway}, epoch {owner.epoch}")
@@ -120,14 +127,14 @@ async def renew(engine: AsyncEngine, owner: Owner, *, lease_ms: int) -> int:
 
 async def give_back(engine: AsyncEngine, owner: Owner) -> None:
     """Let the next owner have the gateway at once."""
-    async with engine.begin() as connection:
+    async with _sight(engine).begin() as connection:
         await connection.execute(update(gateway).where(*_OURS).values(lease_until_ms=0), owner.of_fence)
 
 
 async def read_epochs(engine: AsyncEngine) -> Mapping[str, int]:
     """The epoch of each gateway; none where the tables are of a release before, or can't be read."""
     try:
-        async with engine.connect() as connection:
+        async with _sight(engine).begin() as connection:
             return {row.name: row.epoch for row in await connection.execute(select(gateway.c.name, gateway.c.epoch))}
     except (SQLAlchemyError, OSError):
         return {}
@@ -151,7 +158,7 @@ async def gateways(engine: AsyncEngine) -> list[Gateway]:
     )
     held = gateway.c.lease_until_ms > clock_ms(engine.dialect.name)
     rows = select(gateway, held.label("held"), unsettled.label("open")).order_by(gateway.c.name)
-    async with engine.connect() as connection:
+    async with _sight(engine).begin() as connection:
         return [
             Gateway(
                 name=row.name,

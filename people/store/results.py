@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Identity, Index, Integer, String, Table, func, select
 
+from people.store.scope import Scope
 from people.store.tables import campaign, lead, metadata
 
 __all__ = ["attempt_tally", "how_many_leads", "metadata", "pressed", "pressed_tally", "result", "stale", "tally"]
@@ -152,6 +153,7 @@ stale = Table(
     "stale",
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("tenant", String(64), nullable=False),
     Column("campaign_id", Integer, nullable=False),
     Column("lead_id", Integer, nullable=False),
     #: One attempt more (1) or less (-1) of this outcome and instant; 0: none.
@@ -162,8 +164,13 @@ stale = Table(
 )
 
 
-def how_many_leads(campaign_id: int) -> Any:
+def how_many_leads(scope: Scope, campaign_id: int) -> Any:
     """A query for how many leads the campaign has; it counts those whom nobody has counted."""
-    new = (lead.c.campaign_id == campaign_id, lead.c.id > func.coalesce(campaign.c.counted_to, 0))
+    new = (
+        lead.c.campaign_id == campaign_id,
+        lead.c.tenant == scope.tenant,
+        lead.c.id > func.coalesce(campaign.c.counted_to, 0),
+    )
+    its = (campaign.c.id == campaign_id, campaign.c.tenant == scope.tenant)
     counted = select(func.count()).select_from(lead).where(*new).scalar_subquery()
-    return select(func.coalesce(campaign.c.leads, 0) + counted).where(campaign.c.id == campaign_id)
+    return select(func.coalesce(campaign.c.leads, 0) + counted).where(*its)

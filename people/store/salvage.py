@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from people.store.dialect import highest_ids
 from people.store.ownership import read_epochs
+from people.store.scope import EveryTenant, Job
 
 _OPT_OUTS = "SELECT tenant, phone, since_ms, source, call_id FROM do_not_call"
 _ATTEMPTS = """
@@ -43,7 +44,7 @@ async def salvage(database: AsyncEngine, *, since_ms: int) -> Salvage:
     await _read(database, "the do-not-call list", _OPT_OUTS, {}, found.opt_outs, found.unread)
     await _read(database, "the attempts", _ATTEMPTS, {"since_ms": since_ms}, found.attempts, found.unread)
     try:
-        async with database.connect() as connection:
+        async with EveryTenant(database, Job.COPIES).begin() as connection:
             found.highest = await highest_ids(connection)
     except (SQLAlchemyError, OSError) as error:
         found.unread.append(f"the ids ({_words(error)})")
@@ -54,7 +55,10 @@ async def _read(
     database: AsyncEngine, name: str, query: str, values: Mapping[str, int], into: list[Row[Any]], unread: list[str]
 ) -> None:
     try:
-        async with database.connect() as connection, connection.stream(text(query), values) as rows:
+        async with (
+            EveryTenant(database, Job.COPIES).begin() as connection,
+            connection.stream(text(query), values) as rows,
+        ):
             async for row in rows:
                 into.append(row)
     except (SQLAlchemyError, OSError) as error:

@@ -1,5 +1,7 @@
 """The tables. Every time is UTC in whole milliseconds since 1970 (`*_ms`); every phone is E.164 ("+79161234567").
 
+Every row but those of `MACHINE` is a tenant's, and says whose (people.store.scope).
+
 contact ─< lead >─ campaign          who is to be called, and why
             │
             └─< attempt ─< call ─< journal     what was dialled, answered, heard and pressed
@@ -14,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -44,6 +47,24 @@ migration = Table(
     Column("serves", String(8), nullable=False),
 )
 
+#: A retailer. What is written while somebody is called has no foreign key to it: it must neither wait for nor fail on
+#: it.
+tenant = Table(
+    "tenant",
+    metadata,
+    #: Neither "" nor "*", which stands for all (people.store.scope).
+    Column("name", String(64), primary_key=True),
+    #: As people read it; "": as `name`.
+    Column("title", String(200), nullable=False, server_default=""),
+    #: Of all its campaigns together, on all gateways: calls at one time, and started per second; None: no limit of its
+    #: own.
+    Column("channels", Integer),
+    Column("calls_per_second", Float),
+    Column("created_at_ms", BigInteger, nullable=False),
+    #: None: it is open. Nobody is dialled for a closed one.
+    Column("closed_at_ms", BigInteger),
+)
+
 contact = Table(
     "contact",
     metadata,
@@ -55,6 +76,7 @@ contact = Table(
     Column("name", String(200), nullable=False, default=""),
     Column("language", String(2), nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
+    ForeignKeyConstraint(["tenant"], ["tenant.name"]),
     UniqueConstraint("tenant", "phone"),
     UniqueConstraint("id", "tenant"),
     sqlite_autoincrement=True,
@@ -82,6 +104,7 @@ campaign = Table(
     #: So many leads were counted, up to this id; None: none yet.
     Column("leads", Integer),
     Column("counted_to", Integer),
+    ForeignKeyConstraint(["tenant"], ["tenant.name"]),
     UniqueConstraint("tenant", "name"),
     UniqueConstraint("id", "tenant"),
     sqlite_autoincrement=True,
@@ -92,7 +115,8 @@ refused_row = Table(
     "refused_row",
     metadata,
     Column("id", Integer, Identity(), primary_key=True),
-    #: Filled in by a trigger for releases that do not know it, as in every table that may lack it.
+    #: A trigger fills it in for releases that do not know it, and refuses a row of nobody, as in every table that may
+    #: lack it.
     Column("tenant", String(64)),
     Column("campaign_id", Integer, nullable=False, index=True),
     #: 1-based line of the contacts file.
@@ -161,6 +185,8 @@ gateway = Table(
     Column("place", String(80), nullable=False),
     Column("pid", Integer, nullable=False),
     Column("born", BigInteger, nullable=False),
+    #: `epoch`, if its owner is of a release that says to the database whose rows it asks for.
+    Column("scoped_epoch", Integer),
 )
 
 attempt = Table(
@@ -242,6 +268,8 @@ journal = Table(
     Column("call_id", String(40), primary_key=True),
     #: Order within the call, from 0.
     Column("seq", Integer, primary_key=True),
+    #: Its call's. None only where a release before 0007 wrote it of a call that never came.
+    Column("tenant", String(64)),
     #: Since the call was answered.
     Column("at_ms", Integer, nullable=False),
     #: ivr.flow.steps.NoteKind
@@ -319,3 +347,6 @@ restored = Table(
     Column("unseen", Integer, nullable=False),
     sqlite_autoincrement=True,
 )
+
+#: Of no tenant: what is known of the database itself, and of the machines that share it.
+MACHINE = (migration, gateway, restored)

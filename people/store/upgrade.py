@@ -3,24 +3,30 @@
 Two releases may overlap. A migration says in `serves` which releases may go on using the tables that it leaves: one
 that expands (new tables, columns that may be left out, triggers that fill them for whoever knows nothing of them)
 serves those before it; one that contracts serves its own release and comes at least one release later.
+
+PostgreSQL's policies, which hide every row from who does not say whose it asks for, contract: they are there from 0007
+on, and are switched on by the first upgrade that finds no engine of an older release at work.
 """
 
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from types import ModuleType
 
-from sqlalchemy import Connection, exists, inspect, select, table, text
+from sqlalchemy import Connection, exists, func, inspect, select, table, text, update
 from sqlalchemy.exc import DBAPIError
 
-from people.store.db import NEWEST, VERSIONS, Revision, WrongTables, make_engine, read_revision, unusable
-from people.store.dialect import begin_upgrade, look_for
+from people.store.db import NEWEST, VERSIONS, WrongTables, make_engine, read_revision, unusable
+from people.store.dialect import begin_upgrade, clock_ms, look_for, not_held_apart
 from people.store.results import metadata
-from people.store.tables import migration
+from people.store.tables import gateway, migration
 
 #: Releases up to the one with these tables look at Alembic's own table, and take nothing but their own number there.
 _LAST_OF_ALEMBIC = "0002"
+#: The first release that says to the database whose rows it asks for.
+_FIRST_SCOPED = "0007"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +34,8 @@ class Upgraded:
     #: None: there were no tables.
     before: str | None
     after: str
+    #: Gateways whose engines are of a release before 0007: until they end, PostgreSQL does not hold tenants apart.
+    waits_for: Sequence[str] = ()
 
 
 async def upgrade(url: str, *, to: str = NEWEST) -> Upgraded:
@@ -41,11 +49,17 @@ async def upgrade(url: str, *, to: str = NEWEST) -> Upgraded:
         look_for(engine)
         async with engine.connect() as connection:
             found = await connection.run_sync(read_revision)
-            if found is not None and found.number >= to:
-                return Upgraded(before=found.number, after=found.number)
-            await connection.rollback()
-            upgraded = await connection.run_sync(_upgrade, to)
-            await connection.commit()
+            if found is None or found.number < to:
+                await connection.rollback()
+                upgraded = await connection.run_sync(_upgrade, to)
+                await connection.commit()
+            else:
+                upgraded = Upgraded(before=found.number, after=found.number)
+            if await connection.run_sync(not_held_apart):
+                await connection.rollback()
+                waits_for = await connection.run_sync(_hold_apart)
+                await connection.commit()
+                upgraded = replace(upgraded, waits_for=waits_for)
             return upgraded
     except (DBAPIError, OSError, WrongTables) as error:
         raise unusable(error, url) from error
@@ -70,8 +84,30 @@ def _upgrade(connection: Connection, to: str) -> Upgraded:
         for each in _migrations(to):
             if before is None or each.revision > before:
                 each.upgrade()
-    _record(connection, to)
+    _record(connection, to, serves=found.serves if found else "")
     return Upgraded(before=before, after=to)
+
+
+def _hold_apart(connection: Connection) -> Sequence[str]:
+    """Let the policies hold from now on; else the gateways that keep us from it."""
+    begin_upgrade(connection)
+    at_work = (
+        gateway.c.lease_until_ms > clock_ms("postgresql"),
+        gateway.c.scoped_epoch.is_distinct_from(gateway.c.epoch),
+    )
+    older = connection.scalars(select(gateway.c.name).where(*at_work).order_by(gateway.c.name)).all()
+    if not older:
+        for name in not_held_apart(connection):
+            for what in ("ENABLE", "FORCE"):
+                connection.execute(text(f'ALTER TABLE "{name}" {what} ROW LEVEL SECURITY'))
+        newest = connection.scalar(select(func.max(migration.c.revision)))
+        connection.execute(
+            update(migration)
+            .where(migration.c.revision == newest, migration.c.serves < _FIRST_SCOPED)
+            .values(serves=_FIRST_SCOPED)
+        )
+        _tell_alembic(connection)
+    return older
 
 
 def _migrations(to: str) -> list[ModuleType]:
@@ -95,12 +131,19 @@ def _clear(connection: Connection) -> None:
             connection.execute(text(f'DROP TABLE "{child}"'))
 
 
-def _record(connection: Connection, to: str) -> None:
+def _record(connection: Connection, to: str, *, serves: str) -> None:
+    """`serves`: the oldest release that may use the tables for another reason than their migrations."""
     migration.create(connection, checkfirst=True)
     connection.execute(migration.delete())
     rows = [{"revision": each.revision, "serves": each.serves} for each in _migrations(to)]
+    rows[-1]["serves"] = max(rows[-1]["serves"], serves)
     connection.execute(migration.insert(), rows)
-    newest = Revision(number=rows[-1]["revision"], serves=max(row["serves"] for row in rows))
+    _tell_alembic(connection)
+
+
+def _tell_alembic(connection: Connection) -> None:
+    newest = read_revision(connection)
+    assert newest is not None  # noqa: S101 - they were upgraded
     told = newest.number if newest.serves > _LAST_OF_ALEMBIC else min(newest.number, _LAST_OF_ALEMBIC)
     connection.execute(text("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)"))
     connection.execute(text("DELETE FROM alembic_version"))

@@ -21,6 +21,7 @@ from ivr.settings import Site
 from people.store.db import open_database
 from people.store.tables import call, journal
 from tests.bench.running_site import asterisk_running, cpu_ms, engine_running, make_site, render
+from tests.databases import all_rows
 from tests.edges.waiting import PATIENCE_S
 from tests.live.sip_peer import Call, Key, Plan, SipPeer
 
@@ -84,7 +85,7 @@ async def _journalled(site: Site, answered: int) -> dict[str, float]:
     try:
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                async with database.connect() as connection:
+                async with all_rows(database).begin() as connection:
                     heard_ms = {phone: ms or 0.0 for phone, ms in await connection.execute(rows)}
                 if len(heard_ms) >= answered:
                     return heard_ms

@@ -24,6 +24,7 @@ from sqlalchemy import update
 
 from outbound.worker import Worker
 from people.store.tables import lead
+from tests.databases import all_rows
 from tests.edges.campaign_site import SETTINGS, ami_link, number, opened, owning
 
 CAPS, SECONDS = (50, 200), 12
@@ -99,7 +100,7 @@ async def by_worker(port: int, cap: int, calls: int) -> float:
             await site.campaign(calls, channels=2000, calls_per_second=cap, machines="off")
             ami = ami_link(port)
             await ami.open()
-            worker = Worker(site.engine, ami, SETTINGS, lease=lease, asterisk_log=site.log)
+            worker = Worker(site.scope, ami, SETTINGS, lease=lease, asterisk_log=site.log)
             before_s = cpu_s()
             task = asyncio.create_task(worker.run())
             await site.until_state("finished", within_s=4 * SECONDS)
@@ -140,11 +141,11 @@ async def idle_campaigns() -> float:
             async with opened(Path(folder)) as site, owning(site.engine) as lease:
                 for n in range(IDLE_CAMPAIGNS):
                     await site.campaign(IDLE_LEADS, name=f"c{n}", retry_after_s=86_400, max_attempts=3)
-                async with site.engine.begin() as connection:
+                async with all_rows(site.engine).begin() as connection:
                     await connection.execute(update(lead).values(attempts=1, due_at_ms=site.clock.now_ms() + 3_600_000))
                 ami = ami_link(port)
                 await ami.open()
-                worker = Worker(site.engine, ami, SETTINGS, lease=lease, asterisk_log=site.log)
+                worker = Worker(site.scope, ami, SETTINGS, lease=lease, asterisk_log=site.log)
                 task = asyncio.create_task(worker.run())
                 await asyncio.sleep(1.0)
                 before_s = cpu_s()

@@ -18,12 +18,14 @@ from sqlalchemy import Table, insert
 
 from people.store import tables
 from people.store.db import open_database
+from people.store.scope import Scope
 from people.store.upgrade import upgrade
 from reports.consistency import verify
 from reports.figures import Report
 from reports.kept import refresh
 from reports.metrics import compute_report, prove
 from reports.page import render_html
+from tests.databases import all_rows
 from tests.unit.reports.rows import MOSCOW, NOON, NOW, Rows
 
 _BATCH = 20_000
@@ -115,7 +117,7 @@ async def fill(url: str, rows: Iterable[dict[Table, list[dict[str, Any]]]]) -> f
     await upgrade(url)
     engine = await open_database(url)
     for batch in rows:
-        async with engine.begin() as connection:
+        async with all_rows(engine).begin() as connection:
             for table, values in batch.items():
                 await connection.execute(insert(table), values)
     started = time.perf_counter()
@@ -130,7 +132,7 @@ async def counted(url: str, campaign: str) -> tuple[Report, float]:
     took = []
     for _ in range(5):
         started = time.perf_counter()
-        report = await compute_report(engine, tenant="shop", campaign_name=campaign, zone=MOSCOW, now_ms=NOW)
+        report = await compute_report(Scope(engine, "shop"), campaign_name=campaign, zone=MOSCOW, now_ms=NOW)
         took.append(time.perf_counter() - started)
     await engine.dispose()
     assert verify(report) == []
@@ -168,7 +170,7 @@ async def measure(leads: int) -> None:
         bare = bare_pass(beside, 2)
         engine = await open_database(f"sqlite+aiosqlite:///{beside}")
         started = time.perf_counter()
-        assert await prove(engine, tenant="shop", campaign_name="tv-week-2") == []
+        assert await prove(Scope(engine, "shop"), campaign_name="tv-week-2") == []
         proved = time.perf_counter() - started
         await engine.dispose()
     print(f"{leads:,} leads, {report.attempts:,} attempts, {report.reached.part * 3:,} notes")

@@ -32,7 +32,9 @@ from outbound.plan.decide import CampaignRules, Caps
 from people.contacts import open_contacts
 from people.store.db import open_database
 from people.store.dialect import sync_commits
+from people.store.scope import Scope
 from people.store.upgrade import upgrade
+from tests.databases import all_rows
 
 _CLAIMS, _AT_ONCE = 60, 20
 #: A lead as the bare driver takes it, with its place in the file in front.
@@ -82,8 +84,7 @@ async def our_import(engine: AsyncEngine, folder: Path, rows: int) -> tuple[floa
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
     await making.create(
-        engine,
-        tenant="shop",
+        Scope(engine, "shop"),
         name="tv",
         flow="promo",
         main_message="m",
@@ -115,11 +116,11 @@ async def claims(engine: AsyncEngine, campaign: Campaign) -> tuple[float, float]
     rules = CampaignRules(state="running", retry=campaign.rules.retry)
     lease = Lease(engine, "main")
     await lease.take()
-    ledger = Ledger(engine=engine, tenant="shop", owner=lease.owner, clock=Clock())
+    ledger = Ledger(scope=Scope(engine, "shop"), owner=lease.owner, clock=Clock())
     caps = Caps(campaign_channels=_AT_ONCE, trunk_channels=_AT_ONCE)
 
     async def take() -> None:
-        async with engine.connect() as connection:
+        async with all_rows(engine).begin() as connection:
             await sync_commits(connection)
             taken = await connection.execute(bare)
             assert len(taken.all()) == _AT_ONCE
@@ -140,7 +141,7 @@ async def measure(folder: Path, rows: int) -> None:
     engine = await open_database(our_url)
     ours_s, grown_mb = await our_import(engine, folder, rows)
     print(f"import of {rows:,}: bare {bare_s:.1f} s, ours {ours_s:.1f} s: {ours_s / bare_s:.2f}; +{grown_mb:.0f} MB")
-    campaign = await campaigns.change_state(engine, tenant="shop", name="tv", action="start", now_ms=1)
+    campaign = await campaigns.change_state(Scope(engine, "shop"), name="tv", action="start", now_ms=1)
     bare_ms, claim_ms = await claims(engine, campaign)
     print(f"claim of {_AT_ONCE}, {rows:,} due at one instant: bare {bare_ms:.2f} ms, ours {claim_ms:.2f} ms:", end=" ")
     print(f"{claim_ms / bare_ms:.2f}")

@@ -22,8 +22,9 @@ from outbound.gateway.ami import Ami
 from outbound.gateway.lease import Lease, Terms
 from outbound.worker import Worker
 from people.contacts import open_contacts
+from people.store.scope import Scope
 from people.store.tables import attempt, call, contact, lead
-from tests.databases import a_database, url_of
+from tests.databases import a_database, all_rows, url_of
 from tests.edges.fake_ami import FakeAmi
 from tests.edges.waiting import PATIENCE_S
 
@@ -55,6 +56,10 @@ class CampaignSite:
     terms: Terms = field(default_factory=Terms)
 
     @property
+    def scope(self) -> Scope:
+        return Scope(self.engine, "shop")
+
+    @property
     def log(self) -> Path:
         return self.folder / "log"
 
@@ -64,8 +69,7 @@ class CampaignSite:
         path.write_text("phone,name\n" + "".join(f"+{number(n)},Имя{n}\n" for n in range(leads)))
         own = {"channels": 50, "calls_per_second": 200, "retry_after_s": 1, "max_attempts": 1} | rules
         await making.create(
-            self.engine,
-            tenant="shop",
+            self.scope,
             name=name,
             flow="promo",
             main_message="promo.offer",
@@ -77,10 +81,10 @@ class CampaignSite:
 
     async def change(self, action: campaigns.Action, *, name: str = "sony") -> Campaign:
         now_ms = self.clock.now_ms()
-        return await campaigns.change_state(self.engine, tenant="shop", name=name, action=action, now_ms=now_ms)
+        return await campaigns.change_state(self.scope, name=name, action=action, now_ms=now_ms)
 
     async def state(self, name: str = "sony") -> str:
-        return (await campaigns.find(self.engine, tenant="shop", name=name)).state
+        return (await campaigns.find(self.scope, name=name)).state
 
     async def until_state(self, state: str, *, name: str = "sony", within_s: float = PATIENCE_S) -> None:
         deadline_s = self.clock.monotonic_s() + within_s
@@ -96,18 +100,18 @@ class CampaignSite:
             .join(contact, contact.c.id == lead.c.contact_id)
             .order_by(contact.c.phone, attempt.c.number)
         )
-        async with self.engine.connect() as connection:
+        async with all_rows(self.engine).begin() as connection:
             return (await connection.execute(rows)).all()
 
     async def lead_states(self) -> dict[str, str]:
         """State of each lead by its dialled number."""
         rows = select(contact.c.phone, lead.c.state).join(contact, contact.c.id == lead.c.contact_id)
-        async with self.engine.connect() as connection:
+        async with all_rows(self.engine).begin() as connection:
             return {row.phone[1:]: row.state for row in await connection.execute(rows)}
 
     async def journal_call(self, attempt_id: str, *, answered_at_ms: int | None, amd: str = "") -> None:
         """The row that the engine writes of the call that came of an attempt."""
-        async with self.engine.begin() as connection:
+        async with all_rows(self.engine).begin() as connection:
             await connection.execute(
                 insert(call).values(
                     id=attempt_id,
@@ -140,7 +144,7 @@ class CampaignSite:
         async with owning(self.engine, settings.gateway, clock=clock, terms=self.terms) as lease:
             await ami.open()
             worker = Worker(
-                self.engine,
+                self.scope,
                 ami,
                 settings,
                 lease=lease,

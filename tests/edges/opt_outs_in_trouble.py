@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from people.store.db import make_engine
 from people.store.postgres import Cluster
 from people.store.tables import do_not_call
-from tests.databases import url
+from tests.databases import all_rows, url
 from tests.edges.fake_asterisk import FakeAsterisk, opening
 from tests.edges.waiting import PATIENCE_S
 
@@ -54,7 +54,7 @@ async def scenario(
 async def reading(address: str) -> AsyncIterator[AsyncConnection]:
     database = make_engine(address)
     try:
-        async with database.connect() as connection:
+        async with all_rows(database).begin() as connection:
             yield connection
     finally:
         await database.dispose()

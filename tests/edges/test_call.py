@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ivr import speaking
 from ivr.engine import Engine
 from ivr.settings import Agi, Hotline, Settings, Trunk
+from people.store.scope import Scope
 from people.store.tables import call, do_not_call, journal, loss
 from prompts.voice import Clip
-from tests.databases import a_database
+from tests.databases import a_database, all_rows
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import KEY, FakeAsterisk, opening
 from tests.golden.flows import FLOWS
@@ -57,7 +58,7 @@ async def bench(folder: Path, *, voice: DiskVoice | None = None) -> AsyncIterato
         agi=Agi(port=1),
     )
     async with a_database(folder) as database:
-        engine = Engine(settings, flows=FLOWS, voice=voice, database=database, agi_key=KEY, var=folder)
+        engine = Engine(settings, flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=KEY, var=folder)
         await engine.journal.start()
         await engine.server.start("127.0.0.1", 0)
         this = Bench(
@@ -74,7 +75,7 @@ async def bench(folder: Path, *, voice: DiskVoice | None = None) -> AsyncIterato
             yield this
         finally:
             await engine.drain(5)
-        async with database.connect() as connection:
+        async with all_rows(database).begin() as connection:
             this.calls += [(row.ended_by, row.language) for row in await connection.execute(select(call))]
             this.lines += [
                 (row.kind, row.value, row.heard_ms, row.ended)
@@ -243,7 +244,7 @@ async def test_the_confirmation_waits_for_the_disk(tmp_path: Path) -> None:
         await asterisk.expects(site.plays("promo.offer"))
         await asterisk.says("200 result=57 endpos=4000")
         await asterisk.expects(site.plays("promo.opted_out"))
-        async with site.database.connect() as connection:
+        async with all_rows(site.database).begin() as connection:
             listed = (await connection.execute(select(do_not_call.c.phone))).scalars().all()
         await asterisk.says("200 result=0 endpos=8000")
         await asterisk.expects(DONE)

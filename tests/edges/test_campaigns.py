@@ -26,7 +26,9 @@ from people import do_not_call
 from people.contacts import ContactsFile, open_contacts
 from people.store.calls import find_outbound
 from people.store.ownership import Owner
+from people.store.scope import Scope
 from people.store.tables import contact, lead, refused_row
+from tests.databases import all_rows
 from tests.edges.campaign_site import CampaignSite, now_ms, opened
 from tests.edges.virtual_clock import VirtualClock
 
@@ -50,8 +52,7 @@ async def make(
     site: CampaignSite, text: str, *, name: str = "sony", told: Callable[[int], None] = print, file: str = "file.csv"
 ) -> Created:
     return await making.create(
-        site.engine,
-        tenant="shop",
+        site.scope,
         name=name,
         flow="promo",
         main_message="promo.offer",
@@ -64,7 +65,7 @@ async def make(
 
 def ledger(site: CampaignSite, clock: Clock | None = None) -> Ledger:
     owner = Owner(gateway="main", epoch=1)
-    return Ledger(engine=site.engine, tenant="shop", owner=owner, clock=clock or Clock())
+    return Ledger(scope=site.scope, owner=owner, clock=clock or Clock())
 
 
 async def claim(book: Ledger, made: Campaign, count: int) -> list[Claim]:
@@ -94,7 +95,7 @@ async def test_every_row_becomes_a_lead_or_is_refused_by_reason(site: CampaignSi
     created = await make(site, text)
     assert (created.leads, created.refused) == (2, {"invalid_number": 1, "duplicate": 1, "unreadable": 1})
     assert [row.line for row in created.examples] == [3, 4, 5]
-    async with site.engine.connect() as connection:
+    async with all_rows(site.engine).begin() as connection:
         people = (await connection.execute(select(contact).order_by(contact.c.phone))).all()
         leads = (await connection.execute(select(lead).order_by(lead.c.id))).all()
         refused = (await connection.execute(select(refused_row.c.line, refused_row.c.reason))).all()
@@ -112,13 +113,13 @@ async def test_every_row_becomes_a_lead_or_is_refused_by_reason(site: CampaignSi
 async def test_a_person_of_two_campaigns_is_called_as_each_file_says(site: CampaignSite) -> None:
     await make(site, "phone,name,language\n89161234567,Иван,uk\n")
     await make(site, "phone\n123\n89161234567\n", name="lg")
-    async with site.engine.connect() as connection:
+    async with all_rows(site.engine).begin() as connection:
         people = await connection.scalar(select(func.count()).select_from(contact))
         said = await connection.execute(select(lead.c.line, lead.c.name, lead.c.language).order_by(lead.c.id))
     assert (people, [tuple(row) for row in said]) == (1, [(2, "Иван", "uk"), (3, "", "ru")])
     for name, heard in (("sony", ("uk", {"name": "Иван"})), ("lg", ("ru", {}))):
         (one,) = await claim(ledger(site), await site.change("start", name=name), 1)
-        found = await find_outbound(site.engine, one.attempt_id)
+        found = await find_outbound(site.scope, one.attempt_id)
         assert found is not None
         assert (one.language, (found.language, found.variables)) == (heard[0], heard)
 
@@ -142,7 +143,7 @@ async def test_an_import_that_was_broken_off_can_be_made_again(site: CampaignSit
         await site.change("start")
     created = await make(site, rows)
     assert created.leads == 1200
-    assert (await campaigns.count_progress(site.engine, created.campaign_id)).leads == 1200
+    assert (await campaigns.count_progress(site.scope, created.campaign_id)).leads == 1200
 
 
 async def test_one_campaign_made_twice_at_once_holds_no_halves(site: CampaignSite) -> None:
@@ -157,7 +158,7 @@ async def test_one_campaign_made_twice_at_once_holds_no_halves(site: CampaignSit
 
 
 async def holds_one_file(site: CampaignSite, made: Created) -> None:
-    async with site.engine.connect() as connection:
+    async with all_rows(site.engine).begin() as connection:
         leads = (await connection.execute(select(lead.c.campaign_id, lead.c.variables))).all()
         refused = await connection.scalar(select(func.count()).select_from(refused_row))
     assert {row.campaign_id for row in leads} == {made.campaign_id}
@@ -176,8 +177,8 @@ async def test_a_file_of_nobody_leaves_nothing(site: CampaignSite, text: str, me
     with pytest.raises(AuthorError) as refused:
         await make(site, text)
     assert message in str(refused.value)
-    assert await campaigns.list_campaigns(site.engine, tenant="shop") == []
-    async with site.engine.connect() as connection:
+    assert await campaigns.list_campaigns(site.scope) == []
+    async with all_rows(site.engine).begin() as connection:
         assert await connection.scalar(select(func.count()).select_from(refused_row)) == 0
     assert (await make(site, "phone\n89161234567\n")).leads == 1
 
@@ -195,8 +196,8 @@ async def test_a_file_of_nobody_takes_nothing_from_another_campaign(site: Campai
         await make(site, "phone\n123\n")
     with pytest.raises(UserError, match="already"):
         await make(site, "phone\n123\n", name="lg")
-    assert [each.name for each in await campaigns.list_campaigns(site.engine, tenant="shop")] == ["lg"]
-    async with site.engine.connect() as connection:
+    assert [each.name for each in await campaigns.list_campaigns(site.scope)] == ["lg"]
+    async with all_rows(site.engine).begin() as connection:
         assert await connection.scalar(select(func.count()).select_from(refused_row)) == 1
 
 
@@ -278,7 +279,7 @@ async def test_what_is_due_moves_with_a_clock_that_is_set(site: CampaignSite) ->
     clock = VirtualClock(start_ms=now_ms())
     campaign = await site.campaign(2)
     first = ledger(site, clock)
-    async with site.engine.begin() as connection:
+    async with all_rows(site.engine).begin() as connection:
         await connection.execute(update(lead).where(lead.c.id == 2).values(due_at_ms=clock.now_ms() + 60_000))
     clock.step(-3600)
     await first.follow_clock()
@@ -323,21 +324,21 @@ async def test_settlements_at_one_time_share_a_transaction_and_none_is_lost(site
     claims = await claim(book, campaign, 100)
     await asyncio.gather(*(book.settle(settlement(c.attempt_id, c.lead_id, Outcome.HUMAN)) for c in claims))
     assert {(row.outcome, row.lead_state) for row in await site.attempts()} == {("human", "done")}
-    assert await campaigns.finish_if_done(site.engine, campaign.id, now_ms=now_ms())
-    assert not await campaigns.finish_if_done(site.engine, campaign.id, now_ms=now_ms())
+    assert await campaigns.finish_if_done(site.scope, campaign.id, now_ms=now_ms())
+    assert not await campaigns.finish_if_done(site.scope, campaign.id, now_ms=now_ms())
 
 
 async def test_the_do_not_call_list(site: CampaignSite, tmp_path: Path) -> None:
     file = tmp_path / "list.txt"
     file.write_text("Телефон;когда\n89161234567;вчера\n\n+7 916 123-45-68\nнеизвестно\n89161234567\n")
-    imported = await do_not_call.import_file(site.engine, file, tenant="shop", region="RU", now_ms=5)
+    imported = await do_not_call.import_file(site.scope, file, region="RU", now_ms=5)
     assert (imported.added, imported.refused) == (2, ((5, "not a phone number"),))
     phones = ["+79161234568", "+79161234569"]
-    assert await do_not_call.add(site.engine, tenant="shop", phones=phones, source="command", now_ms=9) == 1
-    assert await do_not_call.remove(site.engine, tenant="shop", phone="+79161234567")
-    assert not await do_not_call.remove(site.engine, tenant="shop", phone="+79161234567")
-    assert not await do_not_call.remove(site.engine, tenant="other", phone="+79161234568")
-    assert [(e.phone, e.since_ms, e.source) for e in await do_not_call.entries(site.engine, tenant="shop")] == [
+    assert await do_not_call.add(site.scope, phones=phones, source="command", now_ms=9) == 1
+    assert await do_not_call.remove(site.scope, phone="+79161234567")
+    assert not await do_not_call.remove(site.scope, phone="+79161234567")
+    assert not await do_not_call.remove(Scope(site.engine, "other"), phone="+79161234568")
+    assert [(e.phone, e.since_ms, e.source) for e in await do_not_call.entries(site.scope)] == [
         ("+79161234569", 9, "command"),
         ("+79161234568", 5, "import"),
     ]

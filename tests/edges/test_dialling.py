@@ -109,7 +109,7 @@ async def test_who_asks_not_to_be_called_is_not_dialled_from_that_moment(site: C
     async with running(behaving(site, fake_ami.PERSON)) as fake, site.working(fake):
         await until(lambda: len(fake.originates) >= 4)
         phones = [f"+{number(n)}" for n in range(20, 40)]
-        await do_not_call.add(site.engine, tenant="shop", phones=phones, source="call", now_ms=now_ms())
+        await do_not_call.add(site.scope, phones=phones, source="call", now_ms=now_ms())
         await site.until_state("finished")
     assert sorted(fake.dialled()) == [number(n) for n in range(20)]
     states = await site.lead_states()

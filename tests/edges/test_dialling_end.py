@@ -17,7 +17,7 @@ from outbound import campaigns
 from outbound.ledger import Ledger
 from outbound.worker import Worker
 from people.store.tables import lead
-from tests.databases import owning
+from tests.databases import all_rows, owning
 from tests.edges.campaign_site import CampaignSite, now_ms, number, opened
 from tests.edges.fake_ami import FakeAmi, Fields, Subscriber, running
 from tests.edges.waiting import PATIENCE_S, until
@@ -36,7 +36,7 @@ async def site(tmp_path: Path) -> AsyncIterator[CampaignSite]:
 
 
 async def leads(site: CampaignSite) -> list[tuple[str, int, int, str | None]]:
-    async with site.engine.connect() as connection:
+    async with all_rows(site.engine).begin() as connection:
         rows = select(lead.c.state, lead.c.attempts, lead.c.spared, lead.c.outcome).order_by(lead.c.id)
         return [(row.state, row.attempts, row.spared, row.outcome) for row in await connection.execute(rows)]
 
@@ -57,7 +57,7 @@ async def test_phones_that_ring_are_hung_up_and_their_people_are_called_later(si
     attempts = await site.attempts()
     assert {(row.outcome, row.answered_at_ms, row.settled_by) for row in attempts} == {("cancelled", None, "events")}
     assert await leads(site) == [("waiting", 1, 1, None)] * 6
-    async with site.engine.connect() as connection:
+    async with all_rows(site.engine).begin() as connection:
         due = list(await connection.scalars(select(lead.c.due_at_ms)))
     assert all(1_790_000 < each - before_ms < 1_830_000 for each in due)
 
@@ -200,7 +200,7 @@ async def spoil(site: CampaignSite, name: str, **columns: str) -> None:
         "rules": "UPDATE campaign SET rules = :value WHERE name = :name",
         "state": "UPDATE campaign SET state = :value WHERE name = :name",
     }
-    async with site.engine.begin() as connection:
+    async with all_rows(site.engine).begin() as connection:
         for column, value in columns.items():
             await connection.execute(text(statements[column]), {"value": value, "name": name})
 
@@ -232,7 +232,7 @@ async def test_a_campaign_that_is_not_understood_is_set_aside_and_the_others_go_
         await site.until_state("finished", name="sony")
         assert len(fake.originates) == 3
         assert worker.trouble is None
-    old, sony = await campaigns.list_campaigns(site.engine, tenant="shop")
+    old, sony = await campaigns.list_campaigns(site.scope)
     assert (sony.fault, old.rules) == (None, None)
     assert old.fault is not None
     assert "'old' can't be dialled" in old.fault.what
@@ -250,7 +250,7 @@ async def test_what_another_release_left_in_flight_stays_until_it_is_understood(
     async with running(FakeAmi(log=site.log, subscribers=lambda _: TALKS)) as fake:
         async with site.working(fake):
             await until(lambda: len(fake.channels) == 1)
-        rules = (await campaigns.find(site.engine, tenant="shop", name="old")).rules
+        rules = (await campaigns.find(site.scope, name="old")).rules
         assert rules is not None
         await spoil(site, "old", rules="[]")
         await site.campaign(1, name="sony")

@@ -15,6 +15,7 @@ from ivr.settings import Settings, Trunk
 from outbound.running import Open, RunningCampaigns
 from people import do_not_call
 from people.store.tables import lead
+from tests.databases import all_rows
 from tests.edges import fake_ami
 from tests.edges.campaign_site import SETTINGS, CampaignSite, brief, number, opened
 from tests.edges.fake_ami import FakeAmi, Subscriber, running
@@ -149,7 +150,7 @@ def test_a_step_while_the_engine_is_down_makes_nobody_wait_longer_than_a_rest(ho
 def test_leads_that_an_older_release_made_due_at_their_making_are_due_when_the_clock_is_put_back(hours: Hours) -> None:
     async def main(site: CampaignSite, fake: FakeAmi) -> None:
         await site.campaign(3)
-        async with site.engine.begin() as connection:
+        async with all_rows(site.engine).begin() as connection:
             await connection.execute(update(lead).values(due_at_ms=hours.clock.now_ms()))
         hours.clock.step(-HOUR_S)
         async with site.working(fake):
@@ -274,7 +275,7 @@ def test_who_was_claimed_and_could_not_be_dialled_is_decided_anew(hours: Hours) 
             assert worker._ready == 0
             phones = [f"+{number(n)}" for n in range(30)]
             now_ms = site.clock.now_ms()
-            await do_not_call.add(site.engine, tenant="shop", phones=phones, source="call", now_ms=now_ms)
+            await do_not_call.add(site.scope, phones=phones, source="call", now_ms=now_ms)
             dialled = len(fake.originates)
             await fake.start()
             await site.until_state("finished", within_s=60)

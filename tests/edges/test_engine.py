@@ -13,8 +13,9 @@ from ivr.engine import Engine
 from ivr.fallback.call_back import CallBack
 from ivr.settings import Agi, Settings, Trunk
 from ivr.site import free_ports
+from people.store.scope import Scope
 from people.store.tables import call, request
-from tests.databases import a_database
+from tests.databases import a_database, all_rows
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import KEY, FakeAsterisk, opening
 from tests.edges.waiting import PATIENCE_S
@@ -28,9 +29,9 @@ async def test_from_start_to_stop(tmp_path: Path) -> None:
     CallBack(phone="+79160000000", dialled="", language="ru", uniqueid="1.1", asked_at_ms=5).write(tmp_path / "spool")
     voice = DiskVoice(tmp_path / "audio")
     async with a_database(tmp_path) as database:
-        engine = Engine(settings, flows=FLOWS, voice=voice, database=database, agi_key=KEY, var=tmp_path)
+        engine = Engine(settings, flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=KEY, var=tmp_path)
         await engine.start()
-        taken = Engine(settings, flows=FLOWS, voice=voice, database=database, agi_key=KEY, var=tmp_path)
+        taken = Engine(settings, flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=KEY, var=tmp_path)
         with pytest.raises(MachineError, match="can't listen"):
             await taken.start()
         async with FakeAsterisk(settings.agi.port) as asterisk:
@@ -43,7 +44,7 @@ async def test_from_start_to_stop(tmp_path: Path) -> None:
         async with asyncio.timeout(PATIENCE_S):
             await engine.prepare_fallback()
             await asyncio.gather(engine.drain(), engine.stop())
-        async with database.connect() as connection:
+        async with all_rows(database).begin() as connection:
             assert (await connection.execute(select(call.c.ended_by))).scalars().all() == ["hang_up"]
             assert (await connection.execute(select(request.c.phone))).scalars().all() == ["+79160000000"]
     assert {path.name for path in (tmp_path / "fallback").iterdir()} == {"ru", "uk", "en"}

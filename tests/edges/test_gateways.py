@@ -35,7 +35,7 @@ from outbound.worker import Worker
 from people.store import ownership
 from people.store.ownership import Gateway, GatewayLost, Owner
 from people.store.tables import gateway, lead
-from tests.databases import put_tables, url_of
+from tests.databases import all_rows, put_tables, url_of
 from tests.edges import fake_ami
 from tests.edges.campaign_site import SETTINGS, CampaignSite, brief, engine_process, now_ms, number, opened, owning
 from tests.edges.fake_ami import FakeAmi, Subscriber, running
@@ -58,7 +58,7 @@ async def found(site: CampaignSite, name: str = "main") -> Gateway:
 
 
 async def set_row(site: CampaignSite, **values: object) -> None:
-    async with site.engine.begin() as connection:
+    async with all_rows(site.engine).begin() as connection:
         await connection.execute(update(gateway).values(**values))
 
 
@@ -225,7 +225,7 @@ async def test_an_owner_of_before_claims_nobody_and_settles_nothing(site: Campai
     )
 
     def ledger(epoch: int) -> Ledger:
-        return Ledger(engine=site.engine, tenant="shop", owner=Owner(gateway="main", epoch=epoch), clock=Clock())
+        return Ledger(scope=site.scope, owner=Owner(gateway="main", epoch=epoch), clock=Clock())
 
     await (await taken(site)).hand_back()
     old = ledger(1)
@@ -261,8 +261,8 @@ async def test_an_owner_of_before_claims_nobody_and_settles_nothing(site: Campai
 async def test_nobody_takes_a_gateway_over_in_the_middle_of_a_claim(site: CampaignSite) -> None:
     campaign = await site.campaign(1)
     first = await taken(site)
-    ledger = Ledger(engine=site.engine, tenant="shop", owner=first.owner, clock=Clock())
-    async with site.engine.begin() as connection:
+    ledger = Ledger(scope=site.scope, owner=first.owner, clock=Clock())
+    async with all_rows(site.engine).begin() as connection:
         assert len(await ledger._take_due(connection, campaign.id, 1)) == 1
         await site.clock.sleep(SHORT.lease_s)
         assert not (await found(site)).held
@@ -364,14 +364,14 @@ async def test_two_engines_dial_one_campaign_within_its_caps(site: CampaignSite)
 async def test_a_database_that_was_put_back_is_nobodys(site: CampaignSite) -> None:
     lease = Lease(site.engine, "main", terms=SHORT)
     await lease.take()
-    async with site.engine.begin() as connection:
+    async with all_rows(site.engine).begin() as connection:
         # As the database had it that was replaced.
         await ownership.fence_out_all(connection, {"main": 7, "b": 3})
     found = {each.name: (each.epoch, each.held) for each in await ownership.gateways(site.engine)}
     assert found == {"main": (8, False), "b": (4, False)}
     assert await ownership.read_epochs(site.engine) == {"main": 8, "b": 4}
     with pytest.raises(GatewayLost):
-        async with site.engine.begin() as connection:
+        async with all_rows(site.engine).begin() as connection:
             await ownership.fence(connection, lease.owner)
 
 
@@ -405,7 +405,7 @@ async def test_engines_agree_by_the_databases_clock_who_is_due(site: CampaignSit
             await until(lambda: two._lease.relied_on)
             await turns(two)
     assert second.originates == []
-    async with site.engine.connect() as connection:
+    async with all_rows(site.engine).begin() as connection:
         due_ms = (await connection.execute(select(lead.c.due_at_ms))).scalars().all()
     assert all(0 < each - now_ms() <= 3_600_000 for each in due_ms)
 
@@ -453,7 +453,7 @@ def test_the_commands(tmp_path: Path) -> None:
     init_site(tmp_path, {**free_ports(), "trunk.host": "127.0.0.1"})
     put_tables(tmp_path / "var/ivr.sqlite3")
     with contextlib.closing(sqlite3.connect(tmp_path / "var/ivr.sqlite3")) as database, database:
-        database.execute("INSERT INTO gateway VALUES ('far', 7, 1, 1, 'there', 'x', 42, 0)")
+        database.execute("INSERT INTO gateway VALUES ('far', 7, 1, 1, 'there', 'x', 42, 0, 7)")
 
     def ivr(*words: str) -> str:
         done = CliRunner().invoke(app, ["gateway", *words, "--site", str(tmp_path)], catch_exceptions=False)

@@ -24,7 +24,7 @@ from ivr.journal.journal import JournalDied
 from people.store.dialect import prepare_sqlite
 from people.store.group_commit import Group, NotNow, Refused, SqliteWriter, group_writer
 from people.store.tables import call, do_not_call, journal, loss, request
-from tests.databases import a_database
+from tests.databases import a_database, all_rows
 from tests.edges.waiting import PATIENCE_S, until
 
 
@@ -94,13 +94,13 @@ def files_of(folder: Path) -> list[Path]:
 
 
 async def count(database: AsyncEngine, table: object) -> int:
-    async with database.connect() as connection:
+    async with all_rows(database).begin() as connection:
         found = await connection.scalar(select(func.count()).select_from(table))  # type: ignore[arg-type]
     return int(found or 0)
 
 
 async def losses(database: AsyncEngine) -> list[tuple[str, str, int]]:
-    async with database.connect() as connection:
+    async with all_rows(database).begin() as connection:
         rows = await connection.execute(select(loss).order_by(loss.c.call_id, loss.c.kind))
         return [(row.call_id, row.kind, row.lines) for row in rows]
 
@@ -115,7 +115,7 @@ async def test_lines_are_committed_by_themselves(database: AsyncEngine, path: Pa
     assert await count(database, journal) == 1
     begun.end("hang_up", "uk", 9000)
     await lines.close()
-    async with database.connect() as connection:
+    async with all_rows(database).begin() as connection:
         row = (await connection.execute(select(call))).one()
         note = (await connection.execute(select(journal))).one()
     assert (row.id, row.ended_by, row.language, row.ended_at_ms) == ("c1", "hang_up", "uk", 9000)
@@ -130,7 +130,7 @@ async def test_opt_out_and_request_come_with_their_notes(database: AsyncEngine, 
         begun.note(Note(kind=NoteKind.OPT_OUT, node="never"), 2000)
         begun.note(Note(kind=NoteKind.REQUEST, node="ask", value="send_address", variables={"name": "Иван"}), 2000)
     await lines.close()
-    async with database.connect() as connection:
+    async with all_rows(database).begin() as connection:
         (opted_out,) = (await connection.execute(select(do_not_call))).all()
         requests = (await connection.execute(select(request).order_by(request.c.id))).all()
     assert (opted_out.phone, opted_out.source, opted_out.call_id) == ("+79161234567", "call", "c1")
@@ -182,7 +182,7 @@ async def test_a_locked_database_delays_lines_and_loses_none(database: AsyncEngi
 async def test_a_full_disk_sends_lines_to_a_file_that_is_read_back(
     database: AsyncEngine, path: Path, tmp_path: Path
 ) -> None:
-    async with database.connect() as connection:
+    async with all_rows(database).begin() as connection:
         pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar()
     # SQLite says "database or disk is full" then, as it does for a full disk.
     writer = WatchedWriter(path, f"max_page_count={pages}")
@@ -202,7 +202,7 @@ async def test_a_full_disk_sends_lines_to_a_file_that_is_read_back(
     await again.start()
     await again.close()
     assert not spill.exists()
-    async with database.connect() as check:
+    async with all_rows(database).begin() as check:
         ended = await check.scalar(select(func.count()).where(call.c.ended_by == "flow", call.c.language == "uk"))
     assert ended == 400
 
@@ -237,7 +237,7 @@ async def test_an_end_that_overtakes_its_spilled_beginning_is_not_lost(
     third = Journal(WatchedWriter(path), spill)
     await third.start()
     await third.close()
-    async with database.connect() as connection:
+    async with all_rows(database).begin() as connection:
         row = (await connection.execute(select(call))).one()
     assert (row.ended_by, row.language) == ("flow", "uk")
 
@@ -384,7 +384,7 @@ async def test_no_text_that_a_caller_brings_is_refused(database: AsyncEngine, tm
     begun.note(Note(kind=NoteKind.OPT_OUT, node="never"), 2000)
     begun.end("flow", "uk", 3000)
     await lines.close()
-    async with database.connect() as connection:
+    async with all_rows(database).begin() as connection:
         row = (await connection.execute(select(call))).one()
         asked = (await connection.execute(select(request.c.variables))).scalar_one()
     assert row.ended_by == "flow"

@@ -20,10 +20,11 @@ from outbound import campaigns, following, launch
 from outbound.campaigns import Rules
 from outbound.clock import Clock
 from outbound.launch import Made, Note
+from people.store.scope import Scope
 from people.store.tables import campaign
 from prompts.engines.choice import engines
 from prompts.render import Told
-from tests.databases import a_database
+from tests.databases import a_database, all_rows
 
 CLOCK = Clock()
 
@@ -42,16 +43,18 @@ class Desk:
     site: Site
     database: AsyncEngine
 
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.database, "shop")
+
     async def make(self, rows: str, *, name: str = "tv", flow: str = "promo") -> Made:
         path = self.site.folder / "people.csv"
         path.write_text(rows, "utf-8")
         rules = Rules.of(self.site.settings.outbound)
-        return await launch.create(
-            self.database, self.site, name=name, flow=flow, contacts=path, rules=rules, clock=CLOCK
-        )
+        return await launch.create(self.scope, self.site, name=name, flow=flow, contacts=path, rules=rules, clock=CLOCK)
 
     async def state(self, name: str = "tv") -> str:
-        return (await following.look(self.database, self.site, name)).campaign.state
+        return (await following.look(self.scope, name)).campaign.state
 
 
 @pytest.fixture
@@ -90,7 +93,7 @@ async def test_what_is_refused_leaves_nothing(desk: Desk, rows: str, flow: str, 
     with pytest.raises(UserError) as refused:
         await desk.make(rows, flow=flow)
     assert message in str(refused.value)
-    assert await following.look_at_all(desk.database, desk.site) == []
+    assert await following.look_at_all(desk.scope) == []
 
 
 async def test_a_campaign_is_rendered_then_started(desk: Desk) -> None:
@@ -98,7 +101,7 @@ async def test_a_campaign_is_rendered_then_started(desk: Desk) -> None:
     await desk.make("phone,name,price\n+79161234567,Иван,100\n")
     seen: list[tuple[int, int]] = []
     told = Told(made=lambda done, of: seen.append((done, of)))
-    started = await launch.start(desk.database, desk.site, "tv", clock=CLOCK, told=told)
+    started = await launch.start(desk.scope, desk.site, "tv", clock=CLOCK, told=told)
     assert started.campaign.state == "running"
     assert started.campaign.started_at_ms is not None
     rendered = started.rendered
@@ -106,9 +109,9 @@ async def test_a_campaign_is_rendered_then_started(desk: Desk) -> None:
     assert (rendered.made, rendered.failed) == (rendered.distinct, ())
     assert seen[-1] == (rendered.distinct, rendered.distinct)
     # What the people of the campaign hear is there now.
-    assert (await launch.render(desk.database, desk.site, "tv")).made == 0
+    assert (await launch.render(desk.scope, desk.site, "tv")).made == 0
     with pytest.raises(UserError, match="'tv' is running: it can't start"):
-        await launch.start(desk.database, desk.site, "tv", clock=CLOCK)
+        await launch.start(desk.scope, desk.site, "tv", clock=CLOCK)
 
 
 async def test_a_campaign_whose_audio_can_not_be_made_is_not_started(desk: Desk) -> None:
@@ -116,27 +119,26 @@ async def test_a_campaign_whose_audio_can_not_be_made_is_not_started(desk: Desk)
     flow = desk.site.folder / "dialplans" / "promo.yaml"
     flow.write_text(flow.read_text("utf-8").replace("kind: promo", "kind: nothing"), "utf-8")
     with pytest.raises(AuthorError):
-        await launch.start(desk.database, desk.site, "tv", clock=CLOCK)
+        await launch.start(desk.scope, desk.site, "tv", clock=CLOCK)
     assert await desk.state() == "ready"
 
 
 async def test_a_campaign_that_this_release_does_not_understand_is_not_started(desk: Desk) -> None:
     await desk.make("phone\n+79161234567\n")
-    async with desk.database.begin() as connection:
+    async with all_rows(desk.database).begin() as connection:
         await connection.execute(update(campaign).values(rules={"weekdays": "never"}))
     with pytest.raises(UserError, match="this release does not understand the rule"):
-        await launch.start(desk.database, desk.site, "tv", clock=CLOCK)
+        await launch.start(desk.scope, desk.site, "tv", clock=CLOCK)
     assert await desk.state() == "ready"
 
 
 async def test_following_ends_with_the_campaign(desk: Desk) -> None:
     await desk.make("phone\n+79161234567\n")
     states = []
-    async for standing in following.follow(desk.database, desk.site, "tv", clock=CLOCK, every_s=0.0):
+    async for standing in following.follow(desk.scope, "tv", clock=CLOCK, every_s=0.0):
         states.append((standing.campaign.state, standing.over))
         if not standing.over:
-            tenant = desk.site.settings.tenant
-            await campaigns.change_state(desk.database, tenant=tenant, name="tv", action="stop", now_ms=CLOCK.now_ms())
+            await campaigns.change_state(desk.scope, name="tv", action="stop", now_ms=CLOCK.now_ms())
     assert states == [("ready", False), ("stopped", True)]
 
 

@@ -17,7 +17,7 @@ from ivr.journal import Journal, Leg
 from people import do_not_call
 from people.store.group_commit import group_writer
 from people.store.tables import contact
-from tests.databases import owning
+from tests.databases import all_rows, owning
 from tests.edges import fake_ami
 from tests.edges.campaign_site import opened
 from tests.edges.fake_ami import FakeAmi, Subscriber, running
@@ -121,11 +121,11 @@ async def test_a_database_that_refuses_is_told_without_the_rows(tmp_path: Path, 
             await connection.execute(text("DROP TABLE call"))
         try:
             phones = [PHONE, "+79161234568"]
-            await do_not_call.add(site.engine, tenant="shop", phones=phones, source="call", now_ms=1)
+            await do_not_call.add(site.scope, phones=phones, source="call", now_ms=1)
         except Exception:
             log.exception("opt_outs_not_added")
         try:
-            async with site.engine.begin() as connection:
+            async with all_rows(site.engine).begin() as connection:
                 await connection.execute(insert(contact), [{"id": 1, "phone": PHONE}])
         except Exception as error:
             log.error("contact_not_added", why=str(error))

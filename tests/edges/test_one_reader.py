@@ -9,6 +9,7 @@ import pytest
 from people import do_not_call
 from people.contacts import Contact, open_contacts
 from people.numbers import normal_form
+from people.store.scope import Scope
 from tests.databases import a_database
 
 #: Ways in which people, spreadsheets and networks write numbers of one shop's customers, in Russia.
@@ -37,9 +38,9 @@ async def test_a_contact_a_list_and_a_caller_are_one_person(tmp_path: Path, enco
             assert contact.phone == number, written
 
             numbers.write_text(f"телефон\n{written}\n", encoding)
-            imported = await do_not_call.import_file(engine, numbers, tenant="shop", region="RU", now_ms=1)
+            imported = await do_not_call.import_file(Scope(engine, "shop"), numbers, region="RU", now_ms=1)
             assert imported.added == 1, (written, imported)
-            assert await do_not_call.remove(engine, tenant="shop", phone=number), written
+            assert await do_not_call.remove(Scope(engine, "shop"), phone=number), written
 
             assert normal_form(written, "RU") == number
             assert do_not_call.parse_phone(written, region="RU") == number

@@ -22,7 +22,7 @@ from people.store.db import NEWEST, make_engine, open_database
 from people.store.group_commit import group_writer
 from people.store.roles import OWNER, SERVICE
 from people.store.tables import call, contact, journal, loss
-from tests.databases import Server, owning, url_of
+from tests.databases import Server, all_rows, owning, url_of
 from tests.edges.campaign_site import CampaignSite, opened
 from tests.edges.fake_ami import FakeAmi, Subscriber, running
 from tests.edges.test_journal import KEY, count, leg
@@ -83,7 +83,7 @@ async def test_one_line_that_is_refused_costs_no_other(site: CampaignSite, tmp_p
             lines.write(noted._replace(row={**noted.row, "node": "+79161234567" * 20}))
     await lines.close()
     assert await count(site.engine, call) == 20
-    async with site.engine.connect() as connection:
+    async with all_rows(site.engine).begin() as connection:
         (why,) = (await connection.execute(select(loss.c.why))).scalars()
     assert why == "refused: StringDataRightTruncationError (22001)"
 
@@ -92,7 +92,7 @@ async def test_a_value_that_is_refused_is_told_without_it(site: CampaignSite) ->
     row = {"tenant": "shop", "phone": "+79161234567" * 2, "name": "", "language": "ru", "created_at_ms": 1}
     for change in ({}, {"phone": 79161234567}, {"phone": "+79161234567\0"}, {"phone": "+79161234567", "name": None}):
         with pytest.raises(DBAPIError) as told:
-            async with site.engine.begin() as connection:
+            async with all_rows(site.engine).begin() as connection:
                 await connection.execute(contact.insert(), [row | change])
         error: BaseException | None = told.value
         while error is not None:
@@ -103,11 +103,11 @@ async def test_a_value_that_is_refused_is_told_without_it(site: CampaignSite) ->
 async def test_a_lock_is_not_waited_for_for_ever(site: CampaignSite, postgresql: Server) -> None:
     async with owning(site.engine) as owner, owner.connect() as blocker:
         await blocker.execute(text("LOCK TABLE contact"))
-        async with site.engine.connect() as connection:
+        async with all_rows(site.engine).begin() as connection:
             await connection.execute(text("SET lock_timeout = '50ms'"))
             with pytest.raises(DBAPIError, match="lock timeout"):
                 await connection.execute(select(func.count()).select_from(contact))
-    async with site.engine.connect() as connection:
+    async with all_rows(site.engine).begin() as connection:
         assert await connection.scalar(text("SHOW lock_timeout")) == "10s"
 
 
@@ -126,7 +126,7 @@ async def test_a_server_whose_machine_is_gone_is_noticed(site: CampaignSite, pos
         port = proxy.sockets[0].getsockname()[1]
         url = site.engine.url.set(host="127.0.0.1", port=port, query={})
         database = make_engine(url.render_as_string(hide_password=False))
-        async with database.connect() as connection:
+        async with all_rows(database).begin() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             link = driver._transport.get_extra_info("socket")
             assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1

@@ -28,7 +28,7 @@ async def site(tmp_path: Path) -> AsyncIterator[CampaignSite]:
 
 async def ask(site: CampaignSite, n: int, *, channels: int = 100) -> Why:
     trunk = Trunk(host="127.0.0.1", channels=channels)
-    return await explain(site.engine, tenant="shop", name="sony", phone=f"+{number(n)}", trunk=trunk, now_ms=now_ms())
+    return await explain(site.scope, name="sony", phone=f"+{number(n)}", trunk=trunk, now_ms=now_ms())
 
 
 async def test_before_during_and_after(site: CampaignSite) -> None:
@@ -37,7 +37,7 @@ async def test_before_during_and_after(site: CampaignSite) -> None:
     await site.change("pause")
     assert (await ask(site, 0)).decision == WaitUntil(at_ms=None, because=Because.NOT_RUNNING)
     await site.change("resume")
-    await do_not_call.add(site.engine, tenant="shop", phones=[f"+{number(2)}"], source="command", now_ms=now_ms())
+    await do_not_call.add(site.scope, phones=[f"+{number(2)}"], source="command", now_ms=now_ms())
     subscribers = {number(0): fake_ami.BUSY, number(1): fake_ami.PERSON}
     fake = FakeAmi(log=site.log, subscribers=lambda digits: subscribers.get(digits, Subscriber(talks_s=60)))
     async with running(fake), site.working(fake) as worker:

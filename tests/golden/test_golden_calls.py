@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.engine import Engine
 from ivr.settings import Agi, Settings, Trunk
+from people.store.scope import Scope
 from people.store.tables import attempt, call, campaign, contact, do_not_call, journal, lead, request
-from tests.databases import a_database
+from tests.databases import a_database, all_rows
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import KEY, play_transcript
 from tests.golden.flows import FLOWS, LENGTHS_MS
@@ -35,7 +36,7 @@ def site_settings() -> Settings:
 
 async def plan_attempt(database: AsyncEngine) -> None:
     """The attempt that outbound calls belong to: its id is the fake Asterisk's Uniqueid."""
-    async with database.begin() as connection:
+    async with all_rows(database).begin() as connection:
         await connection.execute(
             insert(contact).values(
                 id=1, tenant="shop", phone="+79161234567", name="Иван", language="ru", created_at_ms=1
@@ -66,7 +67,7 @@ async def plan_attempt(database: AsyncEngine) -> None:
 async def written(database: AsyncEngine) -> list[str]:
     """The database's tables as lines of a golden call."""
     lines: list[str] = []
-    async with database.connect() as connection:
+    async with all_rows(database).begin() as connection:
         for row in await connection.execute(select(call)):
             assert row.ended_at_ms >= row.started_at_ms
             lines.append(f"row: {row.direction} {row.phone} {row.flow} {row.language} {row.ended_by} {row.amd}".strip())
@@ -98,7 +99,9 @@ async def test_golden_call(path: Path, tmp_path: Path) -> None:
     voice.silent.update(line.partition(": ")[2] for line in lines if line.startswith("silent:"))
     async with a_database(tmp_path) as database:
         await plan_attempt(database)
-        engine = Engine(site_settings(), flows=FLOWS, voice=voice, database=database, agi_key=KEY, var=tmp_path)
+        engine = Engine(
+            site_settings(), flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=KEY, var=tmp_path
+        )
         await engine.journal.start()
         await engine.server.start("127.0.0.1", 0)
         try:

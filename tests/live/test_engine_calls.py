@@ -12,11 +12,12 @@ from sqlalchemy import select
 from ivr.asterisk import running
 from ivr.engine import Engine
 from ivr.settings import Site
+from people.store.scope import Scope
 from people.store.tables import call, journal
 from prompts import g722
 from prompts.library import Library, Speech
 from prompts.sentences import LANGUAGES
-from tests.databases import a_database
+from tests.databases import a_database, all_rows
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.waiting import PATIENCE_S, until
 from tests.golden.flows import FLOWS
@@ -38,7 +39,9 @@ async def test_a_phone_that_sends_no_audio_did_not_hang_up(
     async with SipPeer() as peer, a_database(tmp_path) as database:
         site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"}, trunk__rtp_timeout_s=10)
         await start_asterisk(site)
-        engine = Engine(site.settings, flows=FLOWS, voice=voice, database=database, agi_key=site.agi_key, var=site.var)
+        engine = Engine(
+            site.settings, flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=site.agi_key, var=site.var
+        )
         await engine.start()
         try:
             sip = ("127.0.0.1", site.settings.asterisk.sip_port)
@@ -47,7 +50,7 @@ async def test_a_phone_that_sends_no_audio_did_not_hang_up(
                 await mute.ended.wait()
         finally:
             await engine.drain(5)
-        async with database.connect() as connection:
+        async with all_rows(database).begin() as connection:
             [one] = (await connection.execute(select(call))).all()
             lines = (await connection.execute(select(journal))).all()
     assert one.ended_by == "no_audio"
@@ -65,7 +68,9 @@ async def test_keys_and_heard_milliseconds_are_what_the_caller_saw(
     async with SipPeer() as peer, a_database(tmp_path) as database:
         site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"})
         await start_asterisk(site)
-        engine = Engine(site.settings, flows=FLOWS, voice=voice, database=database, agi_key=site.agi_key, var=site.var)
+        engine = Engine(
+            site.settings, flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=site.agi_key, var=site.var
+        )
         await engine.start()
         try:
             sip = ("127.0.0.1", site.settings.asterisk.sip_port)
@@ -76,7 +81,7 @@ async def test_keys_and_heard_milliseconds_are_what_the_caller_saw(
                 await chooser.ended.wait()
         finally:
             await engine.drain(5)
-        async with database.connect() as connection:
+        async with all_rows(database).begin() as connection:
             calls = {row.phone: row for row in await connection.execute(select(call))}
             lines = (await connection.execute(select(journal).order_by(journal.c.seq))).all()
     gone, opted_out = calls["+79160000001"], calls["+79160000002"]
@@ -97,7 +102,9 @@ async def test_a_text_that_the_engine_cuts_and_its_goodbye_are_measured_too(
     async with SipPeer() as peer, a_database(tmp_path) as database:
         site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"})
         await start_asterisk(site)
-        engine = Engine(site.settings, flows=FLOWS, voice=voice, database=database, agi_key=site.agi_key, var=site.var)
+        engine = Engine(
+            site.settings, flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=site.agi_key, var=site.var
+        )
         await engine.start()
         sip = ("127.0.0.1", site.settings.asterisk.sip_port)
         # Stopped at different places within a packet.
@@ -110,7 +117,7 @@ async def test_a_text_that_the_engine_cuts_and_its_goodbye_are_measured_too(
         async with asyncio.timeout(PATIENCE_S):
             for listener in listeners:
                 await listener.ended.wait()
-        async with database.connect() as connection:
+        async with all_rows(database).begin() as connection:
             calls = {row.phone: row for row in await connection.execute(select(call))}
             lines = (await connection.execute(select(journal).order_by(journal.c.seq))).all()
     for number, listener in enumerate(listeners):
@@ -139,7 +146,7 @@ async def test_on_a_wideband_trunk_clips_are_sent_as_they_are_and_their_millisec
         site = make_site(trunk_port=peer.port, trunk__codec="g722", hotline__numbers={"*": "promo"})
         await start_asterisk(site)
         engine = Engine(
-            site.settings, flows=FLOWS, voice=library, database=database, agi_key=site.agi_key, var=site.var
+            site.settings, flows=FLOWS, voice=library, scope=Scope(database, "shop"), agi_key=site.agi_key, var=site.var
         )
         await engine.start()
         (first, *_) = await library.render("ru", "promo.greeting", {})
@@ -153,7 +160,7 @@ async def test_on_a_wideband_trunk_clips_are_sent_as_they_are_and_their_millisec
         finally:
             await engine.drain(5)
             library.close()
-        async with database.connect() as connection:
+        async with all_rows(database).begin() as connection:
             lines = (await connection.execute(select(journal).order_by(journal.c.seq))).all()
     heard = [line for line in lines if line.kind == "heard"]
     assert heard[0].heard_ms == heard[0].length_ms == first.length_ms

@@ -15,8 +15,10 @@ from ivr.fallback.prepare import prepare_fallback
 from ivr.settings import Site
 from ivr.site import free_ports, init_site
 from people.store.db import open_database
+from people.store.scope import Scope
 from people.store.tables import journal
 from people.store.upgrade import upgrade
+from tests.databases import all_rows
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.waiting import until
 from tests.golden.flows import FLOWS
@@ -48,14 +50,16 @@ async def test_a_site_works_in_a_folder_of_any_name(short: Path, start_asterisk:
 
         await upgrade(site.database_url)
         database = await open_database(site.database_url)
-        engine = Engine(site.settings, flows=FLOWS, voice=voice, database=database, agi_key=site.agi_key, var=site.var)
+        engine = Engine(
+            site.settings, flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=site.agi_key, var=site.var
+        )
         await engine.start()
         try:
             listener = peer.dial(sip, "+74950000001", caller="+79160000002", plan=Plan(hang_up_packets=40))
             await until(listener.ended.is_set)
         finally:
             await engine.drain(5)
-        async with database.connect() as connection:
+        async with all_rows(database).begin() as connection:
             heard = sum(row.heard_ms or 0 for row in await connection.execute(select(journal)))
         await database.dispose()
         errors = [line for line in running.errors_in(asterisk.home.messages) if "res_agi.c" not in line]

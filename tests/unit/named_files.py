@@ -56,7 +56,7 @@ def subscribers(path: Path) -> list[Fault]:
 
 def do_not_call(path: Path) -> list[Fault]:
     # The file is read before the database is asked.
-    asyncio.run(import_file(None, path, tenant="t", region="RU", now_ms=0))  # type: ignore[arg-type]
+    asyncio.run(import_file(None, path, region="RU", now_ms=0))  # type: ignore[arg-type]
     return []
 
 

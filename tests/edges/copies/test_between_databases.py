@@ -19,8 +19,9 @@ from ivr.site import init_site
 from outbound.restored import last_restored
 from people import do_not_call
 from people.store.db import make_engine
+from people.store.scope import Scope
 from people.store.tables import metadata
-from tests.databases import a_url
+from tests.databases import a_url, all_rows
 from tests.edges.campaign_site import CampaignSite, now_ms, number
 from tests.edges.fake_ami import FakeAmi, running
 
@@ -42,7 +43,7 @@ async def database(site: Site) -> AsyncIterator[AsyncEngine]:
 
 async def rows(engine: AsyncEngine) -> dict[str, list[Any]]:
     left_out = ("migration", "restored", "campaign")
-    async with engine.connect() as connection:
+    async with all_rows(engine).begin() as connection:
         return {
             table.name: sorted((tuple(row) for row in await connection.execute(select(table))), key=str)
             for table in metadata.sorted_tables
@@ -58,14 +59,14 @@ async def test_rows_go_back_and_nobody_is_rung_twice(site: Site, database: Async
         await take(site, copy, now_ms=now_ms())
         async with campaign.working(fake):
             await campaign.until_state("finished")
-        await do_not_call.add(database, tenant="shop", phones=["+79160000099"], source="call", now_ms=1)
+        await do_not_call.add(Scope(database, "shop"), phones=["+79160000099"], source="call", now_ms=1)
         await campaign.campaign(2, name="since")
         done = await put_copy_back(copy, site.folder, now_ms=now_ms())
         assert (done.opt_outs, done.unread) == (1, ())
         found = await last_restored(database)
         assert found is not None
         assert found.found == 10
-        assert [each.phone for each in await do_not_call.entries(database, tenant="shop")] == ["+79160000099"]
+        assert [each.phone for each in await do_not_call.entries(Scope(database, "shop"))] == ["+79160000099"]
         await campaign.change("resume")
         async with campaign.working(fake):
             await campaign.until_state("finished")
@@ -81,7 +82,7 @@ async def test_rows_go_back_and_nobody_is_rung_twice(site: Site, database: Async
 
 async def test_a_copy_of_one_database_is_put_into_the_other(site: Site, database: AsyncEngine, tmp_path: Path) -> None:
     await CampaignSite(folder=site.var, engine=database).campaign(10)
-    await do_not_call.add(database, tenant="shop", phones=["+79160000099"], source="call", now_ms=1)
+    await do_not_call.add(Scope(database, "shop"), phones=["+79160000099"], source="call", now_ms=1)
     await take(site, tmp_path / "x.ivrcopy", now_ms=now_ms())
     with pytest.raises(UserError, match="database_password in secrets"):
         await put_copy_back(tmp_path / "x.ivrcopy", tmp_path / "new", now_ms=now_ms())

@@ -219,7 +219,7 @@ async def test_opt_outs_of_a_database_of_an_older_release_are_kept(site: Site, c
     done = await put_copy_back(copy, site.folder, now_ms=now_ms())
     assert done.unread == ()
     async with opened(site.var) as campaign:
-        assert PHONE in {each.phone for each in await do_not_call.entries(campaign.engine, tenant="shop")}
+        assert PHONE in {each.phone for each in await do_not_call.entries(campaign.scope)}
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002"])
@@ -267,7 +267,7 @@ async def test_a_copy_with_a_key_needs_it(site: Site, copy: Path, tmp_path: Path
     (tmp_path / "key").write_bytes(os.urandom(32))
     (tmp_path / "short").write_bytes(b"too short")
     async with opened(site.var) as campaign:
-        await do_not_call.add(campaign.engine, tenant="shop", phones=[PHONE], source="command", now_ms=1)
+        await do_not_call.add(campaign.scope, phones=[PHONE], source="command", now_ms=1)
     await take(site, copy, now_ms=now_ms(), key=read_key(tmp_path / "key"))
     with pytest.raises(UserError, match="A key has 16 bytes or more, and this has 9"):
         read_key(tmp_path / "short")
@@ -322,7 +322,7 @@ async def test_who_opts_out_while_a_copy_is_put_back_stays_on_the_list(
     done = await put_copy_back(copy, site.folder, now_ms=now_ms())
     assert done.opt_outs == 1
     async with opened(site.var) as campaign:
-        assert [each.phone for each in await do_not_call.entries(campaign.engine, tenant="shop")] == [PHONE]
+        assert [each.phone for each in await do_not_call.entries(campaign.scope)] == [PHONE]
 
 
 async def test_doctor_says_that_campaigns_wait_since_a_copy_was_put_back(site: Site, copy: Path) -> None:

@@ -18,6 +18,7 @@ from ivr.site import init_site
 from outbound.restored import Compared, compare, last_restored, paused_by_restoring
 from people import do_not_call
 from people.store.tables import contact, lead
+from tests.databases import all_rows
 from tests.edges import fake_ami
 from tests.edges.campaign_site import CampaignSite, now_ms, number, opened
 from tests.edges.fake_ami import FakeAmi, running
@@ -60,7 +61,7 @@ class Drill:
             await compare(campaign.engine, self.log, now_ms=now_ms())
             found = await last_restored(campaign.engine)
             assert found is not None
-            assert await paused_by_restoring(campaign.engine, tenant="shop") == ["sony"]
+            assert await paused_by_restoring(campaign.scope) == ["sony"]
             async with campaign.working(self.fake):
                 # What was in flight is settled, and nobody is dialled.
                 await until(lambda: not self.fake.channels)
@@ -171,7 +172,7 @@ async def test_a_campaign_made_since_the_copy_is_told(site: Site) -> None:
             assert (found.found, found.strangers, found.unseen) == (0, 4, 0)
             # Their ids don't come back to others.
             await campaign.campaign(1, name="new")
-            async with campaign.engine.connect() as connection:
+            async with all_rows(campaign.engine).begin() as connection:
                 assert max((await connection.execute(select(lead.c.id))).scalars()) > 7
 
 
@@ -185,7 +186,7 @@ async def test_another_s_lead_of_the_same_id_is_not_taken_for_it(site: Site) -> 
             await take(site, drill.copy, now_ms=now_ms())
             async with campaign.working(fake):
                 await campaign.until_state("finished")
-            async with campaign.engine.begin() as connection:
+            async with all_rows(campaign.engine).begin() as connection:
                 await connection.execute(update(contact).values(phone=func.replace(contact.c.phone, "+7916", "+7917")))
         shutil.rmtree(drill.log)
         await drill.restored()
@@ -203,7 +204,7 @@ async def test_whoever_opted_out_since_the_copy_is_never_dialled(site: Site) -> 
             await campaign.campaign(LEADS)
             await take(site, drill.copy, now_ms=now_ms())
             phones = [f"+{number(n)}" for n in range(0, LEADS, 2)]
-            await do_not_call.add(campaign.engine, tenant="shop", phones=phones, source="call", now_ms=now_ms())
+            await do_not_call.add(campaign.scope, phones=phones, source="call", now_ms=now_ms())
         done = await drill.restored()
         assert done.opt_outs == LEADS // 2
         async with opened(site.var) as campaign:
@@ -211,7 +212,7 @@ async def test_whoever_opted_out_since_the_copy_is_never_dialled(site: Site) -> 
             await campaign.change("resume")
             async with campaign.working(fake):
                 await campaign.until_state("finished")
-            (reason,) = {row.source for row in await do_not_call.entries(campaign.engine, tenant="shop")}
+            (reason,) = {row.source for row in await do_not_call.entries(campaign.scope)}
             assert reason == "call"
     assert sorted(fake.dialled()) == [number(n) for n in range(1, LEADS, 2)]
 

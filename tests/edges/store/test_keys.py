@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from people.store.tables import attempt, campaign, contact, lead, refused_row, request
-from tests.databases import a_database
+from tests.databases import a_database, all_rows
 
 CAMPAIGN = {"flow": "promo", "main_message": "m", "state": "ready", "rules": {}, "created_at_ms": 1}
 LEAD = {"name": "", "language": "ru", "variables": {}, "state": "waiting", "due_at_ms": 0, "attempts": 0}
@@ -30,7 +30,7 @@ async def database(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
 
 
 async def add(engine: AsyncEngine, table: Table, **values: Any) -> None:
-    async with engine.begin() as connection:
+    async with all_rows(engine).begin() as connection:
         await connection.execute(insert(table), [values])
 
 
@@ -57,7 +57,7 @@ async def test_a_release_that_names_no_tenant_mixes_none(database: AsyncEngine) 
     with pytest.raises(IntegrityError):
         await add(database, attempt, id="a", campaign_id=1, lead_id=2, number=1, planned_at_ms=1)
     await add(database, attempt, id="a", campaign_id=2, lead_id=2, number=1, planned_at_ms=1)
-    async with database.connect() as connection:
+    async with all_rows(database).begin() as connection:
         assert (await connection.execute(select(attempt.c.tenant))).scalars().all() == ["mall"]
 
 
@@ -71,7 +71,7 @@ async def test_ids_never_come_back(database: AsyncEngine) -> None:
         given = []
         for _ in range(2):
             await add(database, table, **values)
-            async with database.begin() as connection:
+            async with all_rows(database).begin() as connection:
                 given.append(await connection.scalar(select(func.max(table.c.id))))
                 await connection.execute(delete(table).where(table.c.id == given[-1]))
         assert given[1] > given[0], table.name

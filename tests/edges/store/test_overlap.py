@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from people.store.db import open_database
+from people.store.scope import Scope
 from people.store.upgrade import upgrade
 from reports.kept import refresh
 from reports.metrics import compute_report, prove
@@ -68,9 +69,9 @@ async def test_an_old_process_reads_and_writes_while_the_tables_are_upgraded_and
             assert database.execute(kept).fetchone() == (people,), kept
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
     engine = await open_database(url(path))
-    report = await compute_report(engine, tenant="shop", campaign_name="sony", zone=ZoneInfo("UTC"), now_ms=1)
-    assert await prove(engine, tenant="shop", campaign_name="sony") == []
+    report = await compute_report(Scope(engine, "shop"), campaign_name="sony", zone=ZoneInfo("UTC"), now_ms=1)
+    assert await prove(Scope(engine, "shop"), campaign_name="sony") == []
     await refresh(engine)
-    assert await prove(engine, tenant="shop", campaign_name="sony") == []
+    assert await prove(Scope(engine, "shop"), campaign_name="sony") == []
     await engine.dispose()
     assert report.listened.part == people + 1

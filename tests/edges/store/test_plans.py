@@ -22,6 +22,7 @@ from outbound.running import RunningCampaigns
 from people.store.tables import metadata
 from reports.calls import read_calls
 from reports.metrics import compute_report
+from tests.databases import all_rows
 from tests.edges.campaign_site import CampaignSite, opened
 
 
@@ -50,7 +51,7 @@ def asked(engine: AsyncEngine) -> Iterator[list[tuple[str, Any]]]:
 async def plans(engine: AsyncEngine, statements: list[tuple[str, Any]]) -> list[str]:
     """SQLite's steps for each of the statements that are about the store's own tables."""
     found = []
-    async with engine.connect() as connection:
+    async with all_rows(engine).begin() as connection:
         for statement, values in statements:
             if "report_" not in statement:
                 steps = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
@@ -68,7 +69,7 @@ EXPANDED, CONTRACTED = "ix_lead_due", "ix_lead_waiting"
 
 
 async def contract(engine: AsyncEngine) -> None:
-    async with engine.begin() as connection:
+    async with all_rows(engine).begin() as connection:
         await connection.execute(text("DROP INDEX ix_lead_due"))
 
 
@@ -81,12 +82,12 @@ async def test_a_claim_sorts_nothing_and_scans_nothing(site: CampaignSite, index
     rules = CampaignRules(state="running", retry=made.rules.retry)
     lease = Lease(site.engine, "main")
     await lease.take()
-    ledger = Ledger(engine=site.engine, tenant="shop", owner=lease.owner, clock=Clock())
+    ledger = Ledger(scope=site.scope, owner=lease.owner, clock=Clock())
     with asked(site.engine) as statements:
         await ledger.claim(made.id, 10, rules=rules, caps=Caps(campaign_channels=10, trunk_channels=10))
         await ledger.claim(made.id, 10, rules=rules, caps=Caps(campaign_channels=9, trunk_channels=9), most_open=19)
         await ledger.in_flight()
-        await campaigns.finish_if_done(site.engine, made.id, now_ms=1)
+        await campaigns.finish_if_done(site.scope, made.id, now_ms=1)
         await ledger.shorten_rests(made.id, longest_s=10)
         await lease.hand_back()
         await gateways.retire(site.engine, "main")
@@ -102,10 +103,10 @@ async def test_who_is_due_is_read_from_what_waits(site: CampaignSite, index: str
     await site.campaign(3)
     if index == CONTRACTED:
         await contract(site.engine)
-    reader = RunningCampaigns(site.engine, "shop", Clock())
+    reader = RunningCampaigns(site.scope, Clock())
     with asked(site.engine) as statements:
         # It asks by the engine's connections then.
-        reader.close()
+        await reader.close()
         (running,) = await reader.read()
     assert running.first_due_ms == 0
     steps = await plans(site.engine, statements)
@@ -115,13 +116,13 @@ async def test_who_is_due_is_read_from_what_waits(site: CampaignSite, index: str
 
 async def test_what_is_asked_of_a_campaign_begins_there(site: CampaignSite) -> None:
     await site.campaign(3)
-    async with site.engine.begin() as connection:
+    async with all_rows(site.engine).begin() as connection:
         # Marks it: its result is counted anew.
         await connection.execute(text("UPDATE lead SET state = 'done' WHERE id = 1"))
     with asked(site.engine) as statements:
-        await compute_report(site.engine, tenant="shop", campaign_name="sony", zone=ZoneInfo("UTC"), now_ms=1)
-        await read_calls(site.engine, tenant="shop", campaign_name="sony")
-        await campaigns.count_progress(site.engine, 1)
+        await compute_report(site.scope, campaign_name="sony", zone=ZoneInfo("UTC"), now_ms=1)
+        await read_calls(site.scope, campaign_name="sony")
+        await campaigns.count_progress(site.scope, 1)
     steps = await plans(site.engine, statements)
     assert scans(steps) == []
     # A call is reached from its campaign, a note from its call.

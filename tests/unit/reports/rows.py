@@ -13,9 +13,10 @@ from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from people.store import tables
+from people.store.scope import Scope
 from reports.figures import Report
 from reports.metrics import compute_report
-from tests.databases import in_memory
+from tests.databases import all_rows, in_memory
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 
@@ -196,7 +197,7 @@ class Rows:
 async def store(rows: Rows) -> AsyncIterator[AsyncEngine]:
     """A database of the test's kind with these rows; SQLite's is in memory."""
     async with in_memory() as engine:
-        async with engine.begin() as connection:
+        async with all_rows(engine).begin() as connection:
             for table in tables.metadata.sorted_tables:
                 if values := rows.rows.get(table):
                     await connection.execute(insert(table), values)
@@ -205,4 +206,4 @@ async def store(rows: Rows) -> AsyncIterator[AsyncEngine]:
 
 async def report_of(rows: Rows, *, campaign: str = "tv-week", tenant: str = "shop") -> Report:
     async with store(rows) as engine:
-        return await compute_report(engine, tenant=tenant, campaign_name=campaign, zone=MOSCOW, now_ms=NOW)
+        return await compute_report(Scope(engine, tenant), campaign_name=campaign, zone=MOSCOW, now_ms=NOW)

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from people.store.scope import Scope
 from reports.calls import CallStory, calls_json, private, read_calls, timeline
 from tests.unit.reports.rows import MOSCOW, NOON, Rows, store
 
@@ -20,7 +21,7 @@ def rows() -> Rows:
 
 async def read(rows: Rows, tenant: str = "shop", **which: object) -> list[CallStory]:
     async with store(rows) as engine:
-        return await read_calls(engine, tenant=tenant, **which)  # type: ignore[arg-type]
+        return await read_calls(Scope(engine, tenant), **which)  # type: ignore[arg-type]
 
 
 async def test_a_call_reads_as_a_timeline(rows: Rows) -> None:

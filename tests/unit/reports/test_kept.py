@@ -19,12 +19,12 @@ from outbound.attempts import DIALLED, Settlement, settling
 from outbound.campaigns import count_progress
 from outbound.plan.outcome import Outcome
 from people.store.calls import JOURNAL_COLUMNS, JournalStatements
-from people.store.dialect import begin_snapshot
 from people.store.results import attempt_tally, result, stale
+from people.store.scope import Scope
 from people.store.tables import attempt, call, campaign, contact, journal, lead
 from reports.counts import differences, read_anew, read_kept
 from reports.kept import refresh
-from tests.databases import a_database, in_memory
+from tests.databases import a_database, all_rows, in_memory
 from tests.unit.reports.example import example
 from tests.unit.reports.rows import NOON, Rows
 from tests.unit.reports.test_metrics_properties import happenings
@@ -47,7 +47,7 @@ def writes(rows: Rows, dialect: str) -> list[Write]:
     told: list[Write] = []
     for each in rows.rows.get(attempt, []):
         if each["dialled_at_ms"] is not None:
-            told.append((DIALLED, {"attempt_id": each["id"], "at_ms": each["dialled_at_ms"]}))
+            told.append((DIALLED, {"whose": "shop", "attempt_id": each["id"], "at_ms": each["dialled_at_ms"]}))
         if each["outcome"] is not None:
             end = Settlement(
                 attempt_id=each["id"],
@@ -57,7 +57,7 @@ def writes(rows: Rows, dialect: str) -> list[Write]:
                 settled_by="events",
                 ended_at_ms=NOON,
             )
-            told += [(statement, values) for statement, values in settling(end, NOON)]
+            told += [(statement, {"whose": "shop", **values}) for statement, values in settling(end, NOON)]
     for each in rows.rows.get(call, []):
         told.append((lines.begun, {name: each[name] for name in JOURNAL_COLUMNS["begun"]}))
         told.append((lines.ended, {name: each[name] for name in JOURNAL_COLUMNS["ended"]}))
@@ -67,7 +67,7 @@ def writes(rows: Rows, dialect: str) -> list[Write]:
 async def begin(engine: AsyncEngine, rows: Rows) -> None:
     """People, leads, and the intents of their attempts, which are committed before anything is dialled."""
     intents = [{**each, "dialled_at_ms": None, "outcome": None} for each in rows.rows.get(attempt, [])]
-    async with engine.begin() as connection:
+    async with all_rows(engine).begin() as connection:
         for table in (campaign, contact, lead):
             if rows.rows.get(table):
                 await connection.execute(table.insert(), rows.rows[table])
@@ -81,17 +81,16 @@ async def begin(engine: AsyncEngine, rows: Rows) -> None:
 async def proved(engine: AsyncEngine, campaigns: Sequence[int] = (1, 2)) -> None:
     """Reports and progress are what the rows say."""
     for campaign_id in campaigns:
-        async with engine.connect() as connection:
-            await begin_snapshot(connection)
-            kept, anew = await read_kept(connection, campaign_id), await read_anew(connection, campaign_id)
-            await connection.rollback()
-            assert list(differences(kept, anew)) == []
+        shop = Scope(engine, "shop")
+        async with shop.snapshot() as connection:
+            kept, anew = await read_kept(connection, shop, campaign_id), await read_anew(connection, shop, campaign_id)
+        assert list(differences(kept, anew)) == []
 
 
 async def progress_is_right(engine: AsyncEngine, campaigns: Sequence[int] = (1, 2)) -> None:
     for campaign_id in campaigns:
-        progress = await count_progress(engine, campaign_id)
-        async with engine.connect() as connection:
+        progress = await count_progress(Scope(engine, "shop"), campaign_id)
+        async with all_rows(engine).begin() as connection:
             leads = (await connection.execute(select(lead).where(lead.c.campaign_id == campaign_id))).all()
         for state in ("waiting", "dialling", "done", "excluded"):
             assert getattr(progress, state) == sum(each.state == state for each in leads)
@@ -105,7 +104,7 @@ class Killed(Exception):
 
 async def write(engine: AsyncEngine, told: Sequence[Write], *, killed: bool) -> None:
     try:
-        async with engine.begin() as connection:
+        async with all_rows(engine).begin() as connection:
             for statement, values in told:
                 await connection.execute(statement, values)
             if killed:
@@ -131,7 +130,7 @@ async def happen(rows: Rows, chance: Random) -> None:
                 await progress_is_right(engine)
         await proved(engine)
         await refresh(engine)
-        async with engine.connect() as connection:
+        async with all_rows(engine).begin() as connection:
             assert await connection.scalar(select(func.count()).select_from(stale)) == 0
         await proved(engine)
         await progress_is_right(engine)
@@ -178,14 +177,15 @@ async def test_a_recount_finds_what_was_changed_by_hand() -> None:
     rows.campaign()
     rows.person(20_000, "played")
     async with in_memory() as engine:
-        async with engine.begin() as connection:
+        async with all_rows(engine).begin() as connection:
             for table, values in rows.rows.items():
                 await connection.execute(table.insert(), values)
         await refresh(engine)
-        async with engine.begin() as connection:
+        async with all_rows(engine).begin() as connection:
             await connection.execute(update(attempt_tally).values(attempts=7))
-        async with engine.connect() as connection:
-            found = list(differences(await read_kept(connection, 1), await read_anew(connection, 1)))
+        shop = Scope(engine, "shop")
+        async with shop.snapshot() as connection:
+            found = list(differences(await read_kept(connection, shop, 1), await read_anew(connection, shop, 1)))
     assert found == [f"attempts: Attempts(outcome='human', slot={NOON // 900_000}): 7 kept, 1 counted anew"]
 
 
@@ -194,7 +194,7 @@ async def test_a_refresh_that_fails_leaves_the_marks() -> None:
     rows.campaign()
     rows.person(20_000, "played")
     async with in_memory() as engine:
-        async with engine.begin() as connection:
+        async with all_rows(engine).begin() as connection:
             for table, values in rows.rows.items():
                 await connection.execute(table.insert(), values)
             # Whoever adds the lead up again fails.
@@ -206,7 +206,7 @@ async def test_a_refresh_that_fails_leaves_the_marks() -> None:
         with pytest.raises(DBAPIError, match="disk is full"):
             await refresh(engine)
         await proved(engine)
-        async with engine.begin() as connection:
+        async with all_rows(engine).begin() as connection:
             assert await connection.scalar(select(func.count()).select_from(result)) == 0
             await connection.exec_driver_sql("DROP TRIGGER full")
         await refresh(engine)

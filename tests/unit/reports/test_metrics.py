@@ -10,11 +10,13 @@ from sqlalchemy import inspect
 
 from faults import UserError
 from people.store.losses import Missing, missing_of_tenant
+from people.store.scope import Scope
 from reports.consistency import verify
 from reports.figures import TYPED_IN, Report
 from reports.kept import refresh
 from reports.metrics import compute_report
 from reports.rate import Rate
+from tests.databases import all_rows
 from tests.unit.reports.rows import MESSAGE_MS, MOSCOW, NOON, NOW, Rows, ms, report_of, store
 
 pytestmark = pytest.mark.both_databases
@@ -49,9 +51,9 @@ async def test_what_the_journal_could_not_keep_is_told(rows: Rows) -> None:
     rows.loss(rows.call(None, phone=""), None, "opt_outs")
     report = await count(rows)
     assert (report.incomplete_calls, report.opt_outs_not_kept) == (2, 3)
-    async with store(rows) as engine, engine.connect() as connection:
-        assert await missing_of_tenant(connection, "shop") == Missing(calls=2, opt_outs=4)
-        assert await missing_of_tenant(connection, "other") == Missing()
+    async with store(rows) as engine:
+        assert await missing_of_tenant(Scope(engine, "shop")) == Missing(calls=2, opt_outs=4)
+        assert await missing_of_tenant(Scope(engine, "other")) == Missing()
 
 
 async def test_an_empty_campaign_has_counts_and_no_shares(rows: Rows) -> None:
@@ -382,9 +384,9 @@ async def test_no_temporary_table_is_left(rows: Rows) -> None:
     rows.person(20_000, "played")
     async with store(rows) as engine:
         for _ in range(2):
-            report = await compute_report(engine, tenant="shop", campaign_name="tv-week", zone=MOSCOW, now_ms=NOW)
+            report = await compute_report(Scope(engine, "shop"), campaign_name="tv-week", zone=MOSCOW, now_ms=NOW)
             assert report.listened == Rate(1, 1)
             await refresh(engine)
-        async with engine.connect() as connection:
+        async with all_rows(engine).begin() as connection:
             left = await connection.run_sync(lambda one: inspect(one).get_temp_table_names())
     assert left == []

@@ -17,7 +17,7 @@ from app.commands import report as commands
 from faults import MachineError, UserError
 from ivr.settings_files import load_site
 from people.store.db import open_database
-from tests.databases import put_tables
+from tests.databases import all_rows, put_tables
 from tests.unit.reports.example import example
 from tests.unit.reports.rows import Rows
 
@@ -46,7 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 async def fill(folder: Path, rows: Rows) -> None:
     engine = await open_database(load_site(folder).database_url)
-    async with engine.begin() as connection:
+    async with all_rows(engine).begin() as connection:
         for table, values in rows.rows.items():
             await connection.execute(insert(table), values)
     await engine.dispose()

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select
 
-from people.store.dialect import begin_snapshot
+from people.store.scope import Scope
 from people.store.tables import attempt, metadata
 from reports.counts import read_kept
-from tests.databases import a_database
+from tests.databases import a_database, all_rows
 from tests.unit.reports.rows import Rows
 
 pytestmark = pytest.mark.both_databases
@@ -21,7 +21,7 @@ async def test_calls_that_go_on_do_not_change_a_report_half_way(tmp_path: Path) 
     rows.campaign(state="running")
     rows.person(20_000, "played")
     async with a_database(tmp_path) as engine:
-        async with engine.begin() as connection:
+        async with all_rows(engine).begin() as connection:
             for table in metadata.sorted_tables:
                 if values := rows.rows.get(table):
                     await connection.execute(insert(table), values)
@@ -30,13 +30,11 @@ async def test_calls_that_go_on_do_not_change_a_report_half_way(tmp_path: Path) 
         late = rows.rows[attempt][-1]
 
         count = select(func.count()).select_from(attempt)
-        async with engine.connect() as report, engine.connect() as dialler:
-            await begin_snapshot(report)
+        shop = Scope(engine, "shop")
+        async with shop.snapshot() as report:
             assert (await report.execute(count)).scalar_one() == 1
-            await dialler.execute(insert(attempt), late)
-            await dialler.commit()
-            assert sum((await read_kept(report, 1)).attempts.values()) == 1
-            await report.rollback()
-            await begin_snapshot(report)
-            assert sum((await read_kept(report, 1)).attempts.values()) == 2
-            await report.rollback()
+            async with shop.begin() as dialler:
+                await dialler.execute(insert(attempt), late)
+            assert sum((await read_kept(report, shop, 1)).attempts.values()) == 1
+        async with shop.snapshot() as report:
+            assert sum((await read_kept(report, shop, 1)).attempts.values()) == 2
