@@ -17,6 +17,7 @@ from prompts.reading import ReadingError, TemplateError, parse, variables
 from prompts.reading.template import Literal
 from prompts.render import Spoken
 from prompts.sentences import LANGUAGES, Sentence
+from prompts.stress import MARK, VOWELS, load_stress, plain
 from prompts.trial import unreadable
 from prompts.voice import FALLBACK, Clip
 
@@ -25,13 +26,15 @@ LONGEST_S = 45.0
 #: How far a clip's level may be from the one that was asked for.
 _TOLERANCE_DB = 1.0
 #: Signs that no voice says; letters of other scripts are Pronunciation.unsayable.
-_UNSPOKEN = re.compile(r"[^\w\s.,!?…;:—–\-'’ʼ«»“”„\"()]|[\d_]")
+_UNSPOKEN = re.compile(rf"[^\w\s{MARK}.,!?…;:—–\-'’ʼ«»“”„\"()]|[\d_]")
 _RENDER = "Run: ivr prompt render."
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckReport:
     faults: tuple[Fault, ...]
+    #: Words that may be stressed otherwise than they were meant: to be looked at, not wrong.
+    doubts: tuple[Fault, ...]
     #: Different clips that were listened to.
     clips: int
     #: LUFS of the quietest and the loudest; None when there is no clip.
@@ -42,6 +45,7 @@ class CheckReport:
 def check(library: Library, wanted: Iterable[Spoken]) -> CheckReport:
     """Check all texts and recordings, and the audio of `wanted` as far as it has been made."""
     faults = [*_texts(library), *unreadable(library.sentences), *_recordings(library)]
+    doubts: list[Fault] = []
     clips: dict[Path, tuple[Clip, str, Sentence]] = {}
     for each in wanted:
         key = each.text.removesuffix(FALLBACK)
@@ -49,6 +53,7 @@ def check(library: Library, wanted: Iterable[Spoken]) -> CheckReport:
         if sentence is None:
             continue
         faults += _words(library, each, sentence)
+        doubts += _doubts(library, each, sentence)
         found = library.clips(each.language, each.text, each.values)
         if found is None:
             faults.append(_fault(sentence, f"{each.text} has no audio yet.", _RENDER))
@@ -65,6 +70,7 @@ def check(library: Library, wanted: Iterable[Spoken]) -> CheckReport:
             levels.append(level)
     return CheckReport(
         faults=tuple(dict.fromkeys(faults)),
+        doubts=tuple(dict.fromkeys(doubts)),
         clips=len(clips),
         levels=(min(levels), max(levels)) if levels else None,
         longest_s=max((clip.samples for clip, *_ in clips.values()), default=0) / 8000,
@@ -132,6 +138,34 @@ def _words(library: Library, each: Spoken, sentence: Sentence) -> Iterator[Fault
         if unspoken := pronunciation.unsayable(fragment.text)[:1] or (sign and sign[0]):
             what = f"{each.text} has {unspoken!r}, which is not spoken."
             yield _fault(sentence, what, "Write it in words, or as a variable with a type.")
+
+
+def _doubts(library: Library, each: Spoken, sentence: Sentence) -> Iterator[Fault]:
+    """The author's own words whose stress can't be told."""
+    try:
+        literals = " ".join(piece.text for piece in parse(sentence.text) if isinstance(piece, Literal))
+        fragments = library.phrases.fragments(each.language, each.text, each.values)
+    except (TemplateError, ReadingError):
+        return
+    for fragment in fragments:
+        for doubt in load_stress(each.language).doubts(fragment.text):
+            if doubt.word not in literals:
+                continue
+            meant = doubt.others[0] if doubt.others else ""
+            what = f"{each.text}: {doubt.word} is said {doubt.said}, but may be {meant}."
+            if not meant:
+                what = f"{each.text}: no dictionary has {doubt.word}, so the voice guesses its stress."
+            yield _fault(
+                sentence,
+                what,
+                f"Listen; to say it otherwise, put + before the vowel: {_with_plus(meant or doubt.word)}.",
+            )
+
+
+def _with_plus(word: str) -> str:
+    """As an author types the mark; of a word without one, its first vowel, as an example."""
+    at = word.index(MARK) - 1 if MARK in word else next((i for i, each in enumerate(word) if each in VOWELS), 0)
+    return plain(f"{word[:at]}+{word[at:]}")
 
 
 def _audio(clip: Clip, text: str, sentence: Sentence, level_lufs: float) -> tuple[float | None, list[Fault]]:

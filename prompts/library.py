@@ -1,6 +1,6 @@
 """The clips that speak a text: sentences, their reading, fragments, recordings, synthesis and the cache put together.
 
-    key and values -> sentence -> reading -> fragments -> pronunciation -> hash -> clip in the cache, or a job
+    key and values -> sentence -> reading -> fragments -> pronunciation -> stress -> hash -> clip in the cache, or a job
 
 Implements prompts.voice.Voice. `clips` is quick and makes nothing; `render` and prompts.render make what is missing.
 """
@@ -28,6 +28,7 @@ from prompts.fragments import Fragment
 from prompts.phrases import Phrases
 from prompts.recordings import Recordings
 from prompts.sentences import LANGUAGES, load_sentences
+from prompts.stress import load_stress
 from prompts.voice import FALLBACK, Clip
 from prompts.worker import Job, Result
 from prompts.workers import Workers
@@ -206,11 +207,16 @@ class Library:
         if recording is not None:
             name = _hash([*facts, recording.content])
         elif speaker is not None:
-            name = _hash([*facts, *astuple(speaker), speech.pause, fragment.text])
+            name = _hash([*facts, *astuple(speaker), speech.pause, self.voiced(fragment)])
         if len(self._names) > _MOST:
             self._names.clear()
         self._names[fragment, speaker] = name
         return name
+
+    @staticmethod
+    def voiced(fragment: Fragment) -> str:
+        """What is sent to the voice: the words with their stress marked where it is known."""
+        return load_stress(fragment.language).marked(fragment.text)
 
     def job(self, fragment: Fragment, speaker: Speaker | None) -> Job | None:
         """What makes the clip of that fragment; None when nobody can."""
@@ -221,7 +227,7 @@ class Library:
         return Job(
             clip=name,
             folder=str(self.cache.folder),
-            text=fragment.text,
+            text=self.voiced(fragment),
             speaker=None if recording else speaker,
             recording=str(recording.path) if recording else "",
             level_lufs=self.speech.level_lufs,

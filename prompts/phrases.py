@@ -11,6 +11,7 @@ from prompts.fragments import Cut, Fragment, assembled, cuts
 from prompts.pronunciation import Pronunciation
 from prompts.reading import ReadingError, TemplateError, UnforeseenError, read_parts
 from prompts.sentences import Sentences
+from prompts.stress import written
 from prompts.voice import FALLBACK
 
 log = structlog.get_logger(__name__)
@@ -64,6 +65,7 @@ class Phrases:
 
     def of_text(self, language: str, text: str, values: Mapping[str, str]) -> tuple[Fragment, ...]:
         """What is spoken of a sentence that is in no file. Raises ReadingError or TemplateError."""
+        text = written(language, text)
         return self._read(language, None, text, cuts(language, text), values)
 
     def always_the_same(self, language: str, key: str) -> bool:
@@ -71,6 +73,7 @@ class Phrases:
         return (language, key) in self._whole
 
     def _fragments(self, language: str, key: str, text: str, values: Mapping[str, str]) -> tuple[Fragment, ...]:
+        text = written(language, text)
         plan = cuts(language, text)
         if not any(cut.variables for cut in plan):
             if (language, key) not in self._whole:

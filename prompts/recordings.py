@@ -25,6 +25,7 @@ from faults import Fault
 from prompts.files import open_file, size_of
 from prompts.fragments import Fragment
 from prompts.sentences import LANGUAGES
+from prompts.stress import plain
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ _CUT = 4
 
 def words_of(text: str) -> str:
     """A text as the name of its recording: its words in lower case, without marks."""
-    return " ".join(re.findall(r"[\w'’ʼ-]+", unicodedata.normalize("NFC", text).lower()))
+    return " ".join(re.findall(r"[\w'’ʼ-]+", plain(unicodedata.normalize("NFC", text).lower())))
 
 
 @dataclass(frozen=True)

@@ -185,6 +185,8 @@ def check(site: SiteFolder = Path()) -> None:
             f"{report.clips} clips, levels {low:.1f} to {high:.1f} LUFS, the longest {report.longest_s:.1f} s.",
             highlight=False,
         )
+    for doubt in report.doubts:
+        console.print(f"Perhaps: {doubt}", markup=False, highlight=False, soft_wrap=True)
     if report.faults:
         raise UserError(report.faults)
     console.print("[green]Nothing is wrong.[/green]")

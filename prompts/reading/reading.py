@@ -15,7 +15,7 @@ from prompts.reading.lexicon import lexicon
 from prompts.reading.prepositions import fitted
 from prompts.reading.sentence import Place, places
 from prompts.reading.slavic_reader import SlavicReader
-from prompts.reading.template import LANGUAGE_CODES, Literal, Piece, Variable, parse
+from prompts.reading.template import LANGUAGE_CODES, STRESS, Literal, Piece, Variable, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,12 @@ def _reader(language: str) -> Reader:
 @lru_cache(maxsize=4096)
 def _placed(language: str, text: str) -> tuple[tuple[Piece, Place | None], ...]:
     pieces = parse(text)
+    # A word governs the same, however it is stressed.
+    unmarked = tuple(
+        Literal(piece.text.replace(STRESS, "")) if isinstance(piece, Literal) else piece for piece in pieces
+    )
     amounts = frozenset() if language == "en" else lexicon(language).grammar.parts_of_amount
-    return tuple(zip(pieces, places(pieces, amounts), strict=True))
+    return tuple(zip(pieces, places(unmarked, amounts), strict=True))
 
 
 def read_parts(language: str, text: str, values: Mapping[str, str]) -> tuple[Part, ...]:

@@ -12,6 +12,8 @@ from prompts.reading.errors import TemplateError, shown
 from prompts.reading.wordfiles import load
 
 LANGUAGE_CODES = ("ru", "uk", "en")
+#: After a vowel: it is stressed.
+STRESS = "\u0301"
 LONGEST_TEXT = 20_000
 LONGEST_WORD = 60
 
