@@ -19,6 +19,8 @@ _UPGRADE_LOCK = 0x1F7_5C4E_3A
 _ROOMY = "PRAGMA cache_size=-65536"
 #: The one that whoever brings results up to date takes.
 _TURN_LOCK = 0x1F7_5C4E_3B
+#: A writer waits so long for another, in another process.
+BUSY_MS = 10_000
 #: A change of tables waits so long for those who read them, with everybody else waiting behind it.
 _TABLES_WAIT = "10s"
 
@@ -28,7 +30,7 @@ _TABLES_WAIT = "10s"
 POSTGRES_SETTINGS = {
     "application_name": "ivr",
     "synchronous_commit": "on",
-    "lock_timeout": "10s",
+    "lock_timeout": f"{BUSY_MS}ms",
     "idle_in_transaction_session_timeout": "8s",
 }
 #: The setting by which policies know whose rows a transaction sees (people.store.scope).
@@ -129,7 +131,7 @@ def prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
     # WAL lets reports read while calls are journalled; NORMAL syncs at checkpoints, so a power cut may cost the last
     # group commit but never corrupts; busy_timeout rides out a writer in another process (ivr campaign pause), and
     # comes first, for the change to WAL meets other first starts.
-    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

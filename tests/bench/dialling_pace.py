@@ -26,6 +26,7 @@ from outbound.worker import Worker
 from people.store.tables import lead
 from tests.databases import all_rows
 from tests.edges.campaign_site import SETTINGS, ami_link, number, opened, owning
+from tests.edges.waiting import until
 
 CAPS, SECONDS = (50, 200), 12
 IDLE_CAMPAIGNS, IDLE_LEADS, IDLE_S = 50, 20, 10.0
@@ -115,7 +116,7 @@ async def by_bare_loop(port: int, cap: int, calls: int) -> float:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24)
     writer.write(b"Action: Login\r\nActionID: l\r\nUsername: ivr\r\nSecret: right\r\n\r\n")
     await reader.readuntil(b"FullyBooted")
-    reading = asyncio.create_task(reader.read(-1))
+    reading = asyncio.create_task(hung_up(reader, calls))
     before_s, next_s = cpu_s(), time.monotonic()
     for n in range(calls):
         if (wait_s := next_s - time.monotonic()) > 0:
@@ -126,12 +127,20 @@ async def by_bare_loop(port: int, cap: int, calls: int) -> float:
             "Context: promo\r\nExten: direct\r\nPriority: 1\r\nTimeout: 30000\r\nAsync: true\r\n\r\n"
         )
         writer.write(text.encode())
-    await writer.drain()
-    await asyncio.sleep(1.0)
+    await reading
     used_s = cpu_s() - before_s
-    reading.cancel()
     writer.close()
     return used_s
+
+
+async def hung_up(reader: asyncio.StreamReader, calls: int) -> None:
+    """Read on until so many calls are over."""
+    end, last = b"Event: Hangup\r\n", b""
+    while calls > 0:
+        read = last + await reader.read(2**16)
+        calls -= read.count(end)
+        # What is shorter than the whole was not counted.
+        last = read[1 - len(end) :]
 
 
 async def idle_campaigns() -> float:
@@ -147,7 +156,7 @@ async def idle_campaigns() -> float:
                 await ami.open()
                 worker = Worker(site.scope, ami, SETTINGS, lease=lease, asterisk_log=site.log)
                 task = asyncio.create_task(worker.run())
-                await asyncio.sleep(1.0)
+                await until(lambda: len(worker._lines) == IDLE_CAMPAIGNS)
                 before_s = cpu_s()
                 await asyncio.sleep(IDLE_S)
                 used_s = cpu_s() - before_s

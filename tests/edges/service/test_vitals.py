@@ -20,6 +20,7 @@ from ivr.asterisk import conf
 from ivr.asterisk.running import Home, answers
 from ivr.settings import Site
 from ivr.site import free_ports, init_site
+from people.store import dialect
 from tests.databases import put_tables
 
 
@@ -155,6 +156,7 @@ def test_a_locked_database_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) 
     site.var.mkdir(exist_ok=True)
     put_tables(site.var / "ivr.sqlite3")
     monkeypatch.setattr(doctor, "_LOOKS", {"database": doctor._database})
+    monkeypatch.setattr(dialect, "BUSY_MS", 100)
     holder = sqlite3.connect(site.var / "ivr.sqlite3", isolation_level=None)
     holder.execute("PRAGMA locking_mode=EXCLUSIVE")
     holder.execute("BEGIN EXCLUSIVE")

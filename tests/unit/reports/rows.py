@@ -197,11 +197,23 @@ class Rows:
 async def store(rows: Rows) -> AsyncIterator[AsyncEngine]:
     """A database of the test's kind with these rows; SQLite's is in memory."""
     async with in_memory() as engine:
-        async with all_rows(engine).begin() as connection:
-            for table in tables.metadata.sorted_tables:
-                if values := rows.rows.get(table):
-                    await connection.execute(insert(table), values)
+        await put(engine, rows)
         yield engine
+
+
+async def put(engine: AsyncEngine, rows: Rows) -> None:
+    async with all_rows(engine).begin() as connection:
+        for table in tables.metadata.sorted_tables:
+            if values := rows.rows.get(table):
+                await connection.execute(insert(table), values)
+
+
+def one_listener(state: str = "finished") -> Rows:
+    """A campaign with one person, who heard all of it."""
+    rows = Rows()
+    rows.campaign(state=state)
+    rows.person(MESSAGE_MS, "played")
+    return rows
 
 
 async def report_of(rows: Rows, *, campaign: str = "tv-week", tenant: str = "shop") -> Report:

@@ -26,7 +26,7 @@ from reports.counts import differences, read_anew, read_kept
 from reports.kept import refresh
 from tests.databases import a_database, all_rows, in_memory
 from tests.unit.reports.example import example
-from tests.unit.reports.rows import NOON, Rows
+from tests.unit.reports.rows import NOON, Rows, one_listener, store
 from tests.unit.reports.test_metrics_properties import happenings
 
 #: One thing that the dialler or the journal writes, in a transaction.
@@ -173,13 +173,7 @@ async def write_all(engine: AsyncEngine, told: Sequence[Write]) -> None:
 
 
 async def test_a_recount_finds_what_was_changed_by_hand() -> None:
-    rows = Rows()
-    rows.campaign()
-    rows.person(20_000, "played")
-    async with in_memory() as engine:
-        async with all_rows(engine).begin() as connection:
-            for table, values in rows.rows.items():
-                await connection.execute(table.insert(), values)
+    async with store(one_listener()) as engine:
         await refresh(engine)
         async with all_rows(engine).begin() as connection:
             await connection.execute(update(attempt_tally).values(attempts=7))
@@ -190,13 +184,9 @@ async def test_a_recount_finds_what_was_changed_by_hand() -> None:
 
 
 async def test_a_refresh_that_fails_leaves_the_marks() -> None:
-    rows = Rows()
-    rows.campaign()
-    rows.person(20_000, "played")
-    async with in_memory() as engine:
+    rows = one_listener()
+    async with store(rows) as engine:
         async with all_rows(engine).begin() as connection:
-            for table, values in rows.rows.items():
-                await connection.execute(table.insert(), values)
             # Whoever adds the lead up again fails.
             await connection.exec_driver_sql(
                 "CREATE TRIGGER full BEFORE INSERT ON pressed_tally BEGIN SELECT raise(ABORT, 'disk is full'); END"

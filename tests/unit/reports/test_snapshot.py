@@ -8,23 +8,18 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from people.store.scope import Scope
-from people.store.tables import attempt, metadata
+from people.store.tables import attempt
 from reports.counts import read_kept
-from tests.databases import a_database, all_rows
-from tests.unit.reports.rows import Rows
+from tests.databases import a_database
+from tests.unit.reports.rows import one_listener, put
 
 pytestmark = pytest.mark.both_databases
 
 
 async def test_calls_that_go_on_do_not_change_a_report_half_way(tmp_path: Path) -> None:
-    rows = Rows()
-    rows.campaign(state="running")
-    rows.person(20_000, "played")
+    rows = one_listener(state="running")
     async with a_database(tmp_path) as engine:
-        async with all_rows(engine).begin() as connection:
-            for table in metadata.sorted_tables:
-                if values := rows.rows.get(table):
-                    await connection.execute(insert(table), values)
+        await put(engine, rows)
         lead = rows.rows[attempt][0]["lead_id"]
         rows.attempt(lead, "busy")
         late = rows.rows[attempt][-1]
