@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from prompts.reading import LANGUAGE_CODES, Kind, ReadingError, TemplateError, UnforeseenError, read
 from prompts.reading.wordfiles import load
+from tests.budget import overtime
 
 PUNCTUATION = [*".,:;!?…—–-()«»\"'/%№+*_&", *("\n", "\n\n", " — ", ". ", ", ", "? ", "{{", "}}", "{{}}")]
 PUNCTUATION += ["\u200f", "\u202e", "\0", "\u0301"]
@@ -157,7 +158,7 @@ def test_a_huge_value_takes_a_moment(language: str, value: str) -> None:
     for kind in Kind:
         noun = " стол" if kind is Kind.COUNT else ""
         is_read_or_refused(language, f"по {{a:{kind}{noun}}} и", {"a": value})
-    assert time.process_time() - started < 1
+    assert overtime(1, time.process_time() - started) == ""
 
 
 @pytest.mark.parametrize("language", LANGUAGE_CODES)
@@ -181,7 +182,7 @@ def test_a_huge_text_takes_a_moment(language: str, text: str) -> None:
     read(language, "{x:number} {x:count стол}", {"x": "1"})
     started = time.process_time()
     is_read_or_refused(language, text, {"a": "5"})
-    assert time.process_time() - started < 1
+    assert overtime(1, time.process_time() - started) == ""
 
 
 @pytest.mark.parametrize("value", ["не" * 140 + "вая ул.", "ул. " + "не" * 140 + "вая"])
