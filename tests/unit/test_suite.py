@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -140,13 +141,15 @@ def test_what_is_left_behind_fails_the_run(suite: pytest.Pytester, workers: tupl
         import pathlib, subprocess, sys, tempfile, pytest
         pytestmark = pytest.mark.pure
         def test_process():
-            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(8)"], start_new_session=True)
+            started = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+            pathlib.Path("pid").write_text(str(started.pid))
         def test_file():
             pathlib.Path(tempfile.gettempdir(), "forgotten").touch()
         """)
     result = suite.runpytest_subprocess(*workers)
+    os.kill(int((suite.path / "pid").read_text()), signal.SIGKILL)
     result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*Left behind: *forgotten*time.sleep(8)*"])
+    result.stdout.fnmatch_lines(["*Left behind: *forgotten*time.sleep(600)*"])
 
 
 def test_a_process_is_left_while_it_runs() -> None:
