@@ -85,10 +85,11 @@ async def mark_restored(connection: AsyncConnection, *, taken_at_ms: int, now_ms
 async def account(connection: AsyncConnection, attempts: Iterable[Dialled], *, since_ms: int) -> None:
     """Write attempts that the database does not know: their outcome is unknown, and their leads wait no more.
 
-    Those since `since_ms` of people whom the copy does not have are counted. Doing it again changes nothing.
+    Those since `since_ms` of people whom the copy does not have are counted. Doing it again changes nothing. Of an
+    attempt that is told twice, as by Asterisk's records and by the journal, the first holds.
     """
     found = strangers = highest = 0
-    attempts = list(attempts)
+    attempts = list({each.attempt_id: each for each in reversed(list(attempts))}.values())
     for start in range(0, len(attempts), _CHUNK):
         chunk = attempts[start : start + _CHUNK]
         known = select(attempt.c.id).where(attempt.c.id.in_([each.attempt_id for each in chunk]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.databases import all_rows
 from tests.edges import fake_ami
 from tests.edges.campaign_site import CampaignSite, now_ms, number, opened
 from tests.edges.fake_ami import FakeAmi, running
-from tests.edges.waiting import until
+from tests.edges.waiting import PATIENCE_S, until
 
 LEADS = 40
 
@@ -79,7 +80,7 @@ class Drill:
         async def open_attempts() -> int:
             return sum(row.outcome is None for row in await campaign.attempts())
 
-        async with campaign.clock.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while await open_attempts():
                 await campaign.clock.sleep(0.05)
 
@@ -127,6 +128,21 @@ async def test_who_was_busy_before_the_copy_and_rung_since_is_not_rung_again(sit
         await drill.goes_on()
     # Two attempts each, as the campaign's rules allow, and no third.
     assert Counter(Counter(fake.dialled()).values()) == {2: LEADS}
+
+
+async def test_a_call_that_is_in_the_records_and_in_the_journal_is_one(site: Site) -> None:
+    """The engine was killed with lines in its file, which the next one brings into the database that was put back."""
+    fake = FakeAmi(log=site.var / "log")
+    drill = Drill(site, fake)
+    async with running(fake):
+        await drill.half_done(copied_after=5, ended_after=12)
+        gone(site)
+        await drill.restored()
+        async with opened(site.var) as campaign:
+            await campaign.journal_call(fake.originates[-1]["ChannelId"], answered_at_ms=now_ms())
+        await drill.goes_on()
+    assert drill.rung_twice() == []
+    assert sorted(fake.dialled()) == [number(n) for n in range(LEADS)]
 
 
 async def test_without_any_record_people_are_counted_and_a_person_has_to_say_so(site: Site) -> None:
