@@ -26,18 +26,18 @@ demo: setup
 demo-postgres: setup
 	$(BIN)/ivr demo --postgres
 
-# The kinds of tests (tests/kinds.py): those that run three at a time, those that mostly wait and run two at a time, those
-# that have the machine to themselves. The last part shows all, and fails when one before it did. On a machine that is
-# no measure of what tests may take in all: IVR_TEST_BUDGET_S=900 make test; 0 is no bound.
+# The kinds of tests (tests/kinds.py): those that work, those that mostly wait, those that have the machine to themselves.
+# The last part shows all, and fails when one before it did. On a machine that is no measure of what tests may take in
+# all: IVR_TEST_BUDGET_S=900 make test; 0 is no bound.
 TOGETHER := pure or reading or store or speech or edges
-PAIRS := browser or live
+WAITING := browser or live
 ALONE := timed
 # Where those of the last two are; to collect them all takes a while.
 APART := tests/browser tests/live
 
 test: setup lint
 	$(BIN)/python -m pytest -m "$(TOGETHER)" --part 1/3 -n 3 --dist worksteal; \
-	$(BIN)/python -m pytest -m "$(PAIRS)" --part 2/3 $(APART) -n 2 --dist worksteal; \
+	$(BIN)/python -m pytest -m "$(WAITING)" --part 2/3 $(APART) -n 3 --dist worksteal; \
 	$(BIN)/python -m pytest -m "$(ALONE)" --part 3/3 $(APART)
 
 # Campaigns whose engine and Asterisk are killed at random instants, for so long, from this seed on.

@@ -16,8 +16,8 @@ import pytest
 _TESTS = Path(__file__).parent
 
 
-#: The parts of a run in their order: tests on all cores; two at a time, for they wait more than they work; one by one.
-Part = Literal["together", "pairs", "alone"]
+#: The parts of a run in their order: tests that work; those that wait more than they work; one by one.
+Part = Literal["together", "waiting", "alone"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,8 @@ KINDS = {
     "store": Kind(meaning="has a database of its own", seconds=15, part="together"),
     "speech": Kind(meaning="makes speech", seconds=20, part="together"),
     "edges": Kind(meaning="meets fakes on loopback, or starts processes of ours", seconds=15, part="together"),
-    "browser": Kind(meaning="looks at pages in a real browser", seconds=15, part="pairs"),
-    "live": Kind(meaning="starts a real Asterisk, and mostly waits", seconds=60, part="pairs"),
+    "browser": Kind(meaning="looks at pages in a real browser", seconds=15, part="waiting"),
+    "live": Kind(meaning="starts a real Asterisk, and mostly waits", seconds=60, part="waiting"),
     "timed": Kind(meaning="measures time or load", seconds=60, part="alone"),
     "chaos": Kind(meaning="kills what runs, again and again: make chaos", seconds=math.inf, part=None),
 }
