@@ -37,7 +37,8 @@ def job(text: str, folder: str = "", clip: str = "0" * 32) -> Job:
 
 @pytest.fixture
 def workers() -> Iterator[Workers]:
-    started = Workers(2, job_s=1.0, command=[sys.executable, "-c", OBEDIENT])
+    # What hangs is ended soon; the others start in a few milliseconds, so that a busy machine does not make them late.
+    started = Workers(2, job_s=1.5, command=[sys.executable, "-I", "-S", "-c", OBEDIENT])
     yield started
     started.close()
 
