@@ -17,10 +17,10 @@ from app.service.asterisk import Keeper
 from app.service.supervision import Backoff
 from faults import Fault, PeerError
 from ivr.asterisk.running import Home, Running
-from tests.edges.waiting import until
+from tests.edges.waiting import PATIENCE_S, until
 from tests.unit.asterisk.test_conf import PROGRAM
 
-#: Greets on its console as Asterisk does.
+#: Greets on its console as Asterisk does, and notes that it did.
 _ASTERISK = """
 import os, socket, sys
 path = sys.argv[1]
@@ -33,6 +33,8 @@ while True:
     link, _ = console.accept()
     link.sendall(b"host/1/22\\n")
     link.close()
+    with open(path + ".greeted", "ab") as greeted:
+        greeted.write(b".")
 """
 
 
@@ -58,12 +60,12 @@ class Starter:
 
 
 @asynccontextmanager
-async def kept(tmp_path: Path) -> AsyncIterator[tuple[Keeper, Starter]]:
+async def kept(tmp_path: Path, *, hung_after_s: float) -> AsyncIterator[tuple[Keeper, Starter]]:
     # The folders of a test run may be deep, and a socket's name is short.
     os.chdir(tmp_path)
     starter = Starter(Home(folder=Path("a")))
     quick = Backoff(first_s=0.01, most_s=0.02)
-    keeper = Keeper(await starter(), starter, hung_after_s=1.2, backoff=quick)
+    keeper = Keeper(await starter(), starter, hung_after_s=hung_after_s, backoff=quick)
     keeping = asyncio.create_task(keeper.run())
     try:
         yield keeper, starter
@@ -79,11 +81,17 @@ def _come_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "hangs"])
-async def test_it_is_started_again_after_failures(tmp_path: Path, number: signal.Signals) -> None:
-    async with kept(tmp_path) as (keeper, starter):
+@pytest.mark.parametrize(
+    ("number", "hung_after_s"), [(signal.SIGKILL, PATIENCE_S), (signal.SIGSTOP, 2.4)], ids=["dies", "hangs"]
+)
+async def test_it_is_started_again_after_failures(tmp_path: Path, number: signal.Signals, hung_after_s: float) -> None:
+    async with kept(tmp_path, hung_after_s=hung_after_s) as (keeper, starter):
         first = keeper.asterisk
-        await asyncio.sleep(0.5)
+        if number == signal.SIGSTOP:
+            # It has been asked twice, and was not ended.
+            greeted = first.home.control.with_name(first.home.control.name + ".greeted")
+            before = greeted.stat().st_size
+            await until(lambda: greeted.stat().st_size >= before + 2)
         assert keeper.asterisk is first
         os.kill(first.pid, number)
         await until(lambda: len(starter.started) == 2)
