@@ -27,6 +27,7 @@ from tests.bench.running_site import (
     make_site,
     render,
 )
+from tests.edges.waiting import PATIENCE_S
 from tests.live.sip_peer import Call, Key, Plan, SipPeer
 
 #: Calls per round and their rate, for each side.
@@ -126,7 +127,7 @@ async def _round(peer: SipPeer, sides: Sequence[_Side], calls: int) -> list[Call
         for side in sides:
             placed.append(peer.dial(side.address, NUMBER, caller=f"+7916{n:07d}", plan=plan))
             await asyncio.sleep(1 / PER_SECOND / len(sides))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         for call in placed:
             await call.ended.wait()
     return placed

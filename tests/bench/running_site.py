@@ -15,6 +15,7 @@ from ivr.settings import Site
 from ivr.site import free_ports, init_site
 from ivr.speech import open_library
 from prompts.voice import Clip
+from tests.edges.waiting import PATIENCE_S
 from tests.live.site_process import engine_of
 
 FLOW = """\
@@ -92,7 +93,7 @@ async def engine_running(site: Site) -> AsyncIterator[int]:
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE_S):
             while line := await process.stdout.readline():
                 if b"The site is up" in line:
                     break
@@ -115,7 +116,7 @@ async def bare_loop_running(site: Site, menu: Clip, more: Clip) -> AsyncIterator
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             if not await process.stdout.readline():
                 raise RuntimeError("the bare loop ended before it listened")
         yield process.pid

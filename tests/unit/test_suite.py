@@ -158,3 +158,16 @@ def test_a_process_is_left_while_it_runs() -> None:
         process.communicate(b"\n")
     assert found.endswith("-c input()")
     assert f"process {process.pid}:" not in str(running(patience_s=0))
+
+
+#: Asyncio is told to wait for so many seconds.
+_OWN_BOUND = re.compile(r"\basyncio\.(?:timeout\(|wait_for\(.*, )\d")
+
+
+def test_no_test_waits_by_a_bound_of_its_own() -> None:
+    """A busy machine breaks it. What ends a hang is PATIENCE_S of tests/edges/waiting.py."""
+    for told in ("timeout(3)", "wait_for(x(), 0.5)"):
+        assert _OWN_BOUND.search("asyncio." + told)
+    found = {path: _OWN_BOUND.findall(path.read_text("utf-8")) for path in (ROOT / "tests").rglob("*.py")}
+    # The rules of time in outbound/ name what they forbid.
+    assert [path.name for path, bounds in found.items() if bounds] == ["test_one_clock.py"]
