@@ -110,6 +110,11 @@ class FakeAmi:
         await asyncio.gather(*self._calls, return_exceptions=True)
         await until(lambda: not self.links)
 
+    def hang_up(self) -> None:
+        """Whoever talks, or lets it ring, does so no longer."""
+        for hung_up in self._hung_up.values():
+            hung_up.set()
+
     def cut(self) -> None:
         for link in self.links:
             link.writer.transport.abort()

@@ -243,12 +243,14 @@ async def test_a_call_that_is_live_after_a_restart_is_watched_to_its_end(
 ) -> None:
     """The verdict was told while nobody listened: Asterisk's record has it, or nobody knows."""
     await site.campaign(2)
-    async with running(behaving(site, Subscriber(talks_s=1.0, amd=amd))) as fake:
+    async with running(behaving(site, Subscriber(talks_s=3600, amd=amd))) as fake:
         async with site.working(fake):
             await until(lambda: [c["ChannelState"] for c in fake.channels.values()] == ["6", "6"])
         assert [row.outcome for row in await site.attempts()] == [None, None]
         async with site.working(fake) as worker:
             await until(lambda: worker.in_flight == 2)
+            await until(lambda: any(each["Action"] == "CoreShowChannels" for each in fake.actions))
+            fake.hang_up()
             await site.until_state("finished")
     assert [(row.outcome, row.settled_by) for row in await site.attempts()] == [(outcome, "events")] * 2
     assert len(fake.originates) == 2
