@@ -32,6 +32,7 @@ from ivr.settings import Site
 from ivr.settings_files import load_site
 from people.store.db import open_database
 from people.store.losses import Missing
+from people.store.roles import mixes_tenants
 from prompts.engines.choice import AUTO, speakers
 from prompts.sentences import SHIPPED, load_sentences
 
@@ -187,19 +188,23 @@ def _disk(site: Site) -> Iterator[Finding]:
 
 
 def _database(site: Site) -> Iterator[Finding]:
-    async def opens() -> None:
+    async def opens() -> tuple[str, str]:
         engine = await open_database(site.database_url)
-        await engine.dispose()
+        try:
+            return await mixes_tenants(engine)
+        finally:
+            await engine.dispose()
 
     try:
         site.var.mkdir(exist_ok=True)
-        asyncio.run(opens())
+        what, mend = asyncio.run(opens())
     except UserError as error:
         yield from _faults("database", error.faults)
     except OSError as error:
         yield _fail("database", f"{site.var} can't be made: {error.strerror}.", "Check the folder's rights.")
     else:
-        yield _ok("database", site.settings.database.partition("://")[0] or "SQLite, opens and is up to date")
+        kind = site.settings.database.partition("://")[0] or "SQLite, opens and is up to date"
+        yield _warn("database", what, mend) if what else _ok("database", kind)
 
 
 def _asterisk(site: Site | None) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from outbound.plan.retry import Retry
 from people.store.results import how_many_leads, result, stale, tally
 from people.store.scope import Scope
 from people.store.tables import DIALLING, WAITING, campaign, lead
+from people.tenants import check_open
 
 #: importing: the contacts file is being read, or its reading was broken off.
 State = Literal["importing", "ready", "running", "paused", "stopped", "finished"]
@@ -95,7 +96,7 @@ class Progress:
 
 
 async def change_state(scope: Scope, *, name: str, action: Action, now_ms: int) -> Campaign:
-    """The campaign after `action`. Raises UserError when it is not in a state for it, or not there."""
+    """The campaign after `action`. Raises UserError when it is not there, or its state or its tenant's forbids it."""
     allowed, state = _TRANSITIONS[action]
     values: dict[str, object] = {"state": state, "paused_because": None}
     if action == "start":
@@ -108,6 +109,8 @@ async def change_state(scope: Scope, *, name: str, action: Action, now_ms: int) 
             .where(campaign.c.tenant == scope.tenant, campaign.c.name == name, campaign.c.state.in_(allowed))
             .values(values)
         )
+        if state == "running":
+            await check_open(connection, scope)
     found = await find(scope, name=name)
     if changed.rowcount == 0:
         if found.fault is not None:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import ColumnElement, Executable, exists, func, insert, select, update
@@ -33,7 +33,7 @@ from outbound.plan.decide import Because, CampaignRules, Caps, Decision, Dial, L
 from outbound.plan.recovery import Journalled
 from people.store.ownership import OWNED, Owner, fence
 from people.store.scope import Scope
-from people.store.tables import DIALLING, WAITING, attempt, call, campaign, contact, do_not_call, lead
+from people.store.tables import DIALLING, WAITING, attempt, call, campaign, contact, do_not_call, lead, tenant
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +41,13 @@ log = structlog.get_logger(__name__)
 _GATHER_S = 0.05
 #: A clock that is corrected by less is only followed.
 _STEP_MS = 2_000
+
+
+class MostOpen(NamedTuple):
+    """How many may be dialled at one time, by all gateways together; None: as many as there are channels."""
+
+    of_campaign: int
+    of_tenant: int | None = None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -130,13 +137,12 @@ class Ledger:
     # ------------------------------------------------------------ claim
 
     async def claim(
-        self, campaign_id: int, count: int, *, rules: CampaignRules, caps: Caps, most_open: int | None = None
+        self, campaign_id: int, count: int, *, rules: CampaignRules, caps: Caps, most_open: MostOpen | None = None
     ) -> list[Claim]:
         """Up to `count` leads of a running campaign, with the intent to dial each committed to disk.
 
         Each is decided in the same transaction: nobody is dialled who was on the do-not-call list at this moment. An
-        empty list means that none is dialled now. `most_open`: how many of the campaign may be dialled at one time, by
-        all gateways together; None: no other gateway dials.
+        empty list means that none is dialled now. `most_open`: what all gateways keep to; None: no other gateway dials.
         """
         claims: list[Claim] = []
         while not claims:
@@ -146,7 +152,7 @@ class Ledger:
         return claims
 
     async def _claim_some(
-        self, campaign_id: int, count: int, rules: CampaignRules, caps: Caps, most_open: int | None
+        self, campaign_id: int, count: int, rules: CampaignRules, caps: Caps, most_open: MostOpen | None
     ) -> tuple[list[Claim], int]:
         """Claims, and how many of those that were due are left out for good."""
         async with self._writing:
@@ -156,7 +162,7 @@ class Ledger:
                 # Or somebody is rung again after it.
                 async with self.scope.begin(outlives_power_cut=True) as connection:
                     if most_open is not None:
-                        count = min(count, most_open - await self._open(connection, campaign_id))
+                        count = min(count, await self._still_free(connection, campaign_id, most_open))
                     leads = await self._take_due(connection, campaign_id, count)
                     for each in leads:
                         before = Lead(
@@ -184,17 +190,23 @@ class Ledger:
                 raise
             return claims, left_out
 
-    async def _open(self, connection: AsyncConnection, campaign_id: int) -> int:
-        """How many leads of a campaign are being dialled, by whichever gateway. Until we are done, nobody claims."""
+    async def _still_free(self, connection: AsyncConnection, campaign_id: int, most: MostOpen) -> int:
+        """How many more leads may be dialled beside those of all gateways. Until we are done, nobody claims."""
         # The first statement writes, so SQLite takes its write lock before anything is read.
         await fence(connection, self.owner)
         its = (campaign.c.id == campaign_id, campaign.c.tenant == self.scope.tenant)
         lock = select(campaign.c.id).where(*its).with_for_update(key_share=True)
         await connection.execute(lock)
-        dialling = (
-            select(func.count()).select_from(lead).where(lead.c.campaign_id == campaign_id, self._its_lead, DIALLING)
-        )
-        return (await connection.execute(dialling)).scalar_one()
+        dialling = select(func.count()).select_from(lead).where(self._its_lead, DIALLING)
+        of_campaign = await connection.scalar(dialling.where(lead.c.campaign_id == campaign_id)) or 0
+        free = most.of_campaign - of_campaign
+        if most.of_tenant is not None:
+            row = select(tenant.c.name).where(tenant.c.name == self.scope.tenant).with_for_update(key_share=True)
+            await connection.execute(row)
+            all_its = select(campaign.c.id).where(campaign.c.tenant == self.scope.tenant)
+            of_tenant = await connection.scalar(dialling.where(lead.c.campaign_id.in_(all_its))) or 0
+            free = min(free, most.of_tenant - of_tenant)
+        return free
 
     async def _take_due(self, connection: AsyncConnection, campaign_id: int, count: int) -> Sequence[Any]:
         """Rows of due leads, now dialling: a narrower choice than the decision, which is made of each of them."""

@@ -17,6 +17,7 @@ from people.contacts import Contact, ContactsFile, RefusedRow
 from people.store.dialect import upsert
 from people.store.scope import Scope
 from people.store.tables import campaign, contact, lead, refused_row
+from people.tenants import check_open
 
 #: Rows per transaction: a transaction is short enough for the journal of calls in progress to get in between.
 _BATCH = 500
@@ -51,9 +52,9 @@ async def create(
     """A campaign in state ready with a lead for every good row of `contacts`.
 
     `told` hears of the rows read so far, `look` of each contact that is taken. Raises UserError when the name is taken
-    or is none, AuthorError when no row is good: then there is no campaign. When it is broken off, the campaign stays in
-    state importing and can't be started; making it again begins afresh, and ends whoever is still making it with
-    UserError.
+    or is none, or the tenant is closed, AuthorError when no row is good: then there is no campaign. When it is broken
+    off, the campaign stays in state importing and can't be started; making it again begins afresh, and ends whoever is
+    still making it with UserError.
     """
     if not _NAME.fullmatch(name):
         what = f"{name[:80]!r} is no name for a campaign."
@@ -123,6 +124,7 @@ async def _begin(scope: Scope, name: str, flow: str, main_message: str, rules: R
                 .returning(campaign.c.id)
             )
             campaign_id: int = made.one()
+            await check_open(connection, scope)
             return campaign_id
     except IntegrityError as error:
         raise UserError(

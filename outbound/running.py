@@ -14,20 +14,24 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ivr.settings import Trunk
 from outbound.campaigns import Campaign, Rules, list_campaigns
 from outbound.clock import Clock
 from people.store.db import make_engine
 from people.store.dialect import sqlite_file
 from people.store.scope import Scope
+from people.tenants import Limits
 
 log = structlog.get_logger(__name__)
 
 _WAITING = "FROM lead WHERE lead.campaign_id = campaign.id AND lead.tenant = campaign.tenant AND lead.state = 'waiting'"
 _RUNNING = f"""
-SELECT id, (SELECT due_at_ms {_WAITING} ORDER BY due_at_ms LIMIT 1) AS first_due_ms,
+SELECT campaign.id, (SELECT due_at_ms {_WAITING} ORDER BY due_at_ms LIMIT 1) AS first_due_ms,
        EXISTS (SELECT 1 FROM lead WHERE lead.campaign_id = campaign.id AND lead.tenant = campaign.tenant
-               AND lead.state = 'dialling') AS dialling
-FROM campaign WHERE tenant = :tenant AND state = 'running' ORDER BY id
+               AND lead.state = 'dialling') AS dialling,
+       tenant.channels, tenant.calls_per_second
+FROM campaign JOIN tenant ON tenant.name = campaign.tenant
+WHERE campaign.tenant = :tenant AND campaign.state = 'running' ORDER BY campaign.id
 """  # noqa: S608 - no part of it comes from outside
 #: A campaign that could not be understood is looked at again: the row may have been mended.
 _LOOK_AGAIN_S = 30.0
@@ -43,6 +47,18 @@ class Open:
     first_due_ms: int | None
     #: Whether an attempt is under way.
     dialling: bool
+    #: Of its tenant.
+    limits: Limits
+
+
+def carried(trunk: Trunk, limits: Limits, *, engines: int = 1) -> Trunk:
+    """What a trunk carries for a tenant: less where the tenant's limits are narrower. Its pace is shared by engines."""
+    channels, rate = trunk.channels, trunk.calls_per_second
+    if limits.channels is not None:
+        channels = min(channels, limits.channels)
+    if limits.calls_per_second is not None:
+        rate = min(rate, limits.calls_per_second / engines)
+    return trunk.model_copy(update={"channels": channels, "calls_per_second": rate})
 
 
 @dataclass
@@ -81,8 +97,14 @@ class RunningCampaigns:
             self._known = {each.id: each for each in found}
             self._tell()
         return [
-            Open(campaign=campaign, rules=campaign.rules, first_due_ms=first_due_ms, dialling=bool(dialling))
-            for id, first_due_ms, dialling in rows
+            Open(
+                campaign=campaign,
+                rules=campaign.rules,
+                first_due_ms=first_due_ms,
+                dialling=bool(dialling),
+                limits=Limits(channels=channels, calls_per_second=calls_per_second),
+            )
+            for id, first_due_ms, dialling, channels, calls_per_second in rows
             if (campaign := self._known.get(id)) is not None and campaign.rules is not None
         ]
 

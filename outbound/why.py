@@ -10,8 +10,10 @@ from faults import Fault, UserError
 from ivr.settings import Trunk
 from outbound import campaigns
 from outbound.plan.decide import CampaignRules, Caps, Decision, Lead, Person, decide
+from outbound.running import carried
 from people.store.scope import Scope
 from people.store.tables import campaign, contact, do_not_call, lead
+from people.tenants import limits_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ async def explain(scope: Scope, *, name: str, phone: str, trunk: Trunk, now_ms: 
         .where(campaign.c.tenant == scope.tenant, campaign.c.state == "running", lead.c.state == "dialling")
         .group_by(lead.c.campaign_id)
     )
+    limits = await limits_of(scope)
     async with scope.begin() as connection:
         row = (await connection.execute(row_of_lead)).one_or_none()
         taken = {id: count for id, count in await connection.execute(dialling)}
@@ -59,7 +62,7 @@ async def explain(scope: Scope, *, name: str, phone: str, trunk: Trunk, now_ms: 
         CampaignRules(state=found.state, retry=found.rules.retry),
         Caps(
             campaign_channels=found.rules.channels - taken.get(found.id, 0),
-            trunk_channels=trunk.channels - sum(taken.values()),
+            trunk_channels=carried(trunk, limits).channels - sum(taken.values()),
         ),
     )
     return Why(decision=decision, attempts=row.attempts, spent=row.attempts - row.spared, outcome=row.outcome)

@@ -27,10 +27,10 @@ from outbound.gateway.ami_protocol import NotSent
 from outbound.gateway.dialer import Dialer
 from outbound.gateway.lease import Lease
 from outbound.gateway.recovery import Recovery
-from outbound.ledger import Ledger
+from outbound.ledger import Ledger, MostOpen
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.pacing import Pace
-from outbound.running import Open, RunningCampaigns
+from outbound.running import Open, RunningCampaigns, carried
 from outbound.trouble import Trouble, unexpected, words
 from people.store.scope import Scope
 
@@ -100,14 +100,13 @@ class Worker:
             adopt=self._adopt,
             grace_s=grace_s,
         )
-        self._trunk_channels = settings.trunk.channels
+        self._settings = self._carries = settings.trunk
         self._trunk = Pace(calls_per_second=settings.trunk.calls_per_second, next_s=0.0)
         self._campaigns = RunningCampaigns(scope, self._clock)
         #: Of the campaigns that are running, and of those whose calls are not over.
         self._lines: dict[int, _Line] = {}
         self._paces: dict[int, Pace] = {}
-        self._read_at_s = -math.inf
-        self._turns = 0
+        self._read_at_s, self._turns = -math.inf, 0
         #: Claimed and not sent, of all campaigns.
         self._ready = 0
         self._in_flight: Counter[int] = Counter()
@@ -182,8 +181,10 @@ class Worker:
         await self._ledger.follow_clock(self._lease.common_ahead_ms)
         running = await self._campaigns.read()
         now_s = self._read_at_s = self._clock.monotonic_s()
-        gone = self._lines.keys() - {each.campaign.id for each in running}
-        for id in gone:
+        if running:
+            self._carries = carried(self._settings, running[0].limits, engines=1 + self._lease.others)
+            self._trunk = replace(self._trunk, calls_per_second=self._carries.calls_per_second)
+        for id in self._lines.keys() - {each.campaign.id for each in running}:
             line = self._lines.pop(id)
             self._paces[id] = line.pace
             self._release(line)
@@ -226,14 +227,14 @@ class Worker:
     def _free(self, line: _Line) -> tuple[int, int]:
         """Channels that are free, of the campaign and of the trunk; what is claimed has its channel already."""
         own = line.open.rules.channels - self._in_flight[line.open.campaign.id] - len(line.ready)
-        return own, self._trunk_channels - self.in_flight - self._ready
+        return own, self._carries.channels - self.in_flight - self._ready
 
     async def _claim(self, line: _Line, count: int) -> None:
         own, trunk = self._free(line)
         rules = CampaignRules(state="running", retry=line.open.rules.retry)
         # Of the pace is taken care at the instant at which each leaves.
         caps = Caps(campaign_channels=own, trunk_channels=trunk)
-        most_open = line.open.rules.channels if self._lease.shared else None
+        most_open = MostOpen(line.open.rules.channels, line.open.limits.channels) if self._lease.shared else None
         line.claimed_at = self._turns
         try:
             claims = await self._ledger.claim(line.open.campaign.id, count, rules=rules, caps=caps, most_open=most_open)
@@ -304,7 +305,7 @@ class Worker:
         own, line = self._in_flight[campaign_id], self._lines.get(campaign_id)
         if own == 0:
             self._read_at_s = -math.inf
-        if own == 0 or self.in_flight == self._trunk_channels - 1 or (line and own == line.open.rules.channels - 1):
+        if own == 0 or self.in_flight == self._carries.channels - 1 or (line and own == line.open.rules.channels - 1):
             self._wake.set()
 
     async def _rest(self, seconds: float) -> None:

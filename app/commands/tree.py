@@ -64,6 +64,7 @@ COMMANDS: Mapping[str, Place] = {
         "app",
         "Engines that share a database: who dials, and what to do about a machine that is gone.",
     ),
+    "tenant": Place("app.commands.tenant", "app", "Retailers that share a database: add, list, limit and close them."),
     "backup": Place(
         "app.commands.copies",
         "backup",

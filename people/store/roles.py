@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faults import AuthorError, Fault
 from people.store.db import make_engine, unusable
+from people.store.scope import EveryTenant, Job
 from people.store.upgrade import Upgraded, upgrade
 
 OWNER, SERVICE = "ivr_owner", "ivr"
@@ -81,3 +83,26 @@ async def upgrade_as_owner(owner: str, *, serves: str) -> Upgraded:
     finally:
         await engine.dispose()
     return done
+
+
+_SEES = text(
+    "SELECT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user) AS all_rows,"
+    " bool_or(pg_has_role(c.relowner, 'USAGE')) AS owner, bool_and(c.relrowsecurity AND c.relforcerowsecurity) AS held"
+    " FROM pg_class c JOIN pg_policy p ON p.polrelid = c.oid WHERE p.polname = 'of_tenant'"
+    " AND c.relnamespace = current_schema()::regnamespace"
+)
+
+
+async def mixes_tenants(engine: AsyncEngine) -> tuple[str, str]:
+    """What keeps PostgreSQL from holding tenants apart for the role of `engine`, and how to mend it; "": nothing."""
+    if engine.dialect.name == "sqlite":
+        return "", ""
+    async with EveryTenant(engine, Job.TENANTS).begin() as connection:
+        sees = (await connection.execute(_SEES)).one()
+    if sees.all_rows or sees.owner:
+        what = "The role that serves may pass over what holds tenants apart."
+        return what, "Give it a role that owns no table, without SUPERUSER and BYPASSRLS, as the README shows."
+    if not sees.held:
+        what = "PostgreSQL does not hold tenants apart yet: an engine of an older release was at work at the upgrade."
+        return what, "When none is any more, let the owner run it again: ivr store upgrade."
+    return "", ""

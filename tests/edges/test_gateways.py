@@ -27,7 +27,7 @@ from outbound import gateways
 from outbound.attempts import Settlement
 from outbound.clock import Clock
 from outbound.gateway.lease import Lease, Terms
-from outbound.ledger import Ledger
+from outbound.ledger import Ledger, MostOpen
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.outcome import Outcome
 from outbound.plan.retry import Retry
@@ -244,7 +244,7 @@ async def test_an_owner_of_before_claims_nobody_and_settles_nothing(site: Campai
         old.settle(end),
         old.release(claim),
         old.shorten_rests(campaign.id, longest_s=0),
-        old.claim(campaign.id, 1, rules=rules, caps=caps, most_open=9),
+        old.claim(campaign.id, 1, rules=rules, caps=caps, most_open=MostOpen(9)),
     ):
         with pytest.raises(GatewayLost):
             await write

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outbound import campaigns, gateways
 from outbound.clock import Clock
 from outbound.gateway.lease import Lease
-from outbound.ledger import Ledger
+from outbound.ledger import Ledger, MostOpen
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.running import RunningCampaigns
 from people.store.tables import metadata
@@ -85,7 +85,9 @@ async def test_a_claim_sorts_nothing_and_scans_nothing(site: CampaignSite, index
     ledger = Ledger(scope=site.scope, owner=lease.owner, clock=Clock())
     with asked(site.engine) as statements:
         await ledger.claim(made.id, 10, rules=rules, caps=Caps(campaign_channels=10, trunk_channels=10))
-        await ledger.claim(made.id, 10, rules=rules, caps=Caps(campaign_channels=9, trunk_channels=9), most_open=19)
+        await ledger.claim(
+            made.id, 10, rules=rules, caps=Caps(campaign_channels=9, trunk_channels=9), most_open=MostOpen(19)
+        )
         await ledger.in_flight()
         await campaigns.finish_if_done(site.scope, made.id, now_ms=1)
         await ledger.shorten_rests(made.id, longest_s=10)
