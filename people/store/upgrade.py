@@ -84,7 +84,9 @@ def _upgrade(connection: Connection, to: str) -> Upgraded:
         for each in _migrations(to):
             if before is None or each.revision > before:
                 each.upgrade()
-    _record(connection, to, serves=found.serves if found else "")
+    # Switched on, policies stay so.
+    held_apart = found is not None and found.serves >= _FIRST_SCOPED
+    _record(connection, to, serves=_FIRST_SCOPED if held_apart else "")
     return Upgraded(before=before, after=to)
 
 
