@@ -1,0 +1,97 @@
+"""Each command that takes a campaign's name or a person's number finds and changes nothing of another tenant's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from app.commands.main import app
+from ivr.site import free_ports, init_site
+from people.store.db import make_engine
+from people.store.tables import metadata
+from tests.databases import put_tables, url
+from tests.edges.store.test_tenants import PHONE, THEIR_NAME, THEIR_PHONE, THEIRS, fill
+
+#: What is about machines, files, flows and tenants themselves takes names of those.
+_OF_A_TENANT = ("campaign", "report", "calls")
+_THEIRS = {"name": THEIR_NAME, "campaign": THEIR_NAME, "phone": THEIR_PHONE, "number": THEIR_PHONE}
+
+
+def commands(group: Any, *words: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    with click.Context(group) as context:
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            if hasattr(command, "list_commands"):
+                yield from commands(command, *words, name)
+            else:
+                yield (*words, name), command
+
+
+def asking(folder: Path) -> dict[tuple[str, ...], list[str]]:
+    """The words of each command, and what makes it ask for something of theirs."""
+    (folder / "file").write_text(f"phone,name\n{THEIR_PHONE},Их\n", "utf-8")
+    found = {}
+    for words, command in commands(typer.main.get_command(app)):
+        if words[0] not in _OF_A_TENANT:
+            continue
+        given: list[str] = []
+        for parameter in command.params:
+            value = {**_THEIRS, "numbers": THEIR_PHONE, "file": str(folder / "file")}.get(parameter.name)
+            if parameter.name == "contacts":
+                value = str(folder / "file")
+            if value is not None:
+                given += [value] if parameter.param_type_name == "argument" else [parameter.opts[0], value]
+        found[words] = given
+    return found
+
+
+def rows(path: Path, tenant: str) -> dict[str, list[str]]:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return {
+            table: sorted(map(str, database.execute(f'SELECT * FROM "{table}" WHERE tenant = ?', (tenant,))))  # noqa: S608
+            for table in metadata.tables
+            if "tenant" in metadata.tables[table].c
+        }
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    folder = tmp_path / "site"
+    init_site(folder, {**free_ports(), "trunk.host": "127.0.0.1"})
+    (folder / "var").mkdir(exist_ok=True)
+    path = folder / "var" / "ivr.sqlite3"
+    put_tables(path)
+
+    async def filled() -> None:
+        database = make_engine(url(path))
+        await fill(database, "shop", 1, name="tv", phone=PHONE)
+        await fill(database, THEIRS, 2, name=THEIR_NAME, phone=THEIR_PHONE)
+        await database.dispose()
+
+    asyncio.run(filled())
+    return folder
+
+
+def test_the_commands_that_name_something_of_theirs(site: Path, tmp_path: Path) -> None:
+    path = site / "var" / "ivr.sqlite3"
+    before, found = rows(path, THEIRS), asking(tmp_path)
+    assert before["lead"]
+    assert len(found) > 10
+    # One of that name of our own is made last.
+    for words, given in sorted(found.items(), key=lambda each: "create" in each[0]):
+        done = CliRunner().invoke(app, [*words, *given, "--site", str(site)])
+        assert rows(path, THEIRS) == before, words
+        said = f"{done.output} {done.exception}"
+        takes_name = THEIR_NAME in given and words[-1] != "create"
+        assert not takes_name or "There is no campaign 'lg'" in said, (words, said)
+        # Of whom they called, nothing is told.
+        assert "c2" not in said, (words, said)
