@@ -94,8 +94,19 @@ async def check_open(connection: AsyncConnection, scope: Scope) -> None:
     """Raises UserError when the scope's tenant is closed; it is not closed before the transaction ends."""
     row = select(tenant.c.closed_at_ms).where(tenant.c.name == scope.tenant)
     if await connection.scalar(row.with_for_update(read=True)) is not None:
-        what = f"The tenant {scope.tenant!r} is closed: nobody is dialled for it."
-        raise UserError(Fault(what=what, mend=f"If that is to change: ivr tenant add {scope.tenant}."))
+        raise UserError(_closed(scope.tenant))
+
+
+async def closed(scope: Scope) -> Fault | None:
+    """What whoever serves the scope's tenant should know: that it is closed; None: it is open."""
+    async with scope.begin() as connection:
+        found = await find(connection, scope.tenant)
+    return None if found.closed_at_ms is None else _closed(scope.tenant)
+
+
+def _closed(name: str) -> Fault:
+    what = f"The tenant {name!r} is closed: nobody is dialled for it."
+    return Fault(what=what, mend=f"If that is to change: ivr tenant add {name}.")
 
 
 async def limits_of(scope: Scope) -> Limits:

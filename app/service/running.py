@@ -42,7 +42,7 @@ from people.store.db import open_database
 from people.store.dialect import is_embedded
 from people.store.scope import Scope
 from people.store.upgrade import upgrade
-from people.tenants import register
+from people.tenants import closed, register
 from prompts.library import Library
 from reports.kept import keep_fresh
 
@@ -109,6 +109,8 @@ async def site_running(site: Site, reporter: Reporter | None = None) -> AsyncIte
         stack.push_async_callback(database.dispose)
         scope = Scope(database, site.settings.tenant)
         await register(scope, now_ms=Clock().now_ms())
+        if (fault := await closed(scope)) is not None:
+            reporter.warning(fault)
         library = open_library(site)
         stack.callback(library.close)
         flows = _flows(site, library, reporter)

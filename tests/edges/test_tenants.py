@@ -119,7 +119,9 @@ async def test_a_closed_tenants_campaigns_stop_and_can_be_read(site: CampaignSit
         await site.campaign(2, name="sony")
         await site.campaign(2, name="lg")
         await site.change("pause", name="lg")
+        assert await tenants.closed(site.scope) is None
         assert await closing.close(site.engine, "shop", now_ms=9) == ["lg", "sony"]
+    assert "is closed" in str(await tenants.closed(site.scope))
     assert [await site.state(name) for name in ("done", "sony", "lg")] == ["finished", "stopped", "stopped"]
     with pytest.raises(UserError, match="closed already"):
         await closing.close(site.engine, "shop", now_ms=10)
