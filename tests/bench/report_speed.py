@@ -20,6 +20,7 @@ from people.store import tables
 from people.store.db import open_database
 from people.store.scope import Scope
 from people.store.upgrade import upgrade
+from people.tenants import register
 from reports.consistency import verify
 from reports.figures import Report
 from reports.kept import refresh
@@ -116,6 +117,7 @@ async def fill(url: str, rows: Iterable[dict[Table, list[dict[str, Any]]]]) -> f
     """Seconds that it takes to bring the results up to date."""
     await upgrade(url)
     engine = await open_database(url)
+    await register(Scope(engine, "shop"), now_ms=1)
     for batch in rows:
         async with all_rows(engine).begin() as connection:
             for table, values in batch.items():

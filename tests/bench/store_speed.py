@@ -30,10 +30,11 @@ from outbound.gateway.lease import Lease
 from outbound.ledger import Ledger
 from outbound.plan.decide import CampaignRules, Caps
 from people.contacts import open_contacts
-from people.store.db import open_database
+from people.store.db import make_engine, open_database
 from people.store.dialect import sync_commits
 from people.store.scope import Scope
 from people.store.upgrade import upgrade
+from people.tenants import register
 from tests.databases import all_rows
 
 _CLAIMS, _AT_ONCE = 60, 20
@@ -135,8 +136,11 @@ async def claims(engine: AsyncEngine, campaign: Campaign) -> tuple[float, float]
 
 async def measure(folder: Path, rows: int) -> None:
     bare_url, our_url = url(folder, "bare"), url(folder, "ours")
-    await upgrade(bare_url)
-    await upgrade(our_url)
+    for each in (bare_url, our_url):
+        await upgrade(each)
+        database = make_engine(each)
+        await register(Scope(database, "shop"), now_ms=1)
+        await database.dispose()
     bare_s = await asyncio.to_thread(bare_import, folder / "bare.sqlite3", rows)
     engine = await open_database(our_url)
     ours_s, grown_mb = await our_import(engine, folder, rows)
