@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Executable, String, and_, bindparam, delete, exists, func, update
+from sqlalchemy import BigInteger, Executable, Integer, String, and_, bindparam, delete, exists, func, select, update
 
 from outbound.plan.outcome import Outcome
-from people.store.ownership import Owner
-from people.store.tables import attempt, lead
+from people.store.ownership import OWNED, Owner
+from people.store.tables import WAITING, attempt, campaign, contact, do_not_call, lead
 
 #: Each with its parameters; beside them `whose`, the tenant.
 Statements = Sequence[tuple[Executable, dict[str, Any]]]
@@ -72,6 +72,44 @@ def lead_of(attempt_id: str) -> int | None:
     return int(found[1]) if found else None
 
 
+_its_lead = lead.c.tenant == bindparam("whose")
+_running = exists().where(
+    campaign.c.id == bindparam("campaign"), campaign.c.tenant == bindparam("whose"), campaign.c.state == "running"
+)
+_due = (
+    select(lead.c.id)
+    .where(lead.c.campaign_id == bindparam("campaign"), _its_lead, WAITING, _running)
+    .where(lead.c.due_at_ms <= bindparam("now_ms"))
+    .order_by(lead.c.due_at_ms, lead.c.id)
+    .limit(bindparam("count", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+#: Leads that are due, of a running campaign; only while the gateway is ours.
+TAKE_DUE = (
+    update(lead)
+    .where(lead.c.id.in_(_due), _its_lead, OWNED)
+    .values(state="dialling", attempts=lead.c.attempts + 1)
+    .returning(lead.c.id)
+)
+_its_contact = (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant)
+_on_list = (do_not_call.c.tenant == contact.c.tenant) & (do_not_call.c.phone == contact.c.phone)
+#: What is decided by, of those that were taken.
+TAKEN = (
+    select(
+        lead.c.id,
+        lead.c.campaign_id,
+        lead.c.attempts,
+        lead.c.spared,
+        lead.c.due_at_ms,
+        contact.c.phone,
+        lead.c.language,
+        do_not_call.c.phone.label("refused"),
+    )
+    .join(contact, _its_contact)
+    .outerjoin(do_not_call, _on_list)
+    .where(lead.c.id.in_(bindparam("ids", expanding=True)), _its_lead)
+    .order_by(lead.c.due_at_ms, lead.c.id)
+)
 _OF_ATTEMPT = (attempt.c.id == bindparam("attempt_id")) & (attempt.c.tenant == bindparam("whose"))
 _OF_LEAD = and_(
     *(lead.c.id == bindparam("lead_id"), lead.c.tenant == bindparam("whose")),

@@ -8,19 +8,19 @@ gateway's owner, so that an owner that slept while another took the gateway over
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Executable, exists, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Executable, func, insert, select, update
 
 from outbound.attempts import (
     DIALLED,
     RELEASE_ATTEMPT,
     RELEASE_LEAD,
+    TAKE_DUE,
+    TAKEN,
     Claim,
     Settlement,
     Statements,
@@ -31,9 +31,9 @@ from outbound.attempts import (
 from outbound.clock import Clock
 from outbound.plan.decide import Because, CampaignRules, Caps, Decision, Dial, Lead, LeaveOut, Person, WaitUntil, decide
 from outbound.plan.recovery import Journalled
-from people.store.ownership import OWNED, Owner, fence
+from people.store.ownership import Owner, fence
 from people.store.scope import Scope
-from people.store.tables import DIALLING, WAITING, attempt, call, campaign, contact, do_not_call, lead, tenant
+from people.store.tables import DIALLING, WAITING, attempt, call, campaign, contact, lead, tenant
 
 log = structlog.get_logger(__name__)
 
@@ -103,13 +103,13 @@ class Ledger:
             before_ms = self.due_now_ms()
             by_ms = ahead_ms - self._ahead_ms
             its = select(campaign.c.id).where(campaign.c.tenant == self.scope.tenant)
-            async with self._begin() as connection:
-                await connection.execute(
-                    update(lead)
-                    .where(lead.c.campaign_id.in_(its), self._its_lead, WAITING)
-                    .where(lead.c.due_at_ms > min(before_ms, before_ms + by_ms))
-                    .values(due_at_ms=lead.c.due_at_ms + by_ms)
-                )
+            moved = (
+                update(lead)
+                .where(lead.c.campaign_id.in_(its), self._its_lead, WAITING)
+                .where(lead.c.due_at_ms > min(before_ms, before_ms + by_ms))
+                .values(due_at_ms=lead.c.due_at_ms + by_ms)
+            )
+            await self._owned(lambda connection: connection.execute(moved))
             self._ahead_ms = ahead_ms
         log.warning("clock_stepped", by_s=round(by_ms / 1000, 1))
 
@@ -119,20 +119,26 @@ class Ledger:
         waiting = (lead.c.campaign_id == campaign_id, self._its_lead, WAITING)
         never_tried = (*waiting, lead.c.attempts == 0, lead.c.due_at_ms > now_ms)
         too_far = (*waiting, lead.c.due_at_ms > now_ms + longest_s * 1000)
-        async with self._writing, self._begin() as connection:
-            await connection.execute(update(lead).where(*never_tried).values(due_at_ms=now_ms))
-            await connection.execute(update(lead).where(*too_far).values(due_at_ms=now_ms + longest_s * 1000))
+
+        def shorten(connection: Connection) -> None:
+            connection.execute(update(lead).where(*never_tried).values(due_at_ms=now_ms))
+            connection.execute(update(lead).where(*too_far).values(due_at_ms=now_ms + longest_s * 1000))
+
+        async with self._writing:
+            await self._owned(shorten)
 
     @property
     def _its_lead(self) -> ColumnElement[bool]:
         return lead.c.tenant == self.scope.tenant
 
-    @contextlib.asynccontextmanager
-    async def _begin(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction of the gateway's owner. Raises GatewayLost."""
-        async with self.scope.begin() as connection:
-            await fence(connection, self.owner)
-            yield connection
+    async def _owned(self, work: Callable[[Connection], object]) -> None:
+        """Do `work` in a transaction of the gateway's owner. Raises GatewayLost."""
+
+        def fenced(connection: Connection) -> None:
+            fence(connection, self.owner)
+            work(connection)
+
+        await self.scope.transact(fenced)
 
     # ------------------------------------------------------------ claim
 
@@ -145,118 +151,77 @@ class Ledger:
         empty list means that none is dialled now. `most_open`: what all gateways keep to; None: no other gateway dials.
         """
         claims: list[Claim] = []
+
+        def claim_some(connection: Connection) -> int:
+            """How many of those that were due are left out for good."""
+            many = count if most_open is None else min(count, self._still_free(connection, campaign_id, most_open))
+            return self._decide(connection, self._take_due(connection, campaign_id, many), rules, caps, claims)
+
         while not claims:
-            claims, left_out = await self._claim_some(campaign_id, count, rules, caps, most_open)
+            async with self._writing:
+                try:
+                    # An intent must outlive a power cut, or somebody is rung again after it.
+                    left_out = await self.scope.transact(claim_some, outlives_power_cut=True)
+                except BaseException:
+                    self.ours.difference_update(claim.attempt_id for claim in claims)
+                    raise
             if not left_out:
                 break
         return claims
 
-    async def _claim_some(
-        self, campaign_id: int, count: int, rules: CampaignRules, caps: Caps, most_open: MostOpen | None
-    ) -> tuple[list[Claim], int]:
-        """Claims, and how many of those that were due are left out for good."""
-        async with self._writing:
-            claims: list[Claim] = []
-            left_out = 0
-            try:
-                # Or somebody is rung again after it.
-                async with self.scope.begin(outlives_power_cut=True) as connection:
-                    if most_open is not None:
-                        count = min(count, await self._still_free(connection, campaign_id, most_open))
-                    leads = await self._take_due(connection, campaign_id, count)
-                    for each in leads:
-                        before = Lead(
-                            state="waiting", attempts=each.attempts - 1, spared=each.spared, due_at_ms=each.due_at_ms
-                        )
-                        person = Person(do_not_call=each.refused is not None)
-                        left = replace(
-                            caps,
-                            campaign_channels=caps.campaign_channels - len(claims),
-                            trunk_channels=caps.trunk_channels - len(claims),
-                        )
-                        decision = decide(self.due_now_ms(), before, person, rules, left)
-                        if isinstance(decision, Dial):
-                            claims.append(self._claim(campaign_id, each))
-                        else:
-                            left_out += isinstance(decision, LeaveOut)
-                            await self._put_back(connection, each.id, decision)
-                    if claims:
-                        await connection.execute(
-                            insert(attempt), [intent(claim, self.scope.tenant, self.owner) for claim in claims]
-                        )
-                        self.ours.update(claim.attempt_id for claim in claims)
-            except BaseException:
-                self.ours.difference_update(claim.attempt_id for claim in claims)
-                raise
-            return claims, left_out
+    def _decide(
+        self, connection: Connection, leads: Sequence[Any], rules: CampaignRules, caps: Caps, claims: list[Claim]
+    ) -> int:
+        """Add to `claims` who of `leads` is dialled now, and put the others back; how many of these for good."""
+        left_out = 0
+        for each in leads:
+            before = Lead(state="waiting", attempts=each.attempts - 1, spared=each.spared, due_at_ms=each.due_at_ms)
+            person = Person(do_not_call=each.refused is not None)
+            left = replace(
+                caps,
+                campaign_channels=caps.campaign_channels - len(claims),
+                trunk_channels=caps.trunk_channels - len(claims),
+            )
+            decision = decide(self.due_now_ms(), before, person, rules, left)
+            if isinstance(decision, Dial):
+                claims.append(self._claim(each))
+            else:
+                left_out += isinstance(decision, LeaveOut)
+                self._put_back(connection, each.id, decision)
+        if claims:
+            connection.execute(insert(attempt), [intent(claim, self.scope.tenant, self.owner) for claim in claims])
+            self.ours.update(claim.attempt_id for claim in claims)
+        return left_out
 
-    async def _still_free(self, connection: AsyncConnection, campaign_id: int, most: MostOpen) -> int:
+    def _still_free(self, connection: Connection, campaign_id: int, most: MostOpen) -> int:
         """How many more leads may be dialled beside those of all gateways. Until we are done, nobody claims."""
-        # The first statement writes, so SQLite takes its write lock before anything is read.
-        await fence(connection, self.owner)
+        fence(connection, self.owner)
         its = (campaign.c.id == campaign_id, campaign.c.tenant == self.scope.tenant)
-        lock = select(campaign.c.id).where(*its).with_for_update(key_share=True)
-        await connection.execute(lock)
+        connection.execute(select(campaign.c.id).where(*its).with_for_update(key_share=True))
         dialling = select(func.count()).select_from(lead).where(self._its_lead, DIALLING)
-        of_campaign = await connection.scalar(dialling.where(lead.c.campaign_id == campaign_id)) or 0
+        of_campaign = connection.scalar(dialling.where(lead.c.campaign_id == campaign_id)) or 0
         free = most.of_campaign - of_campaign
         if most.of_tenant is not None:
             row = select(tenant.c.name).where(tenant.c.name == self.scope.tenant).with_for_update(key_share=True)
-            await connection.execute(row)
+            connection.execute(row)
             all_its = select(campaign.c.id).where(campaign.c.tenant == self.scope.tenant)
-            of_tenant = await connection.scalar(dialling.where(lead.c.campaign_id.in_(all_its))) or 0
+            of_tenant = connection.scalar(dialling.where(lead.c.campaign_id.in_(all_its))) or 0
             free = min(free, most.of_tenant - of_tenant)
         return free
 
-    async def _take_due(self, connection: AsyncConnection, campaign_id: int, count: int) -> Sequence[Any]:
+    def _take_due(self, connection: Connection, campaign_id: int, count: int) -> Sequence[Any]:
         """Rows of due leads, now dialling: a narrower choice than the decision, which is made of each of them."""
         if count <= 0:
             return []
-        running = exists().where(
-            campaign.c.id == campaign_id, campaign.c.tenant == self.scope.tenant, campaign.c.state == "running"
-        )
-        due = (
-            select(lead.c.id)
-            .where(lead.c.campaign_id == campaign_id, self._its_lead, WAITING, running)
-            .where(lead.c.due_at_ms <= self.due_now_ms())
-            .order_by(lead.c.due_at_ms, lead.c.id)
-            .limit(count)
-            .with_for_update(skip_locked=True)
-        )
-        # The first statement writes, so SQLite takes its write lock before anything is read.
-        taken = await connection.execute(
-            update(lead)
-            .where(lead.c.id.in_(due), self._its_lead, OWNED)
-            .values(state="dialling", attempts=lead.c.attempts + 1)
-            .returning(lead.c.id),
-            self.owner.of_fence,
-        )
-        ids = list(taken.scalars())
-        if not ids:
-            return []
-        its_contact = (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant)
-        on_list = (do_not_call.c.tenant == contact.c.tenant) & (do_not_call.c.phone == contact.c.phone)
-        found = await connection.execute(
-            select(
-                lead.c.id,
-                lead.c.attempts,
-                lead.c.spared,
-                lead.c.due_at_ms,
-                contact.c.phone,
-                lead.c.language,
-                do_not_call.c.phone.label("refused"),
-            )
-            .join(contact, its_contact)
-            .outerjoin(do_not_call, on_list)
-            .where(lead.c.id.in_(ids), self._its_lead)
-            .order_by(lead.c.due_at_ms, lead.c.id)
-        )
-        return found.all()
+        whose = {"whose": self.scope.tenant}
+        due = {**whose, "campaign": campaign_id, "now_ms": self.due_now_ms(), "count": count, **self.owner.of_fence}
+        ids = connection.execute(TAKE_DUE, due).scalars().all()
+        return connection.execute(TAKEN, {**whose, "ids": ids}).all() if ids else []
 
-    def _claim(self, campaign_id: int, row: Any) -> Claim:
+    def _claim(self, row: Any) -> Claim:
         return Claim(
             attempt_id=new_id(row.id),
-            campaign_id=campaign_id,
+            campaign_id=row.campaign_id,
             lead_id=row.id,
             number=row.attempts,
             spent=row.attempts - row.spared,
@@ -265,7 +230,7 @@ class Ledger:
             planned_at_ms=self.clock.now_ms(),
         )
 
-    async def _put_back(self, connection: AsyncConnection, lead_id: int, decision: Decision) -> None:
+    def _put_back(self, connection: Connection, lead_id: int, decision: Decision) -> None:
         values: dict[str, object] = {"attempts": lead.c.attempts - 1, "state": "waiting"}
         if isinstance(decision, LeaveOut) and decision.because is Because.DO_NOT_CALL:
             values |= {"state": "excluded", "excluded_reason": decision.because.value}
@@ -273,7 +238,7 @@ class Ledger:
             values |= {"state": "done"}
         elif isinstance(decision, WaitUntil) and decision.at_ms is not None:
             values |= {"due_at_ms": decision.at_ms}
-        await connection.execute(update(lead).where(lead.c.id == lead_id, self._its_lead).values(values))
+        connection.execute(update(lead).where(lead.c.id == lead_id, self._its_lead).values(values))
 
     # ------------------------------------------------------------ what became of it
 
@@ -357,9 +322,12 @@ class Ledger:
                         values.setdefault(id(statement), (statement, []))[1].append(
                             {"whose": self.scope.tenant, **parameters}
                         )
-                async with self._begin() as connection:
+
+                def write(connection: Connection) -> None:
                     for statement, many in values.values():
-                        await connection.execute(statement, many)
+                        connection.execute(statement, many)
+
+                await self._owned(write)
                 for each in batch:
                     each.written = True
         finally:

@@ -6,6 +6,7 @@ late and in any order. Whoever dials and journals only marks (people.store.resul
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, case, delete, func, insert, select
@@ -14,6 +15,7 @@ from sqlalchemy.schema import CreateTable, DropTable
 
 from outbound.clock import Clock
 from people.store.dialect import begin_in_turn, upsert
+from people.store.direct import Glance
 from people.store.results import attempt_tally, pressed, pressed_tally, result, stale, tally
 from people.store.scope import EveryTenant, Job
 from reports import recount
@@ -43,9 +45,11 @@ _MARK = [column.name for column in _taken.c]
 
 async def keep_fresh(engine: AsyncEngine, clock: Clock) -> None:
     """Work off the marks as they come, for ever. Raises DBAPIError when the database can't be written now."""
-    while True:
-        await refresh(engine)
-        await clock.sleep(_EVERY_S)
+    with closing(Glance(engine, "SELECT 1 FROM stale LIMIT 1")) as marks:
+        while True:
+            if marks.at_once() != []:
+                await refresh(engine)
+            await clock.sleep(_EVERY_S)
 
 
 async def refresh(engine: AsyncEngine) -> None:

@@ -19,7 +19,7 @@ from faults import Fault, MachineError
 from outbound.clock import Clock
 from outbound.trouble import Trouble
 from people.store import ownership
-from people.store.ownership import Gateway, GatewayLost, Owner
+from people.store.ownership import Gateway, GatewayLost, Held, Owner
 from people.store.processes import this_process
 
 log = structlog.get_logger(__name__)
@@ -146,11 +146,9 @@ class Lease:
             )
             if taken is None:
                 return False
-            epoch, now_ms = taken
-            self._set_clock(now_ms)
-            await self._rely(asked_at_s, anew=True)
-            self.owner.epoch = epoch
-            log.info("gateway_taken", gateway=self.owner.gateway, epoch=epoch)
+            self._rely(taken, asked_at_s, anew=True)
+            self.owner.epoch = taken.epoch
+            log.info("gateway_taken", gateway=self.owner.gateway, epoch=taken.epoch)
             return True
 
     async def _renew(self) -> None:
@@ -158,21 +156,17 @@ class Lease:
             if self._handed_back:
                 return
             asked_at_s = self._clock.monotonic_s()
-            self._set_clock(await ownership.renew(self._engine, self.owner, lease_ms=self._terms.lease_ms))
-            await self._rely(asked_at_s, anew=self._clock.monotonic_s() >= self._rely_until_s)
-
-    def _set_clock(self, now_ms: int) -> None:
-        self._ahead_ms = now_ms - round(self._clock.monotonic_s() * 1000)
+            held = await ownership.renew(self._engine, self.owner, lease_ms=self._terms.lease_ms)
+            self._rely(held, asked_at_s, anew=self._clock.monotonic_s() >= self._rely_until_s)
 
     async def _found(self) -> Gateway | None:
         found = await ownership.gateways(self._engine)
         return next((each for each in found if each.name == self.owner.gateway), None)
 
-    async def _rely(self, asked_at_s: float, *, anew: bool) -> None:
+    def _rely(self, held: Held, asked_at_s: float, *, anew: bool) -> None:
         """Rely on the lease that was asked for then. `anew`: others may have seen that the gateway is nobody's."""
-        found = [each for each in await ownership.gateways(self._engine) if each.name != self.owner.gateway]
-        self.others = sum(each.held for each in found)
-        self.shared = any(each.lease_until_ms or each.open for each in found)
+        self._ahead_ms = held.now_ms - round(self._clock.monotonic_s() * 1000)
+        self.others, self.shared = held.others, held.shared
         if anew:
             # Others go on at their pace until they know of us, or no longer rely on what they know.
             self._rely_from_s = asked_at_s + (self._terms.relied_on_s if self.others else 0.0)

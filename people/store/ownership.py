@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -64,6 +65,19 @@ class Gateway:
         return f"process {self.process.pid} on {self.process.host}, since {since}, until {until} UTC"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A gateway that is ours, and its neighbours, when that was asked for."""
+
+    epoch: int
+    #: By the database's clock.
+    now_ms: int
+    #: Other gateways that are owned now.
+    others: int
+    #: Another gateway was not given back, or has attempts that are not settled.
+    shared: bool
+
+
 _OURS = (gateway.c.name == bindparam("owned_gateway"), gateway.c.epoch == bindparam("owned_epoch"))
 #: Finds a row as long as the gateway is ours, and lets nobody take it before the transaction ends.
 OWNED = exists(select(gateway.c.name).where(*_OURS).with_for_update(read=True))
@@ -76,16 +90,16 @@ def _sight(engine: AsyncEngine) -> EveryTenant:
     return EveryTenant(engine, Job.GATEWAYS)
 
 
-async def fence(connection: AsyncConnection, owner: Owner) -> None:
+def fence(connection: Connection, owner: Owner) -> None:
     """Let the rest of the transaction be the owner's. Raises GatewayLost."""
-    if (await connection.execute(FENCE, owner.of_fence)).rowcount == 0:
+    if connection.execute(FENCE, owner.of_fence).rowcount == 0:
         raise GatewayLost(f"gateway {owner.gateway}, epoch {owner.epoch}")
 
 
 async def take(
     engine: AsyncEngine, name: str, process: Process, *, lease_ms: int, instead_of: Gateway | None
-) -> tuple[int, int] | None:
-    """Own the gateway from now on, if nobody does: its new epoch, and the database's time. None: somebody does.
+) -> Held | None:
+    """Own the gateway from now on, if nobody does. None: somebody does.
 
     `instead_of`: the owner that is known to be gone, whatever its lease says.
     """
@@ -104,25 +118,43 @@ async def take(
             set_={"epoch": gateway.c.epoch + 1, "scoped_epoch": gateway.c.epoch + 1, **values},
             where=free,
         )
-        .returning(gateway.c.epoch, gateway.c.since_ms)
+        .returning(*_held(engine.dialect.name))
     )
-    async with _sight(engine).begin() as connection:
-        row = (await connection.execute(taken)).one_or_none()
-        return (row.epoch, row.since_ms) if row else None
+    row = await _sight(engine).transact(lambda c: c.execute(taken, {"owned_gateway": name}).one_or_none())
+    return None if row is None else _of(row, lease_ms)
 
 
-async def renew(engine: AsyncEngine, owner: Owner, *, lease_ms: int) -> int:
-    """Have the gateway for so long from now on, and tell the database's time. It may have run out meanwhile.
+async def renew(engine: AsyncEngine, owner: Owner, *, lease_ms: int) -> Held:
+    """Have the gateway for so long from now on. It may have run out meanwhile.
 
     Raises GatewayLost when it was taken.
     """
-    until = clock_ms(engine.dialect.name) + lease_ms
-    renewal = update(gateway).where(*_OURS).values(lease_until_ms=until).returning(gateway.c.lease_until_ms)
-    async with _sight(engine).begin() as connection:
-        until_ms: int | None = (await connection.execute(renewal, owner.of_fence)).scalar_one_or_none()
-        if until_ms is None:
-            raise GatewayLost(f"gateway {owner.gateway}, epoch {owner.epoch}")
-        return until_ms - lease_ms
+    asked = {**owner.of_fence, "lease_ms": lease_ms}
+    renewal = _renewal(engine.dialect.name)
+    row = await _sight(engine).transact(lambda c: c.execute(renewal, asked).one_or_none())
+    if row is None:
+        raise GatewayLost(f"gateway {owner.gateway}, epoch {owner.epoch}")
+    return _of(row, lease_ms)
+
+
+@lru_cache
+def _renewal(dialect: str) -> Any:
+    until = clock_ms(dialect) + bindparam("lease_ms")
+    return update(gateway).where(*_OURS).values(lease_until_ms=until).returning(*_held(dialect))
+
+
+def _held(dialect: str) -> tuple[ColumnElement[Any], ...]:
+    """The columns of `Held`, for the statement that writes our own row: one question less."""
+    other = gateway.alias("other")
+    another = other.c.name != bindparam("owned_gateway")
+    owned = select(func.count()).select_from(other).where(another, other.c.lease_until_ms > clock_ms(dialect))
+    unsettled = exists().where(attempt.c.gateway == other.c.name, attempt.c.outcome.is_(None))
+    shared = exists(select(other.c.name).where(another, or_(other.c.lease_until_ms != 0, unsettled)))
+    return gateway.c.epoch, gateway.c.lease_until_ms, owned.scalar_subquery().label("others"), shared.label("shared")
+
+
+def _of(row: Any, lease_ms: int) -> Held:
+    return Held(epoch=row.epoch, now_ms=row.lease_until_ms - lease_ms, others=row.others, shared=bool(row.shared))
 
 
 async def give_back(engine: AsyncEngine, owner: Owner) -> None:

@@ -263,7 +263,7 @@ async def test_nobody_takes_a_gateway_over_in_the_middle_of_a_claim(site: Campai
     first = await taken(site)
     ledger = Ledger(scope=site.scope, owner=first.owner, clock=Clock())
     async with all_rows(site.engine).begin() as connection:
-        assert len(await ledger._take_due(connection, campaign.id, 1)) == 1
+        assert len(await connection.run_sync(ledger._take_due, campaign.id, 1)) == 1
         await site.clock.sleep(SHORT.lease_s)
         assert not (await found(site)).held
         taking = asyncio.create_task(taken(site))
@@ -372,7 +372,7 @@ async def test_a_database_that_was_put_back_is_nobodys(site: CampaignSite) -> No
     assert await ownership.read_epochs(site.engine) == {"main": 8, "b": 4}
     with pytest.raises(GatewayLost):
         async with all_rows(site.engine).begin() as connection:
-            await ownership.fence(connection, lease.owner)
+            await connection.run_sync(ownership.fence, lease.owner)
 
 
 async def test_an_engine_asks_only_about_its_own_attempts(site: CampaignSite) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outbound import campaigns, gateways
@@ -33,19 +33,19 @@ async def site(tmp_path: Path) -> AsyncIterator[CampaignSite]:
 
 
 @contextlib.contextmanager
-def asked(engine: AsyncEngine) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that `engine` executes, with their values."""
+def asked() -> Iterator[list[tuple[str, Any]]]:
+    """The statements that are executed, with their values."""
     statements: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
         if not many and statement.lstrip().startswith(("SELECT", "UPDATE", "INSERT", "DELETE")):
             statements.append((statement, values))
 
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    event.listen(Engine, "before_cursor_execute", note)
     try:
         yield statements
     finally:
-        event.remove(engine.sync_engine, "before_cursor_execute", note)
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 async def plans(engine: AsyncEngine, statements: list[tuple[str, Any]]) -> list[str]:
@@ -83,7 +83,7 @@ async def test_a_claim_sorts_nothing_and_scans_nothing(site: CampaignSite, index
     lease = Lease(site.engine, "main")
     await lease.take()
     ledger = Ledger(scope=site.scope, owner=lease.owner, clock=Clock())
-    with asked(site.engine) as statements:
+    with asked() as statements:
         await ledger.claim(made.id, 10, rules=rules, caps=Caps(campaign_channels=10, trunk_channels=10))
         await ledger.claim(
             made.id, 10, rules=rules, caps=Caps(campaign_channels=9, trunk_channels=9), most_open=MostOpen(19)
@@ -106,7 +106,7 @@ async def test_who_is_due_is_read_from_what_waits(site: CampaignSite, index: str
     if index == CONTRACTED:
         await contract(site.engine)
     reader = RunningCampaigns(site.scope, Clock())
-    with asked(site.engine) as statements:
+    with asked() as statements:
         # It asks by the engine's connections then.
         await reader.close()
         (running,) = await reader.read()
@@ -121,7 +121,7 @@ async def test_what_is_asked_of_a_campaign_begins_there(site: CampaignSite) -> N
     async with all_rows(site.engine).begin() as connection:
         # Marks it: its result is counted anew.
         await connection.execute(text("UPDATE lead SET state = 'done' WHERE id = 1"))
-    with asked(site.engine) as statements:
+    with asked() as statements:
         await compute_report(site.scope, campaign_name="sony", zone=ZoneInfo("UTC"), now_ms=1)
         await read_calls(site.scope, campaign_name="sony")
         await campaigns.count_progress(site.scope, 1)
