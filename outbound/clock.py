@@ -25,6 +25,14 @@ class Clock:
         """Seconds since some moment; never steps."""
         return time.clock_gettime(_PASSES)
 
+    def to_beat_s(self, every_s: float) -> float:
+        """Seconds until the next beat of so many; the one after it, when that is less than a tenth of them away.
+
+        Whoever has something small to do now and again does it on a beat: a wake-up costs more than what it is for.
+        """
+        wait_s = every_s - self.monotonic_s() % every_s
+        return wait_s if wait_s >= every_s / 10 else wait_s + every_s
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 

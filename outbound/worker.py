@@ -37,7 +37,7 @@ from people.store.scope import Scope
 log = structlog.get_logger(__name__)
 
 #: How soon a change of state, or a lead that has come due, is seen; and a start, while no campaign runs.
-_POLL_S, _IDLE_POLL_S = 0.25, 0.5
+_POLL_S, _IDLE_POLL_S = 0.25, 1.0
 #: Leads are claimed so long before they leave, several in one transaction.
 _AHEAD_S = 0.1
 #: What could not leave by then is decided anew: somebody may have asked not to be called.
@@ -163,7 +163,7 @@ class Worker:
         # A claim looks at the campaign's state again, so a list that is a moment old dials nobody after a pause.
         if self._clock.monotonic_s() >= self._read_at_s + _POLL_S:
             await self._read()
-        wait_s = _POLL_S if self._lines else _IDLE_POLL_S
+        wait_s = _POLL_S if self._lines else self._clock.to_beat_s(_IDLE_POLL_S)
         for line in self._in_turn():
             if self._clock.monotonic_s() >= self._claims_at_s(line) and (count := self._room(line)):
                 await self._claim(line, count)

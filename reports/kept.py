@@ -49,7 +49,7 @@ async def keep_fresh(engine: AsyncEngine, clock: Clock) -> None:
         while True:
             if marks.at_once() != []:
                 await refresh(engine)
-            await clock.sleep(_EVERY_S)
+            await clock.sleep(clock.to_beat_s(_EVERY_S))
 
 
 async def refresh(engine: AsyncEngine) -> None:

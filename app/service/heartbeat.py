@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from app.service.systemd import Systemd
+from outbound.clock import Clock
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +74,7 @@ class Heartbeat:
 
     def __init__(self, alive: Path, watchdog: Watchdog, systemd: Systemd, status: Callable[[], str]) -> None:
         self._alive, self._watchdog, self._systemd, self._status = alive, watchdog, systemd, status
+        self._clock = Clock()
 
     async def run(self) -> None:
         """Beat until cancelled. What can't be told now is told with the next beat."""
@@ -84,7 +85,7 @@ class Heartbeat:
             except OSError as error:
                 log.error("heartbeat_untold", what=str(error))
             self._systemd.tell(WATCHDOG=1, STATUS=self._status())
-            await asyncio.sleep(BEAT_EVERY_S)
+            await self._clock.sleep(self._clock.to_beat_s(BEAT_EVERY_S))
 
     def _touch(self) -> None:
         try:

@@ -164,7 +164,7 @@ class Ami(Manager):  # type: ignore[misc]  # panoramisk has no types
     async def _keep_alive(self, protocol: AmiProtocol) -> None:
         """Ping until the link is gone: a peer that vanished without a word closes no socket."""
         while not protocol.closed:
-            await self.clock.sleep(self._ping_every_s)
+            await self.clock.sleep(self.clock.to_beat_s(self._ping_every_s))
             try:
                 await self._answer({"Action": "Ping"}, within_s=self._answer_s)
             except AmiError:

@@ -123,8 +123,8 @@ class Lease:
                 self.lost = True
                 log.error("gateway_lost", gateway=self.owner.gateway, epoch=self.owner.epoch)
                 raise
-            wait_s = self._terms.renew_every_s
-            await self._clock.sleep(min(_AGAIN_S, wait_s) if self.trouble.what else wait_s)
+            every_s = self._terms.renew_every_s
+            await self._clock.sleep(min(_AGAIN_S, every_s) if self.trouble.what else self._clock.to_beat_s(every_s))
 
     async def hand_back(self) -> None:
         """Let the next owner have it at once. Nobody is dialled any more, nothing written."""
