@@ -124,7 +124,7 @@ _FILES = {
 }
 
 
-#: An engine that is well leaves lines ahead of the database for half a second.
+#: An engine that is well leaves lines ahead of the database for a second.
 _AHEAD_S = 3.0
 
 

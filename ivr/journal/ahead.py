@@ -75,26 +75,27 @@ class Ahead:
     def flush(self) -> bool:
         """Write what was put into the file; False when it has no room, so that the lines are in memory only."""
         with self._lock:
-            data = b"".join(self._unwritten)
-            self._unwritten.clear()
-            return bool(self._fds) and self._write(data)
+            data, self._unwritten = b"".join(self._unwritten), []
+            if not self._fds:
+                return False
+            try:
+                written = os.write(self._fds[0], data)
+                if written == len(data):
+                    self._bytes += written
+                    return True
+                reason = os.strerror(errno.ENOSPC)
+            except OSError as error:
+                reason = error.strerror or str(error)
+            self._cut_back(reason)
+            return False
 
-    def _write(self, data: bytes) -> bool:
-        try:
-            written = os.write(self._fds[0], data)
-            if written == len(data):
-                self._bytes += written
-                return True
-            reason = os.strerror(errno.ENOSPC)
-        except OSError as error:
-            reason = error.strerror or str(error)
-        # The next line must not be appended to half a line.
+    def _cut_back(self, reason: str) -> None:
+        """The next line must not be appended to half a line."""
         with suppress(OSError):
             os.ftruncate(self._fds[0], self._bytes)
         if not self._told:
             self._told = True
             log.error("journal.no_room", what=reason, where=str(self._paths[0].parent))
-        return False
 
     def take(self) -> list[Line]:
         """What was put since the last time. It stays in a file until `forget`."""

@@ -23,7 +23,7 @@ from people.store.group_commit import GroupWriter, NotNow, Refused
 log = structlog.get_logger()
 
 #: Lines wait so long for others. Meanwhile they are in a file; a commit for each would cost more than the calls.
-GROUP_S = 0.5
+GROUP_S = 1.0
 #: Waits between attempts on a database that can't take lines.
 RETRY_FIRST_S, RETRY_LONGEST_S = 0.1, 2.0
 #: Lines that the database has not taken for so long are safer in the file: a process can be killed.
@@ -108,7 +108,7 @@ class Committing:
 
     def _turn(self) -> None:
         """Wait until it is time; then commit what there is."""
-        # Not woken by lines: on a busy engine there are always some, and an idle one looks twice a second.
+        # Not woken by lines: on a busy engine there are always some, and an idle one looks once a second.
         self._unhurried.acquire(timeout=self._retry_s or GROUP_S)
         if not self._ahead and not self._behind():
             return

@@ -1,6 +1,6 @@
 """What calls see of the journal: write a line and go on, or wait until an opt-out is on the disk.
 
-A line is in a file when it is written here, and in the database half a second later. When the database can't take it
+A line is in a file when it is written here, and in the database within a second. When the database can't take it
 (locked, disk full), lines are tried again; beyond a bound they go from memory to a file (JSON lines), which is read
 back as soon as the database is well, or at the next start. Calls never wait for the database, and are not woken by it.
 """
