@@ -55,7 +55,7 @@ class FastAgiServer:
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.Server | None = None
         self._connections: set[Session] = set()
-        self._calls: dict[asyncio.Task[None], Session] = {}
+        self._calls: dict[Session, asyncio.Task[None]] = {}
         self._refusals = Refusals()
         self._telling: asyncio.TimerHandle | None = None
 
@@ -96,15 +96,17 @@ class FastAgiServer:
             self._server = None
         log.info("agi.draining", calls=len(self._calls), seconds=seconds)
         await self._wait(seconds)
-        for session in self._calls.values():
+        for session in self._calls:
             session.stop("drain")
         await self._wait(self._limits.goodbye_s)
-        late = list(self._calls)
+        late = list(self._calls.values())
         for task in late:
             task.cancel()
         for session in list(self._connections):
             session.abort()
         await asyncio.gather(*late, return_exceptions=True)
+        # One that was cut off before its first step.
+        self._calls.clear()
         if self._telling is not None:
             self._telling.cancel()
             self._tell_refusals()
@@ -116,7 +118,7 @@ class FastAgiServer:
 
     async def _wait(self, seconds: float) -> None:
         if self._calls:
-            await asyncio.wait(self._calls, timeout=seconds)
+            await asyncio.wait(self._calls.values(), timeout=seconds)
 
     def _connect(self) -> asyncio.Protocol:
         if len(self._connections) >= self._limits.max_connections:
@@ -144,12 +146,7 @@ class FastAgiServer:
             log.warning("agi.refused", why=why, count=count)
 
     def _begin(self, session: Session) -> None:
-        task = self._loop.create_task(self._carry_out(session))
-        self._calls[task] = session
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._calls[task]
+        self._calls[session] = self._loop.create_task(self._carry_out(session))
 
     async def _carry_out(self, session: Session) -> None:
         limit = self._loop.call_later(self._limits.max_call_s, session.stop, "limit")
@@ -161,3 +158,4 @@ class FastAgiServer:
         finally:
             limit.cancel()
             session.abort_unless_finished()
+            del self._calls[session]
