@@ -131,7 +131,7 @@ class Worker:
     async def run(self) -> None:
         """Dial until `close()`, errors or not. Attempts that an earlier engine left in flight are settled first."""
         while not self._lease.taken and not self._stopping:
-            await self._rest(_IDLE_POLL_S)
+            await self._rest(_POLL_S)
         self._ami.on_up(lambda *_: self._look_for_lost(after_ring_s=None))
         self._look_for_lost(after_ring_s=None)
         looking = asyncio.create_task(self._keep_looking_for_lost(), name="lost-attempts")
