@@ -31,7 +31,6 @@ from outbound.ledger import Ledger
 from outbound.plan.decide import CampaignRules, Caps
 from people.contacts import open_contacts
 from people.store.db import make_engine, open_database
-from people.store.dialect import sync_commits
 from people.store.scope import Scope
 from people.store.upgrade import upgrade
 from people.tenants import register
@@ -113,11 +112,9 @@ async def claims(engine: AsyncEngine, campaign: Campaign) -> tuple[float, float]
     caps = Caps(campaign_channels=_AT_ONCE, trunk_channels=_AT_ONCE)
 
     async def take() -> None:
-        async with all_rows(engine).begin() as connection:
-            await sync_commits(connection)
+        async with all_rows(engine).begin(outlives_power_cut=True) as connection:
             taken = await connection.execute(bare)
             assert len(taken.all()) == _AT_ONCE
-            await connection.commit()
 
     async def claim() -> None:
         assert len(await ledger.claim(campaign.id, _AT_ONCE, rules=rules, caps=caps)) == _AT_ONCE
