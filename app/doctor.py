@@ -12,7 +12,7 @@ import socket
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -27,9 +27,10 @@ from faults import Fault, UserError
 from ivr.asterisk import conf, ports, program, running
 from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_files, flow_files
-from ivr.flow.model import Flow, Transfer
+from ivr.flow.model import Transfer
 from ivr.settings import Site
 from ivr.settings_files import load_site
+from ivr.versions.folder import faults_in
 from people.store.db import open_database
 from people.store.losses import Missing
 from people.store.roles import mixes_tenants
@@ -116,14 +117,12 @@ def _faults(topic: str, faults: tuple[Fault, ...] | list[Fault]) -> Iterator[Fin
 
 def _secrets(site: Site) -> Iterator[Finding]:
     path = site.folder / "secrets.toml"
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
+    if (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
         yield _fail("secrets", f"{path} can be read by others (mode {mode:o}).", f"chmod 600 {path}")
     else:
         yield _ok("secrets", "readable by their owner alone")
     if make_url(site.settings.database or "sqlite://").password is not None:
-        mend = 'Move it to secrets.toml: database_password = "…".'
-        yield _warn("secrets", "The database's password stands in ivr.toml.", mend)
+        yield _warn("secrets", "The database's password is in ivr.toml.", "Move it to secrets.toml: database_password.")
     yield from _faults("settings", conf.setting_faults(site))
 
 
@@ -133,9 +132,11 @@ def _flows(site: Site) -> Iterator[Finding]:
         sentences = load_sentences(SHIPPED, site.folder / "prompts" / "texts")
     except UserError as error:
         yield from _faults("texts", error.faults)
+        yield from _kept_back(site, error.faults)
         return
     flows, faults = check_flow_files(flow_files(folder), sentences, site.settings.transfers_to)
     yield from _faults("flows", faults)
+    yield from _kept_back(site, faults)
     yield from _faults("texts", unread_texts(flows.values(), sentences))
     for number, name in site.settings.hotline.numbers.items():
         flow = flows.get(name)
@@ -149,11 +150,16 @@ def _flows(site: Site) -> Iterator[Finding]:
         mend = f"Write the number of each under [destinations] in ivr.toml: {', '.join(sorted(transfers))}."
         yield _warn("flows", "Callers who ask for an operator are told that all are busy.", mend)
     if flows and not faults:
-        yield _ok("flows", ", ".join(f"{flow.name} ({_languages(flow)})" for flow in flows.values()))
+        yield _ok("flows", ", ".join(f"{flow.name} ({' '.join(flow.languages)})" for flow in flows.values()))
 
 
-def _languages(flow: Flow) -> str:
-    return " ".join(flow.languages)
+def _kept_back(site: Site, told: Collection[Fault]) -> Iterator[Finding]:
+    """For what else nothing of the site is published, and what is heard meanwhile."""
+    faults = faults_in(site.folder)
+    yield from _faults("prompts", [fault for fault in faults if fault not in told])
+    if faults and (site.var / "versions").exists():
+        mend = "What is good is heard at once, without a restart; see: ivr flow versions."
+        yield _warn("flows", "Until that is mended, callers hear what was published last.", mend)
 
 
 def _speech(site: Site) -> Iterator[Finding]:

@@ -18,16 +18,15 @@ import structlog
 from ivr.agi.session import CallStopped, Session
 from ivr.amd import is_machine
 from ivr.call import Call, NoFlow
-from ivr.flow.machine import Machine
-from ivr.flow.model import Flow, Say
+from ivr.flow.model import Say
 from ivr.flow.steps import Begun, Heard
 from ivr.journal import Journal, Leg
 from ivr.settings import Settings
 from ivr.speaking import Speech
+from ivr.versions.loaded import LoadedVersion, Versions
 from people.numbers import normal_form
 from people.store.calls import OutboundCall
 from prompts.languages import Language
-from prompts.voice import Voice
 
 log = structlog.get_logger()
 
@@ -54,15 +53,13 @@ class Answering:
     def __init__(
         self,
         settings: Settings,
-        flows: Mapping[str, Flow],
-        voice: Voice,
+        versions: Versions,
         journal: Journal,
         find_outbound: Callable[[str], Awaitable[OutboundCall | None]],
         now_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self._settings = settings
-        self._machines = {name: Machine(flow) for name, flow in flows.items()}
-        self._voice = voice
+        self._versions = versions
         self._journal = journal
         self._find_outbound = find_outbound
         self._now_ms = now_ms
@@ -110,8 +107,10 @@ class Answering:
         caller = normal_form(session.opening.caller, settings.region)
         numbers = self._flow_of_number
         flow = numbers.get(normal_form(dialled, settings.region)) or numbers.get("*", "")
+        version = self._versions.current
         return self._begin(
             session,
+            version,
             Leg(
                 id=new_call_id(started_at_ms),
                 tenant=settings.tenant,
@@ -121,6 +120,7 @@ class Answering:
                 phone=caller,
                 dialled=dialled,
                 flow=flow,
+                version=version.number,
                 language=settings.language,
                 amd="",
                 started_at_ms=started_at_ms,
@@ -136,8 +136,10 @@ class Answering:
         found = await self._find_outbound(attempt_id)
         if found is None:
             raise NoFlow(f"no attempt {attempt_id!r} was planned")
+        version = await self._versions.of(found.version)
         call = self._begin(
             session,
+            version,
             Leg(
                 id=new_call_id(now_ms),
                 tenant=settings.tenant,
@@ -147,6 +149,7 @@ class Answering:
                 phone=found.phone,
                 dialled="",
                 flow=found.flow,
+                version=version.number,
                 language=found.language,
                 amd=f"{status}-{cause}" if status else "",
                 started_at_ms=now_ms,
@@ -160,11 +163,13 @@ class Answering:
             return None
         return call
 
-    def _begin(self, session: Session, leg: Leg, language: Language, variables: Mapping[str, str]) -> Call:
+    def _begin(
+        self, session: Session, version: LoadedVersion, leg: Leg, language: Language, variables: Mapping[str, str]
+    ) -> Call:
         return Call(
             session=session,
-            machines=self._machines,
-            speech=Speech(session, self._voice),
+            version=version,
+            speech=Speech(session, version.voice),
             journal=self._journal.begin(leg),
             settings=self._settings,
             begun=Begun(language=language, variables=variables),
@@ -201,8 +206,10 @@ class Answering:
             session.abort_unless_finished()
 
     async def _say(self, session: Session, call: Call | None, text: str) -> None:
-        language = self._settings.language if call is None else call.language
-        speech = Speech(session, self._voice)
+        version, language = self._versions.current, self._settings.language
+        if call is not None:
+            version, language = call.version, call.language
+        speech = Speech(session, version.voice)
         heard: Heard | None = None
         try:
             heard, _ = await speech.text(Say(text=text), language, {}, "")

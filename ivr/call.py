@@ -8,7 +8,7 @@ How a call begins, and ends that the flow did not choose, are `ivr.answering`'s.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -35,6 +35,7 @@ from ivr.flow.steps import (
 from ivr.journal import CallJournal
 from ivr.settings import Settings
 from ivr.speaking import Speech
+from ivr.versions.loaded import LoadedVersion
 from people.numbers import dial_string, mask_phone, normal_form
 from prompts.languages import Language
 
@@ -55,7 +56,7 @@ class NoFlow(Exception):
 @dataclass(kw_only=True, slots=True)
 class Call:
     session: Session
-    machines: Mapping[str, Machine]
+    version: LoadedVersion
     speech: Speech
     journal: CallJournal
     settings: Settings
@@ -79,9 +80,10 @@ class Call:
         leg = self.journal.leg
         if not leg.flow:
             raise NoFlow(f"hotline.numbers of ivr.toml has no flow for the dialled number {mask_phone(leg.dialled)!r}")
-        machine = self.machines.get(leg.flow)
+        machine = self.version.machines.get(leg.flow)
         if machine is None:
-            raise NoFlow(f"there is no flow {leg.flow!r} in dialplans/")
+            where = "dialplans/" if self.version.number is None else f"version {self.version.number}"
+            raise NoFlow(f"there is no flow {leg.flow!r} in {where}")
         try:
             await self._walk(machine)
         except (CallStopped, asyncio.CancelledError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
@@ -14,14 +13,13 @@ from ivr.agi.server import FastAgiServer, Limits
 from ivr.agi.session import Session
 from ivr.answering import Answering
 from ivr.fallback.prepare import prepare_fallback
-from ivr.flow.model import Flow
 from ivr.journal import Journal
 from ivr.settings import Settings
 from ivr.spool import keep_picking_up, try_to_pick_up
+from ivr.versions.loaded import Versions
 from people.store.calls import find_outbound
 from people.store.group_commit import group_writer
 from people.store.scope import Scope
-from prompts.voice import Voice
 
 log = structlog.get_logger()
 
@@ -39,8 +37,7 @@ class Engine:
         self,
         settings: Settings,
         *,
-        flows: Mapping[str, Flow],
-        voice: Voice,
+        versions: Versions,
         scope: Scope,
         #: Site.agi_key: what the dialplan sends along.
         agi_key: str,
@@ -50,10 +47,10 @@ class Engine:
         agi = settings.agi
         self._settings = settings
         self._scope = scope
-        self._voice = voice
+        self.versions = versions
         self._spool, self._fallback = var / "spool", var / "fallback"
         self.journal = Journal(group_writer(scope.database), var / "journal.jsonl")
-        self._answering = Answering(settings, flows, voice, self.journal, functools.partial(find_outbound, scope))
+        self._answering = Answering(settings, versions, self.journal, functools.partial(find_outbound, scope))
         limits = Limits(header_timeout_s=agi.header_timeout_s, max_call_s=agi.max_call_s)
         self.server = FastAgiServer(self._answer, key=agi_key, limits=limits)
         self._callers_refused = False
@@ -73,7 +70,7 @@ class Engine:
 
     async def prepare_fallback(self) -> None:
         """Make ready what is played when this engine is gone. Raises OSError or UserError when it can't be."""
-        await prepare_fallback(self._voice, self._fallback)
+        await prepare_fallback(self.versions.current.voice, self._fallback)
 
     async def pick_up(self) -> None:
         """Bring what the fallback noted into the database, now and again until cancelled."""

@@ -34,7 +34,8 @@ Sentences of your own, one file for each language: ru.yaml, uk.yaml, en.yaml. Th
 
     ivr prompt list
 
-shows with their keys. After a change: ivr flow check, then start `ivr up` again.
+shows with their keys. After a change: ivr flow check. What has no faults, callers hear within some seconds;
+campaigns go on with what they were made with.
 """
 _RECORDINGS_README = """\
 Studio recordings (WAV): one with the key of a sentence for its name replaces the synthesis: ru/hotline.greeting.wav.

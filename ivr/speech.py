@@ -13,8 +13,8 @@ from ivr.flow.load import load_flows
 from ivr.flow.model import Flow, Say
 from ivr.resources import resource_dir
 from ivr.settings import Site
+from ivr.versions.folder import dictionaries_in, recordings_in, texts_in
 from people.contacts import Contact, ContactsFile
-from prompts import pronunciation, sentences
 from prompts.fragments import Fragment
 from prompts.languages import Language
 from prompts.reading import variables
@@ -23,19 +23,23 @@ from prompts.voice import FALLBACK
 
 if TYPE_CHECKING:
     from prompts.library import Library
+    from prompts.workers import Workers
 
 
-def open_library(site: Site) -> Library:
-    """The site's voice. Raises AuthorError with every fault of the site's texts and dictionaries. Close it."""
+def open_library(site: Site, folder: Path | None = None, *, workers: Workers | None = None) -> Library:
+    """The site's voice, or that of its version in `folder`. Close it.
+
+    Raises AuthorError with every fault of the texts and dictionaries.
+    """
     # With it come numpy and the speech engines, which whoever makes no speech does without.
     from prompts.library import Library, Speech
 
-    settings = site.settings.prompts
+    settings, folder = site.settings.prompts, folder or site.folder
     return Library(
         folder=site.audio,
-        texts=(sentences.SHIPPED, site.folder / "prompts" / "texts"),
-        dictionaries=(pronunciation.SHIPPED, site.folder / "prompts" / "dictionary"),
-        recordings=site.folder / "prompts" / "recordings",
+        texts=texts_in(folder),
+        dictionaries=dictionaries_in(folder),
+        recordings=recordings_in(folder),
         speech=Speech(
             engine={str(language): name for language, name in settings.engine.items()},
             voice={str(language): name for language, name in settings.voice.items()},
@@ -45,6 +49,7 @@ def open_library(site: Site) -> Library:
             cache_max_mb=settings.cache_max_mb,
             wide=site.settings.trunk.codec == "g722",
         ),
+        workers=workers,
     )
 
 

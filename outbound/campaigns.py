@@ -67,6 +67,8 @@ class Campaign:
     id: int
     name: str
     flow: str
+    #: Of its flow and texts; None: a release before versions made it.
+    version: int | None
     main_message: str
     #: One of State, unless there is a `fault`.
     state: State
@@ -120,6 +122,14 @@ async def change_state(scope: Scope, *, name: str, action: Action, now_ms: int) 
     return found
 
 
+async def adopt_version(scope: Scope, *, flows: Collection[str], version: int) -> None:
+    """Give `version` to the campaigns of these flows that have none and may still dial: a release before made them."""
+    theirs = (campaign.c.tenant == scope.tenant, campaign.c.version.is_(None), campaign.c.flow.in_(flows))
+    open_ = campaign.c.state.in_(("ready", "running", "paused"))
+    async with scope.begin() as connection:
+        await connection.execute(update(campaign).where(*theirs, open_).values(version=version))
+
+
 async def find(scope: Scope, *, name: str) -> Campaign:
     """The campaign of this name. Raises UserError when there is none."""
     for each in await list_campaigns(scope):
@@ -158,6 +168,7 @@ def _campaign(row: Any) -> Campaign:
         id=row.id,
         name=row.name,
         flow=row.flow,
+        version=row.version,
         main_message=row.main_message,
         state=row.state,
         paused_because=row.paused_because if row.state == "paused" else None,

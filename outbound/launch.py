@@ -7,8 +7,8 @@ wrong is raised as faults.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faults import AuthorError, Fault, UserError
@@ -16,6 +16,9 @@ from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Flow
 from ivr.settings import Site
 from ivr.speech import open_library
+from ivr.versions.folder import dialplans_in, texts_in
+from ivr.versions.publishing import publish
+from ivr.versions.stored import find, folder_of
 from outbound import campaigns, making
 from outbound.campaigns import Campaign, Rules
 from outbound.clock import Clock
@@ -24,9 +27,9 @@ from outbound.making import Created
 from outbound.rendering import render_campaign
 from people.contacts import open_contacts
 from people.store.scope import Scope
-from prompts.library import Library
 from prompts.render import SILENT, RenderReport, Told
-from prompts.sentences import SHIPPED, Sentences, load_sentences
+from prompts.sentences import Sentences, load_sentences
+from prompts.workers import Workers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +67,15 @@ async def create(
 ) -> Made:
     """A campaign in state ready, and what of the contacts file people will not hear as it was meant.
 
-    `told` hears of the rows read so far. Raises UserError when the name is taken or is none, when the flow is no promo
-    flow of the site or has faults, when the file can't be read or holds nobody: then there is no campaign.
+    What the site's folder holds is published, and the campaign keeps that version. `told` hears of the rows read so
+    far. Raises UserError when the name is taken or is none, when flows, texts or recordings have faults, when the flow
+    is no promo flow of the site, when the file can't be read or holds nobody: then there is no campaign.
     """
     settings = site.settings
-    sentences = load_sentences(SHIPPED, site.folder / "prompts" / "texts")
-    chosen = promo_flow(site, flow, sentences)
+    version = await publish(scope, site, now_ms=clock.now_ms())
+    folder = await folder_of(scope, site, version)
+    sentences = load_sentences(*texts_in(folder))
+    chosen = promo_flow(site, flow, folder, sentences)
     file = open_contacts(
         contacts, region=settings.region, language=settings.language, variables=tuple(chosen.variables)
     )
@@ -78,6 +84,7 @@ async def create(
         scope,
         name=name,
         flow=chosen.name,
+        version=version.number,
         main_message=chosen.main_message or "",
         rules=rules,
         contacts=file,
@@ -93,31 +100,52 @@ async def create(
     return Made(created=created, notes=tuple(notes))
 
 
-def promo_flow(site: Site, name: str, sentences: Sentences) -> Flow:
-    """The site's flow of this name that calls people. Raises UserError with its faults, or with the names there are."""
-    folder = site.folder / "dialplans"
-    flows, faults = check_flow_files(flow_files(folder), sentences, site.settings.transfers_to)
+def promo_flow(site: Site, name: str, folder: Path, sentences: Sentences) -> Flow:
+    """The flow of this name that calls people, in a version's `folder`.
+
+    Raises UserError with its faults, or with the names there are.
+    """
+    flows, faults = check_flow_files(flow_files(dialplans_in(folder)), sentences, site.settings.transfers_to)
     flow = flows.get(name)
     if flow is None and faults:
-        raise AuthorError(faults)
+        # Their authors know the site's files.
+        raise AuthorError([replace(fault, where=_in_site(site, folder, fault.where)) for fault in faults])
     promos = sorted(each.name for each in flows.values() if each.kind == "promo")
     if flow is None or flow.kind != "promo":
         what = f"There is no flow {name!r}." if flow is None else f"{name!r} answers callers; it is no promo flow."
-        raise UserError(Fault(what=what, where=folder, mend=f"Choose one of: {', '.join(promos) or 'none yet'}."))
+        mend = f"Choose one of: {', '.join(promos) or 'none yet'}."
+        raise UserError(Fault(what=what, where=dialplans_in(site.folder), mend=mend))
     return flow
 
 
+def _in_site(site: Site, folder: Path, where: Path | str | None) -> Path | str | None:
+    return site.folder / where.relative_to(folder) if isinstance(where, Path) and folder in where.parents else where
+
+
 async def render(
-    scope: Scope, site: Site, name: str, *, library: Library | None = None, told: Told = SILENT
+    scope: Scope,
+    site: Site,
+    name: str,
+    *,
+    clock: Clock,
+    workers: Workers | None = None,
+    told: Told = SILENT,
 ) -> RenderReport:
     """Make the audio of all that the campaign's people may hear; what is there already is not made again.
 
-    `library` is the site's voice where it is open already. Raises UserError when there is no such campaign or its flow
-    has faults, MachineError when no speech engine works here or the disk is full.
+    A campaign of a release before versions is given the one that the site's folder holds. `workers` are those that make
+    speech, where some are at hand. Raises UserError when there is no such campaign or its flow has faults, MachineError
+    when no speech engine works here or the disk is full.
     """
     campaign = await campaigns.find(scope, name=name)
-    with _voice(site, library) as voice:
-        flow = promo_flow(site, campaign.flow, voice.sentences)
+    if campaign.version is None:
+        version = await publish(scope, site, now_ms=clock.now_ms())
+        await campaigns.adopt_version(scope, flows=[campaign.flow], version=version.number)
+    else:
+        version = await find(scope, campaign.version)
+    folder = await folder_of(scope, site, version)
+    with contextlib.closing(open_library(site, folder, workers=workers)) as voice:
+        flow = promo_flow(site, campaign.flow, folder, voice.sentences)
         return await render_campaign(scope, voice, flow, campaign, told=told)
 
 
@@ -127,7 +155,7 @@ async def start(
     name: str,
     *,
     clock: Clock,
-    library: Library | None = None,
+    workers: Workers | None = None,
     told: Told = SILENT,
 ) -> Started:
     """Render a campaign that is ready, then let it be dialled.
@@ -140,15 +168,6 @@ async def start(
         raise UserError(found.fault)
     rendered = None
     if found.state == "ready":
-        rendered = await render(scope, site, name, library=library, told=told)
+        rendered = await render(scope, site, name, clock=clock, workers=workers, told=told)
     campaign = await campaigns.change_state(scope, name=name, action="start", now_ms=clock.now_ms())
     return Started(campaign=campaign, rendered=rendered)
-
-
-@contextlib.contextmanager
-def _voice(site: Site, library: Library | None) -> Iterator[Library]:
-    if library is not None:
-        yield library
-        return
-    with contextlib.closing(open_library(site)) as opened:
-        yield opened

@@ -42,6 +42,7 @@ async def create(
     *,
     name: str,
     flow: str,
+    version: int | None = None,
     main_message: str,
     rules: Rules,
     contacts: ContactsFile,
@@ -59,7 +60,8 @@ async def create(
     if not _NAME.fullmatch(name):
         what = f"{name[:80]!r} is no name for a campaign."
         raise UserError(Fault(what=what, mend="Write up to 64 letters, digits, dots and dashes, a letter first."))
-    campaign_id = await _begin(scope, name, flow, main_message, rules, clock_ms())
+    how = {"flow": flow, "version": version, "main_message": main_message, "rules": rules.model_dump()}
+    campaign_id = await _begin(scope, name, how, clock_ms())
     refused: Counter[str] = Counter()
     examples: list[RefusedRow] = []
     leads = 0
@@ -106,21 +108,13 @@ def _batches(rows: Iterable[Contact | RefusedRow]) -> Iterable[list[Contact | Re
         yield batch
 
 
-async def _begin(scope: Scope, name: str, flow: str, main_message: str, rules: Rules, now_ms: int) -> int:
+async def _begin(scope: Scope, name: str, how: Mapping[str, object], now_ms: int) -> int:
     try:
         async with scope.begin() as connection:
             await _forget(connection, scope, campaign.c.name == name)
             made = await connection.scalars(
                 insert(campaign)
-                .values(
-                    tenant=scope.tenant,
-                    name=name,
-                    flow=flow,
-                    main_message=main_message,
-                    state="importing",
-                    rules=rules.model_dump(),
-                    created_at_ms=now_ms,
-                )
+                .values(tenant=scope.tenant, name=name, state="importing", created_at_ms=now_ms, **how)
                 .returning(campaign.c.id)
             )
             campaign_id: int = made.one()

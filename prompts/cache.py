@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -39,7 +40,8 @@ _DISK_ERRORS = {errno.ENOSPC: "is full", errno.EDQUOT: "has no quota left", errn
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file that is either there as a whole or not at all. Raises MachineError when the disk won't take it."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Two threads may write the same.
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:

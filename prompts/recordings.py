@@ -29,14 +29,14 @@ from prompts.stress import plain
 
 log = structlog.get_logger(__name__)
 
-_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
 _MEND = "Save it as a WAV file (PCM, mono) and put it there again."
 #: Shorter is no word.
 _SHORTEST_S = 0.1
 #: Longer is no prompt, and takes minutes to make.
 _LONGEST_S = 600
 #: Ten minutes of the best that a studio gives: 96000 samples a second, two channels, four bytes each.
-_MAX_BYTES = 512 * 1024 * 1024
+MAX_BYTES = 512 * 1024 * 1024
 #: A file that names more is damaged.
 _MOST_SAMPLES_A_SECOND, _MOST_CHANNELS = 384_000, 32
 #: The loudest 10 ms of a recording: below the first nothing is heard, below the second its noise is turned up too.
@@ -79,7 +79,7 @@ class Recordings:
         for language in LANGUAGES:
             for kind, folder in (("", self.folder / language), ("fragments/", self.folder / language / "fragments")):
                 for path in sorted(folder.glob("*.*")):
-                    if path.suffix.lower() in _SUFFIXES:
+                    if path.suffix.lower() in SUFFIXES:
                         name = words_of(path.stem) if kind else unicodedata.normalize("NFC", path.stem)
                         found[language, kind + name] = path
         return found
@@ -110,13 +110,17 @@ class Recordings:
         """Language, sentence's key and file of each recording of a sentence."""
         return tuple((*name, path) for name, path in self._found.items() if not name[1].startswith("fragments/"))
 
+    def unusable(self) -> list[Fault]:
+        """Why some of them are never heard, though they are meant to be."""
+        return [each.faults[0] for path in self._found.values() if (each := self._judged(path)).recording is None]
+
     def faults(self) -> list[Fault]:
         """What is wrong with the files themselves, and which files are not taken for recordings."""
         found = [fault for path in self._found.values() for fault in self._judged(path).faults]
         taken = set(self._found.values())
         for path in sorted(self.folder.rglob("*")) if self.folder is not None else ():
             if path.is_file() and path not in taken and path.suffix and not path.name.startswith("."):
-                kinds = ", ".join(sorted(_SUFFIXES))
+                kinds = ", ".join(sorted(SUFFIXES))
                 mend = f"Put it into {', '.join(LANGUAGES)} or fragments/ in one of them, as one of {kinds}."
                 found.append(Fault(what="This is never played.", where=path, mend=mend))
         return found
@@ -131,8 +135,8 @@ def _judge(path: Path) -> _Judged:
     try:
         with open_file(path) as file:
             length, head = size_of(file), file.read(8)
-            if length > _MAX_BYTES:
-                return unusable(f"can't be read: it is larger than {_MAX_BYTES // 1024**2} MB")
+            if length > MAX_BYTES:
+                return unusable(f"can't be read: it is larger than {MAX_BYTES // 1024**2} MB")
             file.seek(0)
             content = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)

@@ -54,6 +54,8 @@ class CallStory:
     campaign: str | None
     outcome: str | None
     flow: str
+    #: Of flow and texts; None: a release before versions wrote it, or none was published.
+    version: int | None
     language: str
     amd: str
     started_at_ms: int
@@ -141,7 +143,8 @@ def timeline(story: CallStory, zone: ZoneInfo) -> list[str]:
         lines.append(_line(None, "not answered"))
     else:
         amd = f", AMD {story.amd}" if story.amd else ""
-        lines.append(_line(0, f"answered, flow {story.flow}, {story.language}{amd}"))
+        version = f" (version {story.version})" if story.version is not None else ""
+        lines.append(_line(0, f"answered, flow {story.flow}{version}, {story.language}{amd}"))
     lines += [_line(moment.at_ms, _said(moment)) for moment in story.moments]
     began = story.started_at_ms if story.answered_at_ms is None else story.answered_at_ms
     ended_ms = None if story.ended_at_ms is None else story.ended_at_ms - began

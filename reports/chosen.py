@@ -13,11 +13,11 @@ from people.store.tables import campaign
 
 
 async def find_campaign(connection: AsyncConnection, scope: Scope, name: str) -> Any:
-    """The tenant's campaign of that name: id, name, flow, state. Raises UserError, which lists the tenant's campaigns.
+    """The tenant's campaign of that name: id, name, flow, version, state. Raises UserError with those there are.
 
     Its rules are not read: a report tells what happened, whoever understands them.
     """
-    columns = select(campaign.c.id, campaign.c.name, campaign.c.flow, campaign.c.state)
+    columns = select(campaign.c.id, campaign.c.name, campaign.c.flow, campaign.c.version, campaign.c.state)
     rows = (await connection.execute(columns.where(campaign.c.tenant == scope.tenant))).all()
     for row in rows:
         if row.name == name:

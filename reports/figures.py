@@ -88,6 +88,8 @@ class Report:
     tenant: str
     campaign: str
     flow: str
+    #: That the campaign was made with, and all its people hear; None: a release before versions made it.
+    version: int | None
     #: ready, running, paused, stopped, finished
     state: str
     #: IANA name; `hours` and `dates` are in it.

@@ -102,6 +102,7 @@ def figures(counts: Counts, *, tenant: str, campaign: Any, missing: Missing, zon
         tenant=tenant,
         campaign=campaign.name,
         flow=campaign.flow,
+        version=campaign.version,
         state=campaign.state,
         timezone=zone.key,
         as_of_ms=now_ms,

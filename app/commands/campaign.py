@@ -160,13 +160,21 @@ def status(name: Name, watch: Watch = False, site: SiteFolder = Path()) -> None:
     if campaign.fault is not None or rules is None:
         _console.print(f"[red]{escape(str(campaign.fault))}[/red]")
         return
+    version = f" of version {campaign.version}" if campaign.version is not None else ""
     _console.print(
-        f"  flow {escape(campaign.flow)} · {rules.channels} channels · {rules.calls_per_second:g} calls/s · rings"
-        f" {rules.ring_s} s · {rules.max_attempts} attempts, {rules.retry_after_s} s apart · machines {rules.machines}"
+        f"  flow {escape(campaign.flow)}{version} · {rules.channels} channels · {rules.calls_per_second:g} calls/s"
+        f" · rings {rules.ring_s} s · {rules.max_attempts} attempts, {rules.retry_after_s} s apart"
+        f" · machines {rules.machines}"
     )
     for outcome in Outcome:
         if count := outcomes.get(outcome.value):
             _console.print(f"  {outcome.value:<15}{count:>8}")
+    # It reads files of texts and sounds: no other command waits for what that needs.
+    from outbound.versions import edited_since
+
+    if edited := on_scope(loaded, lambda scope: edited_since(scope, loaded, campaign)):
+        _console.print(f"  Since edited: {escape(', '.join(edited))}. It goes on as it was made, with version")
+        _console.print(f"  {campaign.version}; for the new text make a new one with: ivr campaign create.")
     if campaign.paused_because is not None and (copy := on_database(loaded, last_restored)) is not None:
         _console.print(f"  {escape(sentence(copy, loaded.settings.timezone))}")
         _console.print(f"  Go on with it by: ivr campaign resume {escape(name)}")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from json import dumps as json_text
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
-from app.commands.console import put
+from app.commands.console import put, put_json
 from faults import AuthorError, Fault, UserError
 from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_file, check_flow_files, flow_files
@@ -22,6 +24,9 @@ from ivr.resources import resource_dir
 from ivr.settings_files import load_site
 from prompts.languages import LANGUAGES, Language
 from prompts.sentences import SHIPPED, Sentences, load_sentences
+
+if TYPE_CHECKING:
+    from outbound.versions import Published
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -131,9 +136,51 @@ def phone(
 
 
 @app.command()
+def versions(
+    site: SiteOption = Path(), json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False
+) -> None:
+    """List what was published of the site's flows, texts and recordings, the newest last, and who goes by it."""
+    # The others need no database.
+    from app.commands.database import on_scope
+    from outbound.versions import published
+
+    loaded = load_site(site)
+    found = on_scope(loaded, lambda scope: published(scope, loaded))
+    if json:
+        put_json(_versions_json(found))
+        return
+    zone = ZoneInfo(loaded.settings.timezone)
+    for each in found:
+        at = datetime.fromtimestamp(each.version.published_at_ms / 1000, zone)
+        names = each.changes.names if each is not found[0] else (f"{len(each.version.files)} files",)
+        who = [*(["callers"] if each.heard else []), *each.campaigns]
+        put(f"{each.version.number:>4}  {at:%Y-%m-%d %H:%M:%S}  {', '.join(names)}{_for(who)}")
+    if not found:
+        put("None was published yet: ivr up and ivr campaign create do, when nothing has faults.")
+
+
+def _for(who: Sequence[str]) -> str:
+    return f"  <- {', '.join(who)}" if who else ""
+
+
+def _versions_json(found: Sequence[Published]) -> str:
+    plain = [
+        {
+            "number": each.version.number,
+            "published_at_ms": each.version.published_at_ms,
+            "heard": each.heard,
+            "campaigns": each.campaigns,
+            **asdict(each.changes),
+        }
+        for each in found
+    ]
+    return json_text(plain, ensure_ascii=False, indent=2) + "\n"
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of flows, which lets an editor complete fields and underline mistakes."""
-    typer.echo(json.dumps(flow_schema(), ensure_ascii=False, indent=2))
+    typer.echo(json_text(flow_schema(), ensure_ascii=False, indent=2))
 
 
 def _language(lang: str, flow: Flow) -> Language:

@@ -1,4 +1,4 @@
-"""A running site: its database, voice, engine, Asterisk and campaigns, put together and watched over.
+"""A running site: its database, versions, engine, Asterisk and campaigns, put together and watched over.
 
 The order of the start is that of `site_running`; that of the end is app.service.ending.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import resource
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -20,21 +20,18 @@ from app.doctor import Level, examine_trunk
 from app.service import ending
 from app.service.asterisk import Keeper
 from app.service.heartbeat import Heartbeat, Watchdog
+from app.service.publishing import Publishing
 from app.service.reporter import Reporter
 from app.service.supervision import Supervision
 from app.service.systemd import Systemd
 from faults import AuthorError, Fault, MachineError
 from ivr.asterisk import conf, ports, program, running
 from ivr.engine import Engine
-from ivr.flow.check import unread_texts
-from ivr.flow.load import check_flow_files, flow_files
-from ivr.flow.model import Flow
 from ivr.settings import Site
-from ivr.speech import fixed_speech, open_library
+from ivr.versions.loaded import Versions
 from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.gateway.lease import Lease
-from outbound.rendering import release_finished
 from outbound.restored import compare, last_restored, paused_by_restoring
 from outbound.trouble import words
 from outbound.worker import Worker
@@ -43,7 +40,6 @@ from people.store.dialect import is_embedded
 from people.store.scope import Scope
 from people.store.upgrade import upgrade
 from people.tenants import closed, register
-from prompts.library import Library
 from reports.kept import keep_fresh
 
 log = structlog.get_logger(__name__)
@@ -61,8 +57,7 @@ class Up:
     site: Site
     #: Of the tenant whose calls it answers and whose campaigns it dials.
     scope: Scope
-    library: Library
-    flows: Mapping[str, Flow]
+    publishing: Publishing
     engine: Engine
     systemd: Systemd
     supervision: Supervision
@@ -84,7 +79,7 @@ class Up:
         self.systemd.tell(STOPPING=1, EXTEND_TIMEOUT_USEC=round((within_s + ending.CLOSING_S) * 1e6))
         for name in ("campaigns", "gateway"):
             self.supervision.release(name)
-        await self.supervision.stop("engine", "link", "asterisk", "rotation", "spool", "fallback")
+        await self.supervision.stop("engine", "link", "asterisk", "rotation", "spool", "fallback", "versions")
         try:
             await ending.end(self.parts, within_s=within_s, now=now or asyncio.Event())
         finally:
@@ -111,15 +106,13 @@ async def site_running(site: Site, reporter: Reporter | None = None) -> AsyncIte
         await register(scope, now_ms=Clock().now_ms())
         if (fault := await closed(scope)) is not None:
             reporter.warning(fault)
-        library = open_library(site)
-        stack.callback(library.close)
-        flows = _flows(site, library, reporter)
+        publishing = Publishing(site, scope, reporter)
+        stack.callback(publishing.close)
+        versions = await publishing.begin()
         for finding in examine_trunk(site):
             if finding.level is Level.FAIL:
                 reporter.warning(Fault(what=finding.what, mend=finding.mend))
-        await release_finished(scope, library)
-        await _render(library, flows, reporter)
-        up = _made(site, scope, library, flows)
+        up = _made(site, scope, publishing, versions)
         stack.push_async_callback(up.end, 0.0)
         await _start(up, reporter)
         _spare_the_collector()
@@ -127,8 +120,8 @@ async def site_running(site: Site, reporter: Reporter | None = None) -> AsyncIte
         yield up
 
 
-def _made(site: Site, scope: Scope, library: Library, flows: Mapping[str, Flow]) -> Up:
-    engine = Engine(site.settings, flows=flows, voice=library, scope=scope, agi_key=site.agi_key, var=site.var)
+def _made(site: Site, scope: Scope, publishing: Publishing, versions: Versions) -> Up:
+    engine = Engine(site.settings, versions=versions, scope=scope, agi_key=site.agi_key, var=site.var)
     systemd = Systemd()
 
     def status() -> str:
@@ -138,8 +131,7 @@ def _made(site: Site, scope: Scope, library: Library, flows: Mapping[str, Flow])
     return Up(
         site=site,
         scope=scope,
-        library=library,
-        flows=flows,
+        publishing=publishing,
         engine=engine,
         systemd=systemd,
         supervision=Supervision(),
@@ -160,6 +152,7 @@ async def _start(up: Up, reporter: Reporter) -> None:
     keep("engine", engine.watch, deaths=1)
     keep("spool", engine.pick_up)
     up.supervision.until_done("fallback", engine.prepare_fallback)
+    keep("versions", lambda: up.publishing.watch(engine.versions, engine.prepare_fallback))
     if site.settings.asterisk.mode != "external":
         keeper = await _start_asterisk(site, reporter)
         up.parts.asterisk = keeper
@@ -227,35 +220,6 @@ def _check(site: Site) -> None:
     except OSError as error:
         what = f"The folder can't be made: {error.strerror}."
         raise MachineError(Fault(what=what, where=site.spool, mend="Check its rights and free space.")) from error
-
-
-def _flows(site: Site, library: Library, reporter: Reporter) -> dict[str, Flow]:
-    """The good flows; the faults of the others are told. Raises AuthorError when none is good."""
-    folder = site.folder / "dialplans"
-    flows, faults = check_flow_files(flow_files(folder), library.sentences)
-    if not flows:
-        none = Fault(what="There is no flow that can answer a call.", where=folder, mend="Check: ivr flow check.")
-        raise AuthorError([*faults, none])
-    for fault in faults:
-        reporter.left_out(fault)
-    for fault in unread_texts(flows.values(), library.sentences):
-        reporter.warning(fault)
-    for number, name in site.settings.hotline.numbers.items():
-        if name not in flows:
-            what = f"hotline.numbers leads {number!r} to the flow {name!r}, which is not there."
-            mend = "Callers of it hear an apology until you mend it."
-            reporter.warning(Fault(what=what, where="ivr.toml", mend=mend))
-    return flows
-
-
-async def _render(library: Library, flows: Mapping[str, Flow], reporter: Reporter) -> None:
-    """Make the audio of all that is the same on every call. Without engine or disk, what is cached is still played."""
-    wanted = fixed_speech(library, flows.values())
-    try:
-        await asyncio.to_thread(reporter.render, library, wanted, "hotline")
-    except MachineError as error:
-        for fault in error.faults:
-            reporter.warning(fault)
 
 
 async def _start_asterisk(site: Site, reporter: Reporter) -> Keeper:

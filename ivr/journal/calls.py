@@ -25,6 +25,8 @@ class Leg:
     phone: str
     dialled: str
     flow: str
+    #: Whose flow it is; None: none was ever published.
+    version: int | None
     language: str
     amd: str
     started_at_ms: int
@@ -40,6 +42,7 @@ class Leg:
             "phone": self.phone[:32],
             "dialled": self.dialled[:32],
             "flow": self.flow[:64],
+            "version": self.version,
             "language": self.language,
             "amd": self.amd[:64],
             "started_at_ms": self.started_at_ms,

@@ -99,6 +99,9 @@ def from_json(data: bytes) -> Line:
         kind, row = plain["kind"], plain["row"]
         if kind not in KINDS or not isinstance(row, dict):
             raise ValueError(f"no line of the journal: {kind!r}")
+        if kind in ("begun", "ended"):
+            # Releases before the tables 0008 do not say it.
+            row.setdefault("version", None)
         whose = plain.get("whose") or (row.get("call_id", row.get("id")), row.get("tenant"), row.get("attempt_id"))
         call_id, tenant, attempt_id = whose
         its = Whose(str(call_id), str(tenant or ""), None if attempt_id is None else str(attempt_id))

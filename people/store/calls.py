@@ -20,6 +20,8 @@ class OutboundCall:
 
     attempt_id: str
     flow: str
+    #: The campaign's; None: it has none.
+    version: int | None
     language: Language
     phone: str
     #: Columns of the contacts file, and `name`.
@@ -27,7 +29,7 @@ class OutboundCall:
 
 
 _OUTBOUND = (
-    select(campaign.c.flow, lead.c.language, contact.c.phone, lead.c.name, lead.c.variables)
+    select(campaign.c.flow, campaign.c.version, lead.c.language, contact.c.phone, lead.c.name, lead.c.variables)
     .select_from(attempt)
     .join(lead, (lead.c.id == attempt.c.lead_id) & (lead.c.tenant == attempt.c.tenant))
     .join(contact, (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant))
@@ -47,6 +49,7 @@ async def find_outbound(scope: Scope, attempt_id: str) -> OutboundCall | None:
     return OutboundCall(
         attempt_id=attempt_id,
         flow=row.flow,
+        version=row.version,
         language=cast(Language, row.language),
         phone=row.phone,
         variables=variables,

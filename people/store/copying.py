@@ -1,16 +1,18 @@
 """Every row of a database as plain data, and back: the same for SQLite and PostgreSQL, whatever tables there are.
 
-A part is some rows of one table as JSON. JSON columns are text in it, so that one that can't be read is copied too.
+A part is some rows of one table as JSON. JSON columns are text in it, so that one that can't be read is copied too, and
+bytes are base64.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Collection
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import JSON, Connection, MetaData, Text, cast, inspect, select
+from sqlalchemy import JSON, Connection, LargeBinary, MetaData, Table, Text, cast, inspect, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from people.store.dialect import upsert
@@ -18,6 +20,8 @@ from people.store.dialect import upsert
 #: Tables that say of which release the others are: the migrations of the new database write them.
 _OF_MIGRATIONS = ("migration", "alembic_version")
 _ROWS = 10_000
+#: Of a table with bytes, each row up to a megabyte.
+_LARGE_ROWS = 8
 
 
 class Part(NamedTuple):
@@ -30,9 +34,11 @@ async def dump(connection: AsyncConnection) -> AsyncIterator[Part]:
     for table in (await connection.run_sync(_tables)).sorted_tables:
         columns = [cast(each, Text).label(each.name) if isinstance(each.type, JSON) else each for each in table.c]
         names = [each.name for each in table.c]
-        async with connection.stream(select(*columns).execution_options(yield_per=_ROWS)) as found:
+        at_once = _LARGE_ROWS if _of_bytes(table) else _ROWS
+        async with connection.stream(select(*columns).execution_options(yield_per=at_once)) as found:
             async for rows in found.partitions():
-                yield Part(table.name, orjson.dumps({"columns": names, "rows": [tuple(row) for row in rows]}))
+                plain = {"columns": names, "rows": [tuple(row) for row in rows]}
+                yield Part(table.name, orjson.dumps(plain, default=_as_text))
 
 
 class Loader:
@@ -61,6 +67,8 @@ class Loader:
                 column.type = Text()
             else:
                 rows = [{**row, column.name: json.loads(row[column.name] or "null")} for row in rows]
+        for name in _of_bytes(table):
+            rows = [{**row, name: b64decode(row[name])} for row in rows]
         if rows:
             statement = upsert(table, self._connection.dialect.name)
             if table.name in self._beside:
@@ -73,6 +81,14 @@ async def empty(connection: AsyncConnection, *, but: Collection[str] = ()) -> No
     for table in reversed((await connection.run_sync(_tables)).sorted_tables):
         if table.name not in but:
             await connection.execute(table.delete())
+
+
+def _of_bytes(table: Table) -> list[str]:
+    return [column.name for column in table.c if isinstance(column.type, LargeBinary)]
+
+
+def _as_text(value: bytes) -> str:
+    return b64encode(value).decode()
 
 
 def _tables(connection: Connection) -> MetaData:

@@ -2,11 +2,11 @@
 
 Every row but those of `MACHINE` is a tenant's, and says whose (people.store.scope).
 
-contact ─< lead >─ campaign          who is to be called, and why
+contact ─< lead >─ campaign ─ version ─< content     who is to be called, why, and what is said
             │
-            └─< attempt ─< call ─< journal     what was dialled, answered, heard and pressed
+            └─< attempt ─< call ─< journal           what was dialled, answered, heard and pressed
                    │
-                gateway                        which Asterisk dials it, and who owns that one
+                gateway                              which Asterisk dials it, and who owns that one
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -82,6 +83,33 @@ contact = Table(
     sqlite_autoincrement=True,
 )
 
+#: Bytes of files that versions name, by their hash (SHA-256, hexadecimal), in pieces. Written once, never changed.
+content = Table(
+    "content",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("hash", String(64), primary_key=True),
+    #: From 0.
+    Column("piece", Integer, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+#: What a site's callers and a campaign's people hear: flows, texts, dictionaries, recordings. A row never changes.
+version = Table(
+    "version",
+    metadata,
+    #: People know it by this number.
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    #: Of `files` as a whole, so that the same is there once.
+    Column("hash", String(64), nullable=False),
+    #: Name of each file -> hash of its content.
+    Column("files", JSON, nullable=False),
+    Column("published_at_ms", BigInteger, nullable=False),
+    UniqueConstraint("tenant", "hash"),
+    sqlite_autoincrement=True,
+)
+
 campaign = Table(
     "campaign",
     metadata,
@@ -90,6 +118,9 @@ campaign = Table(
     #: What people call it on the command line; unique for the tenant.
     Column("name", String(64), nullable=False),
     Column("flow", String(64), nullable=False),
+    #: Its flow and texts; None: a release before 0008 made it, and they are those that the site's callers hear. No
+    #: foreign key, for which SQLite would make the table anew: rows of `version` stay, and their ids never come back.
+    Column("version", Integer),
     #: Text key of the main message, as the flow named it when the campaign was made.
     Column("main_message", String(100), nullable=False),
     #: importing, ready, running, paused, stopped, finished
@@ -240,6 +271,8 @@ call = Table(
     #: inbound: the number that was dialled.
     Column("dialled", String(32), nullable=False, default=""),
     Column("flow", String(64), nullable=False),
+    #: Whose flow and texts it went by; None: a release before 0008 wrote it, or none was published.
+    Column("version", Integer),
     #: Language at the end of the call.
     Column("language", String(2), nullable=False),
     #: AMD's verdict as Asterisk gave it ("MACHINE-LONGGREETING-…"); "" when not asked.

@@ -21,7 +21,7 @@ from prompts.voice import Clip
 from tests.databases import a_database, all_rows
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import KEY, FakeAsterisk, opening
-from tests.golden.flows import FLOWS
+from tests.golden.flows import versions_in
 
 pytestmark = pytest.mark.both_databases
 
@@ -58,7 +58,7 @@ async def bench(folder: Path, *, voice: DiskVoice | None = None) -> AsyncIterato
         agi=Agi(port=1),
     )
     async with a_database(folder) as database:
-        engine = Engine(settings, flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=KEY, var=folder)
+        engine = Engine(settings, versions=versions_in(voice), scope=Scope(database, "shop"), agi_key=KEY, var=folder)
         await engine.journal.start()
         await engine.server.start("127.0.0.1", 0)
         this = Bench(

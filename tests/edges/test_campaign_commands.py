@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -53,6 +54,26 @@ def test_create_says_what_was_taken_what_was_not_and_what_will_be_heard(folder: 
     assert "no column address_2" not in output
     assert "5 calls/s" in ivr("status", "sony")
     assert "2 attempts" in ivr("status", "sony")
+
+
+def test_an_edit_is_told_of_a_campaign_that_goes_on_without_it(folder: Path) -> None:
+    create()
+    assert "flow promo of version 1" in ivr("status", "sony")
+    assert "edited" not in ivr("status", "sony")
+    (folder / "prompts/texts/ru.yaml").write_text("promo: {offer: Телевизор дешевле.}\n", "utf-8")
+    output = ivr("status", "sony")
+    assert "Since edited: prompts/texts/ru.yaml. It goes on as it was made, with version" in output
+    ivr("create", "tv", "--contacts", "contacts.csv")
+    assert "flow promo of version 2" in ivr("status", "tv")
+    listed = CliRunner().invoke(app, ["flow", "versions"]).output
+    assert listed.count("\n") == 2
+    assert listed.rstrip().endswith("prompts/texts/ru.yaml  <- callers, tv")
+    first, second = json.loads(CliRunner().invoke(app, ["flow", "versions", "--json"]).stdout)
+    assert (first["number"], first["heard"], first["campaigns"]) == (1, False, ["sony"])
+    assert "dialplans/promo.yaml" in first["added"]
+    assert (second["heard"], second["added"], second["changed"]) == (True, ["prompts/texts/ru.yaml"], [])
+    ivr("stop", "sony")
+    assert "edited" not in ivr("status", "sony")
 
 
 def test_create_shows_the_first_bad_rows_and_counts_the_others(folder: Path) -> None:

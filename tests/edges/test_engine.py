@@ -19,7 +19,7 @@ from tests.databases import a_database, all_rows
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import KEY, FakeAsterisk, opening
 from tests.edges.waiting import PATIENCE_S
-from tests.golden.flows import FLOWS
+from tests.golden.flows import versions_in
 
 pytestmark = pytest.mark.both_databases
 
@@ -29,9 +29,9 @@ async def test_from_start_to_stop(tmp_path: Path) -> None:
     CallBack(phone="+79160000000", dialled="", language="ru", uniqueid="1.1", asked_at_ms=5).write(tmp_path / "spool")
     voice = DiskVoice(tmp_path / "audio")
     async with a_database(tmp_path) as database:
-        engine = Engine(settings, flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=KEY, var=tmp_path)
+        engine = Engine(settings, versions=versions_in(voice), scope=Scope(database, "shop"), agi_key=KEY, var=tmp_path)
         await engine.start()
-        taken = Engine(settings, flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=KEY, var=tmp_path)
+        taken = Engine(settings, versions=versions_in(voice), scope=Scope(database, "shop"), agi_key=KEY, var=tmp_path)
         with pytest.raises(MachineError, match="can't listen"):
             await taken.start()
         async with FakeAsterisk(settings.agi.port) as asterisk:

@@ -21,6 +21,7 @@ from ivr.flow.steps import Note, NoteKind
 from ivr.journal import CallJournal, Journal, Leg, committing
 from ivr.journal import journal as journal_module
 from ivr.journal.journal import JournalDied
+from ivr.journal.lines import Line, Whose, to_json
 from people.store.dialect import prepare_sqlite
 from people.store.group_commit import Group, NotNow, Refused, SqliteWriter, group_writer
 from people.store.tables import call, do_not_call, journal, loss, request
@@ -38,6 +39,7 @@ def leg(number: int = 1, *, phone: str = "+79161234567", dialled: str = "") -> L
         phone=phone,
         dialled=dialled,
         flow="hotline",
+        version=None,
         language="ru",
         amd="",
         started_at_ms=1000,
@@ -246,6 +248,21 @@ async def test_an_end_that_overtakes_its_spilled_beginning_is_not_lost(
     async with all_rows(database).begin() as connection:
         row = (await connection.execute(select(call))).one()
     assert (row.ended_by, row.language) == ("flow", "uk")
+
+
+async def test_a_call_that_a_release_before_versions_spilled_is_read_back(
+    database: AsyncEngine, path: Path, tmp_path: Path
+) -> None:
+    spill = tmp_path / "spill.jsonl"
+    row = leg().row()
+    del row["version"]
+    spill.write_bytes(to_json(Line("begun", row, Whose("c1", "shop", None))))
+    lines = Journal(WatchedWriter(path), spill)
+    await lines.start()
+    await lines.close()
+    async with database.connect() as connection:
+        found = (await connection.execute(select(call))).one()
+    assert (found.id, found.version) == ("c1", None)
 
 
 async def test_a_line_is_in_a_file_before_the_call_goes_on(database: AsyncEngine, path: Path, tmp_path: Path) -> None:

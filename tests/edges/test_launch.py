@@ -109,17 +109,17 @@ async def test_a_campaign_is_rendered_then_started(desk: Desk) -> None:
     assert (rendered.made, rendered.failed) == (rendered.distinct, ())
     assert seen[-1] == (rendered.distinct, rendered.distinct)
     # What the people of the campaign hear is there now.
-    assert (await launch.render(desk.scope, desk.site, "tv")).made == 0
+    assert (await launch.render(desk.scope, desk.site, "tv", clock=CLOCK)).made == 0
     with pytest.raises(UserError, match="'tv' is running: it can't start"):
         await launch.start(desk.scope, desk.site, "tv", clock=CLOCK)
 
 
 async def test_a_campaign_whose_audio_can_not_be_made_is_not_started(desk: Desk) -> None:
     await desk.make("phone\n+79161234567\n")
-    flow = desk.site.folder / "dialplans" / "promo.yaml"
-    flow.write_text(flow.read_text("utf-8").replace("kind: promo", "kind: nothing"), "utf-8")
-    with pytest.raises(AuthorError):
-        await launch.start(desk.scope, desk.site, "tv", clock=CLOCK)
+    settings = desk.site.folder / "ivr.toml"
+    settings.write_text(settings.read_text("utf-8").replace('= "espeak"', '= "nobody"'), "utf-8")
+    with pytest.raises(AuthorError, match="nobody"):
+        await launch.start(desk.scope, load_site(desk.site.folder), "tv", clock=CLOCK)
     assert await desk.state() == "ready"
 
 

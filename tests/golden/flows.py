@@ -15,6 +15,8 @@ from ivr.flow.model import (
     Say,
     Transfer,
 )
+from ivr.versions.loaded import LoadedVersion, Versions
+from prompts.voice import Voice
 
 
 def say(*texts: str) -> tuple[Say, ...]:
@@ -74,3 +76,8 @@ PROMO = Flow(
 FLOWS = {"hotline": HOTLINE, "promo": PROMO}
 #: The greeting is three clips: words, the name, words.
 LENGTHS_MS = {"promo.greeting": (500, 300, 700), "promo.offer": (4000,)}
+
+
+def versions_in(voice: Voice) -> Versions:
+    """The flows as an engine has them that speaks with `voice`: none of them was published."""
+    return Versions(LoadedVersion.of(None, FLOWS, voice))

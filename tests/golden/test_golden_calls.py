@@ -21,7 +21,7 @@ from people.store.tables import attempt, call, campaign, contact, do_not_call, j
 from tests.databases import a_database, all_rows
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import KEY, play_transcript
-from tests.golden.flows import FLOWS, LENGTHS_MS
+from tests.golden.flows import LENGTHS_MS, versions_in
 
 CALLS = sorted(Path(__file__).parent.glob("*.call"))
 
@@ -100,7 +100,7 @@ async def test_golden_call(path: Path, tmp_path: Path) -> None:
     async with a_database(tmp_path) as database:
         await plan_attempt(database)
         engine = Engine(
-            site_settings(), flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=KEY, var=tmp_path
+            site_settings(), versions=versions_in(voice), scope=Scope(database, "shop"), agi_key=KEY, var=tmp_path
         )
         await engine.journal.start()
         await engine.server.start("127.0.0.1", 0)

@@ -20,7 +20,7 @@ from prompts.sentences import LANGUAGES
 from tests.databases import a_database, all_rows
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.waiting import PATIENCE_S, until
-from tests.golden.flows import FLOWS
+from tests.golden.flows import versions_in
 from tests.live.conftest import MakeSite
 from tests.live.rtp_peer import ALAW, G722, Codec
 from tests.live.sip_peer import Key, Plan, SipPeer
@@ -40,7 +40,11 @@ async def test_a_phone_that_sends_no_audio_did_not_hang_up(
         site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"}, trunk__rtp_timeout_s=10)
         await start_asterisk(site)
         engine = Engine(
-            site.settings, flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=site.agi_key, var=site.var
+            site.settings,
+            versions=versions_in(voice),
+            scope=Scope(database, "shop"),
+            agi_key=site.agi_key,
+            var=site.var,
         )
         await engine.start()
         try:
@@ -69,7 +73,11 @@ async def test_keys_and_heard_milliseconds_are_what_the_caller_saw(
         site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"})
         await start_asterisk(site)
         engine = Engine(
-            site.settings, flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=site.agi_key, var=site.var
+            site.settings,
+            versions=versions_in(voice),
+            scope=Scope(database, "shop"),
+            agi_key=site.agi_key,
+            var=site.var,
         )
         await engine.start()
         try:
@@ -103,7 +111,11 @@ async def test_a_text_that_the_engine_cuts_and_its_goodbye_are_measured_too(
         site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"})
         await start_asterisk(site)
         engine = Engine(
-            site.settings, flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=site.agi_key, var=site.var
+            site.settings,
+            versions=versions_in(voice),
+            scope=Scope(database, "shop"),
+            agi_key=site.agi_key,
+            var=site.var,
         )
         await engine.start()
         sip = ("127.0.0.1", site.settings.asterisk.sip_port)
@@ -146,7 +158,11 @@ async def test_on_a_wideband_trunk_clips_are_sent_as_they_are_and_their_millisec
         site = make_site(trunk_port=peer.port, trunk__codec="g722", hotline__numbers={"*": "promo"})
         await start_asterisk(site)
         engine = Engine(
-            site.settings, flows=FLOWS, voice=library, scope=Scope(database, "shop"), agi_key=site.agi_key, var=site.var
+            site.settings,
+            versions=versions_in(library),
+            scope=Scope(database, "shop"),
+            agi_key=site.agi_key,
+            var=site.var,
         )
         await engine.start()
         (first, *_) = await library.render("ru", "promo.greeting", {})

@@ -21,7 +21,7 @@ from people.store.upgrade import upgrade
 from tests.databases import all_rows
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.waiting import until
-from tests.golden.flows import FLOWS
+from tests.golden.flows import versions_in
 from tests.live.sip_peer import Plan, SipPeer
 
 Start = Callable[[Site], Awaitable[running.Running]]
@@ -51,7 +51,11 @@ async def test_a_site_works_in_a_folder_of_any_name(short: Path, start_asterisk:
         await upgrade(site.database_url)
         database = await open_database(site.database_url)
         engine = Engine(
-            site.settings, flows=FLOWS, voice=voice, scope=Scope(database, "shop"), agi_key=site.agi_key, var=site.var
+            site.settings,
+            versions=versions_in(voice),
+            scope=Scope(database, "shop"),
+            agi_key=site.agi_key,
+            var=site.var,
         )
         await engine.start()
         try:

@@ -16,6 +16,7 @@ from app.copies.restore import put_copy_back
 from faults import UserError
 from ivr.settings import Site
 from ivr.site import init_site
+from ivr.versions.publishing import publish
 from outbound.restored import last_restored
 from people import do_not_call
 from people.store.db import make_engine
@@ -82,6 +83,7 @@ async def test_rows_go_back_and_nobody_is_rung_twice(site: Site, database: Async
 
 async def test_a_copy_of_one_database_is_put_into_the_other(site: Site, database: AsyncEngine, tmp_path: Path) -> None:
     await CampaignSite(folder=site.var, engine=database).campaign(10)
+    await publish(Scope(database, "shop"), site, now_ms=1)
     await do_not_call.add(Scope(database, "shop"), phones=["+79160000099"], source="call", now_ms=1)
     await take(site, tmp_path / "x.ivrcopy", now_ms=now_ms())
     with pytest.raises(UserError, match="database_password in secrets"):

@@ -30,6 +30,7 @@ from ivr.site import init_site
 from people import do_not_call
 from people.store.db import NEWEST, file_url
 from people.store.upgrade import upgrade
+from people.store.versions import add_content, add_version
 from tests.databases import put_tables
 from tests.edges.campaign_site import now_ms, opened
 from tests.edges.store.test_upgrade import old_database
@@ -82,6 +83,8 @@ async def test_all_that_the_site_holds_comes_back(site: Site, copy: Path, tmp_pa
     async with opened(site.var) as campaign:
         await campaign.campaign(3)
         await campaign.change("stop")
+        await add_content(campaign.scope, "of-it", [b"\0\xff", b""])
+        await add_version(campaign.scope, "of-all", {"dialplans/promo.yaml": "of-it"}, now_ms=1)
     with database(site.folder) as written:
         written.execute("UPDATE campaign SET rules = '{broken'")
     await take(site, copy, now_ms=now_ms())

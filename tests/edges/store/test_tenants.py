@@ -43,20 +43,24 @@ from people.store.dialect import never_below
 from people.store.ownership import Owner
 from people.store.results import metadata
 from people.store.scope import Scope
+from people.store.versions import Version
 from prompts.library import Library
 from reports.kept import refresh
 from tests.databases import a_database, all_rows
 
 OURS, THEIRS = "shop", "rival"
-PHONE, THEIR_PHONE, THEIR_NAME = "+79160000007", "+79160000009", "lg"
+PHONE, THEIR_PHONE, THEIR_NAME, THEIR_HASH = "+79160000007", "+79160000009", "lg", "theirs"
 APART = [each for each in metadata.sorted_tables if each not in tables.MACHINE]
 _GATEWAY = {
     **{"name": "main", "epoch": 1, "scoped_epoch": 1, "lease_until_ms": 0, "since_ms": 0, "host": "", "place": ""},
     **{"pid": 0, "born": 0},
 }
 _RULES = Rules.of(Outbound())
+_VERSION = Version(number=2, hash=THEIR_HASH, files={"dialplans/promo.yaml": THEIR_HASH}, published_at_ms=1)
 #: Each has a row of either tenant, with another id.
 _ROWS: dict[Any, dict[str, Any]] = {
+    tables.content: {"hash": "ours", "piece": 0, "data": b"x"},
+    tables.version: {"hash": "ours", "files": {"dialplans/promo.yaml": "ours"}, "published_at_ms": 1},
     tables.contact: {"phone": PHONE, "name": "Иван", "language": "ru", "created_at_ms": 1},
     tables.campaign: {
         **{"name": "tv", "flow": "promo", "main_message": "m", "state": "running", "created_at_ms": 1},
@@ -106,7 +110,9 @@ async def fill(database: AsyncEngine, tenant: str, number: int, **more: str) -> 
         over = {"id": f"h{number}", "outcome": "human", "number": 2}
         await connection.execute(insert(tables.attempt), [_row(tables.attempt, tenant, number) | over])
         # PostgreSQL knows nothing of ids that it did not give.
-        await never_below(connection, dict.fromkeys(("contact", "campaign", "refused_row", "lead", "request"), 10))
+        await never_below(
+            connection, dict.fromkeys(("contact", "campaign", "version", "refused_row", "lead", "request"), 10)
+        )
 
 
 @asynccontextmanager
@@ -116,7 +122,7 @@ async def two_tenants(folder: Path, *, alone: bool = False) -> AsyncIterator[Asy
     async with a_database(folder) as database:
         await fill(database, OURS, 1, name="tv", phone=PHONE)
         if not alone:
-            await fill(database, THEIRS, 2, name=THEIR_NAME, phone=THEIR_PHONE)
+            await fill(database, THEIRS, 2, name=THEIR_NAME, phone=THEIR_PHONE, hash=THEIR_HASH)
         await refresh(database)
         async with all_rows(database).begin() as connection:
             await connection.execute(insert(tables.gateway).values(**_GATEWAY))
@@ -144,6 +150,7 @@ _COMPOSED = {
     "ivr.spool.keep_picking_up",
     "outbound.worker.Worker",
     "app.service.running.Up",
+    "app.service.publishing.Publishing",
 }
 
 
@@ -190,7 +197,15 @@ def of_theirs(folder: Path, site: Site, library: Library, clock: Clock) -> dict[
     contacts.write_text(f"phone,name\n{THEIR_PHONE},Их\n")
     rules = CampaignRules(state="running", retry=_RULES.retry)
     fields: dict[str, Any] = {
-        **{"id": 2, "name": THEIR_NAME, "flow": "promo", "main_message": "m", "state": "running", "rules": _RULES},
+        **{
+            "id": 2,
+            "name": THEIR_NAME,
+            "flow": "promo",
+            "version": 2,
+            "main_message": "m",
+            "state": "running",
+            "rules": _RULES,
+        },
         **{"paused_because": None, "fault": None, "created_at_ms": 1, "started_at_ms": 1, "ended_at_ms": None},
     }
     claim: dict[str, Any] = {"attempt_id": "a2", "lead_id": 2, "number": 1}
@@ -200,6 +215,7 @@ def of_theirs(folder: Path, site: Site, library: Library, clock: Clock) -> dict[
             "campaign_name": THEIR_NAME,
             "campaign_id": 2,
             "ids": [2],
+            "id": 2,
             "campaign": Campaign(**fields),
         },
         **{"phone": THEIR_PHONE, "phones": [THEIR_PHONE], "number": THEIR_PHONE, "numbers": [THEIR_PHONE]},
@@ -209,6 +225,13 @@ def of_theirs(folder: Path, site: Site, library: Library, clock: Clock) -> dict[
         **{"path": numbers, "spool": folder, "library": library, "site": site, "clock": clock, "region": "RU"},
         **{"contacts": contacts, "flow": "promo", "main_message": "m", "source": "command", "action": "pause"},
         **{"now_ms": 9, "clock_ms": lambda: 9, "zone": ZoneInfo("UTC"), "trunk": Trunk(host="127.0.0.1")},
+        **{
+            "hash": THEIR_HASH,
+            "hashes": [THEIR_HASH],
+            "files": {"a": THEIR_HASH},
+            "pieces": [b"x"],
+            "flows": ["promo"],
+        },
         **{"longest_s": 1, "count": 5, "caps": Caps(campaign_channels=9, trunk_channels=9)},
         "rules": {"claim": rules}.get,
     }
@@ -229,7 +252,10 @@ async def answer(full: str, function: Any, scope: Scope, given: Mapping[str, Any
             elif parameter.name == "rules":
                 values["rules"] = given["rules"](name) or _RULES
             elif parameter.name == "flow" and name == "render_campaign":
-                values["flow"] = promo_flow(given["site"], "promo", given["library"].sentences)
+                site = given["site"]
+                values["flow"] = promo_flow(site, "promo", site.folder, given["library"].sentences)
+            elif parameter.name == "version":
+                values["version"] = _VERSION if name == "folder_of" else _VERSION.number
             elif parameter.name == "contacts" and ".making." in full:
                 values["contacts"] = open_contacts(given["contacts"], region="RU", language="ru")
             elif parameter.name in given:
@@ -306,10 +332,12 @@ async def test_sql_that_names_nobody_sees_and_changes_the_scopes_rows_alone(both
         whose = "name" if table is tables.tenant else "tenant"
         async with Scope(both, OURS).begin() as connection:
             assert set((await connection.scalars(text(f'SELECT {whose} FROM "{table.name}"'))).all()) == {OURS}  # noqa: S608
-        with pytest.raises(DBAPIError, match="row-level security"):
+        changes = table not in (tables.content, tables.version)
+        with pytest.raises(DBAPIError, match="row-level security" if changes else "never changes"):
             async with Scope(both, OURS).begin() as connection:
                 await connection.execute(text(f"UPDATE \"{table.name}\" SET {whose} = '{THEIRS}'"))  # noqa: S608
-        for change in (f'UPDATE "{table.name}" SET {whose} = {whose}', f'DELETE FROM "{table.name}"'):  # noqa: S608
+        update = f'UPDATE "{table.name}" SET {whose} = {whose}'  # noqa: S608
+        for change in (*([update] if changes else []), f'DELETE FROM "{table.name}"'):  # noqa: S608
             # Rows of other tables may point to ours.
             with contextlib.suppress(IntegrityError):
                 async with Scope(both, OURS).begin() as connection:

@@ -94,6 +94,16 @@ def test_a_broken_flow_is_found_with_its_line(folder: Path) -> None:
     assert any("hotline.yaml:" in finding.what for finding in failures(folder))
 
 
+def test_what_is_not_published_is_found_and_what_is_heard_meanwhile(folder: Path) -> None:
+    recording = folder / "prompts/recordings/ru/promo.offer.wav"
+    recording.parent.mkdir()
+    recording.write_bytes(b"RIFF")
+    (folder / "var/versions").mkdir(parents=True)
+    [finding] = failures(folder)
+    assert (finding.topic, finding.what.startswith(str(recording))) == ("prompts", True)
+    assert any("callers hear what was published last" in each.what for each in examine(folder))
+
+
 def test_broken_settings_do_not_hide_the_machine(folder: Path) -> None:
     (folder / "ivr.toml").write_text("[trunk\n")
     found = list(examine(folder))

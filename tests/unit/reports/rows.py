@@ -129,6 +129,7 @@ class Rows:
                 "phone": "+79161234567",
                 "dialled": "",
                 "flow": "promo",
+                "version": None,
                 "language": language,
                 "amd": "",
                 "started_at_ms": NOON,
