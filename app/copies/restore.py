@@ -338,6 +338,7 @@ async def _replace_rows(unpacked: Unpacked, url: str, aside: _Aside, *, now_ms: 
             loader = await Loader.of(target, beside=(do_not_call.name,))
             async for part in dump(source):
                 await loader.add(part)
+            await loader.end()
             await never_below(target, await highest_ids(source))
     except SQLAlchemyError as error:
         raise _refused(error, url) from error

@@ -63,6 +63,8 @@ async def unpack(archive: Path, folder: Path, *, key: bytes | None, told: Callab
             for name, data in found:
                 told(name.rpartition("/")[0])
                 await _put(unpacked, connection, loader, name, data)
+            await loader.end()
+            await connection.commit()
     except ValueError as error:
         raise _not_ours(archive, str(error)) from error
     except SQLAlchemyError as error:

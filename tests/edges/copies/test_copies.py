@@ -31,8 +31,11 @@ from people import do_not_call
 from people.store.db import NEWEST, file_url
 from people.store.upgrade import upgrade
 from people.store.versions import add_content, add_version
+from reports.kept import refresh
+from reports.metrics import prove
 from tests.databases import put_tables
 from tests.edges.campaign_site import now_ms, opened
+from tests.edges.fake_ami import FakeAmi, running
 from tests.edges.store.test_upgrade import old_database
 
 PHONE = "+79161234567"
@@ -359,3 +362,20 @@ async def test_a_kill_leaves_one_of_both_databases_whole(site: Site, copy: Path,
     with database(site.folder) as there:
         assert there.execute("SELECT count(*) FROM lead").fetchone() == (0,)
     assert not list(site.var.glob(".restoring-*"))
+
+
+async def test_the_figures_that_come_back_are_those_that_were_copied(site: Site, copy: Path, tmp_path: Path) -> None:
+    fake = FakeAmi()
+    async with opened(site.var) as campaign, running(fake):
+        await campaign.campaign(5)
+        async with campaign.working(fake):
+            await campaign.until_state("finished")
+        await refresh(campaign.engine)
+        await campaign.campaign(2, name="marked")
+        async with campaign.working(fake):
+            await campaign.until_state("finished", name="marked")
+    await take(site, copy, now_ms=now_ms())
+    await put_copy_back(copy, tmp_path / "new", now_ms=now_ms())
+    async with opened(tmp_path / "new/var") as campaign:
+        for name in ("sony", "marked"):
+            assert await prove(campaign.engine, tenant="shop", campaign_name=name) == []
