@@ -40,6 +40,12 @@ _INSTEAD: Mapping[State, str] = {
 }
 
 
+#: campaign.paused_because: it goes on in another database.
+MOVED = "moved"
+#: States of a campaign whose people may be dialled some day.
+MAY_BE_DIALLED: tuple[State, ...] = ("ready", "running", "paused")
+
+
 class Rules(Outbound):
     """How a campaign is dialled: the site's defaults, or its own."""
 
@@ -72,7 +78,7 @@ class Campaign:
     main_message: str
     #: One of State, unless there is a `fault`.
     state: State
-    #: Why it is paused, if no person did that: restored.
+    #: Why it is paused, if no person did that: restored, moved.
     paused_because: str | None
     #: None: there is a `fault`.
     rules: Rules | None
@@ -105,10 +111,13 @@ async def change_state(scope: Scope, *, name: str, action: Action, now_ms: int) 
         values["started_at_ms"] = now_ms
     if action == "stop":
         values["ended_at_ms"] = now_ms
+    still_here = (func.coalesce(campaign.c.paused_because, "") != MOVED,) if action == "resume" else ()
     async with scope.begin() as connection:
         changed = await connection.execute(
             update(campaign)
-            .where(campaign.c.tenant == scope.tenant, campaign.c.name == name, campaign.c.state.in_(allowed))
+            .where(
+                campaign.c.tenant == scope.tenant, campaign.c.name == name, campaign.c.state.in_(allowed), *still_here
+            )
             .values(values)
         )
         if state == "running":
@@ -117,6 +126,11 @@ async def change_state(scope: Scope, *, name: str, action: Action, now_ms: int) 
     if changed.rowcount == 0:
         if found.fault is not None:
             raise UserError(found.fault)
+        if found.paused_because == MOVED:
+            what = f"Campaign {name!r} goes on in another database: everything here was copied into that."
+            raise UserError(
+                Fault(what=what, mend="Name that one in ivr.toml: database. The README tells how to go back.")
+            )
         mend = _INSTEAD[found.state].format(name=name)
         raise UserError(Fault(what=f"Campaign {name!r} is {found.state}: it can't {action}.", mend=mend))
     return found

@@ -19,6 +19,7 @@ from sqlalchemy import Integer, bindparam, exists, func, insert, or_, select, up
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outbound.attempts import lead_of
+from outbound.campaigns import MAY_BE_DIALLED
 from outbound.gateway.records import Seen, everything
 from outbound.plan.outcome import Outcome
 from people.store.dialect import never_below
@@ -29,8 +30,6 @@ log = structlog.get_logger(__name__)
 
 #: campaign.paused_because
 RESTORED = "restored"
-#: States of a campaign whose people may be dialled some day.
-_OPEN = ("ready", "running", "paused")
 #: Attempts of releases that did not write the lead into the id.
 _NAMELESS = re.compile("a[0-9a-f]{32}")
 _CHUNK = 500
@@ -196,7 +195,7 @@ async def _journalled(connection: AsyncConnection) -> list[Dialled]:
 
 async def _waiting(connection: AsyncConnection) -> int:
     """People who are dialled as soon as somebody says that their campaign goes on."""
-    of_open = select(campaign.c.id).where(campaign.c.state.in_(_OPEN))
+    of_open = select(campaign.c.id).where(campaign.c.state.in_(MAY_BE_DIALLED))
     return await connection.scalar(select(func.count()).where(WAITING, lead.c.campaign_id.in_(of_open))) or 0
 
 

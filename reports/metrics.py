@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outbound.plan.outcome import Outcome
 from people.store.losses import Missing, missing_of_campaign
@@ -55,6 +56,16 @@ async def prove(scope: Scope, *, campaign_name: str) -> list[str]:
         found = await find_campaign(connection, scope, campaign_name)
         kept, anew = await read_kept(connection, scope, found.id), await read_anew(connection, scope, found.id)
     return list(differences(kept, anew))
+
+
+async def prove_copied(source: AsyncConnection, target: AsyncConnection, scope: Scope, campaign_id: int) -> list[str]:
+    """What the target's figures are other than the source's, as they are kept and counted anew; empty: nothing.
+
+    Both connections see the rows of all; `scope` says whose campaign it is.
+    """
+    kept = await read_kept(source, scope, campaign_id)
+    found = list(differences(kept, await read_kept(target, scope, campaign_id)))
+    return found + list(differences(kept, await read_anew(target, scope, campaign_id)))
 
 
 async def _refresh_when_much(scope: Scope, campaign_name: str) -> None:

@@ -26,7 +26,7 @@ from outbound.clock import Clock
 from outbound.following import Standing
 from outbound.plan.decide import LeaveOut, WaitUntil
 from outbound.plan.outcome import Outcome
-from outbound.restored import last_restored
+from outbound.restored import RESTORED, last_restored
 from outbound.why import Why, explain
 from people.do_not_call import parse_phone
 from people.store.scope import Scope
@@ -175,7 +175,7 @@ def status(name: Name, watch: Watch = False, site: SiteFolder = Path()) -> None:
     if edited := on_scope(loaded, lambda scope: edited_since(scope, loaded, campaign)):
         _console.print(f"  Since edited: {escape(', '.join(edited))}. It goes on as it was made, with version")
         _console.print(f"  {campaign.version}; for the new text make a new one with: ivr campaign create.")
-    if campaign.paused_because is not None and (copy := on_database(loaded, last_restored)) is not None:
+    if campaign.paused_because == RESTORED and (copy := on_database(loaded, last_restored)) is not None:
         _console.print(f"  {escape(sentence(copy, loaded.settings.timezone))}")
         _console.print(f"  Go on with it by: ivr campaign resume {escape(name)}")
 

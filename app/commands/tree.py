@@ -55,7 +55,11 @@ COMMANDS: Mapping[str, Place] = {
         "Show the main job: hotline calls, a promo campaign, its report, all checked against the operator's own "
         "record.",
     ),
-    "store": Place("app.commands.store", "app", "The site's database: make its tables, bring them up to date."),
+    "store": Place(
+        "app.commands.store",
+        "app",
+        "The site's database: make its tables, bring them up to date, change over to another.",
+    ),
     "flow": Place("app.commands.flow", "app", "Call flows: check them, draw them, walk them in the terminal."),
     "prompt": Place("app.commands.prompt", "app", "What callers hear: read, say, render and check texts."),
     "campaign": Place("app.commands.campaign", "app", "Promo campaigns: make, start, pause, resume, stop."),

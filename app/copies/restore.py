@@ -18,22 +18,22 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.copies import backup
 from app.copies.archive import sync_folder, writing
+from app.copies.down import down
 from app.copies.unpacking import Unpacked, unpack
 from faults import AuthorError, Fault, MachineError, UserError
-from ivr.asterisk.running import Home, running_pid
-from ivr.journal.copying import held, put_back
+from ivr.journal.copying import put_back
 from ivr.settings import Site
 from ivr.settings_files import load_site
 from ivr.site import write_secrets
 from outbound.gateway.records import Seen
 from outbound.restored import Dialled, account, mark_restored
 from people.store.copying import Loader, dump, empty
-from people.store.db import file_url, make_engine, unusable
+from people.store.db import file_url, make_engine, same_database, unusable
 from people.store.dialect import end_loading, highest_ids, is_embedded, never_below, upsert
 from people.store.ownership import fence_out_all
 from people.store.salvage import Salvage, salvage
@@ -78,11 +78,11 @@ async def put_copy_back(
     var = folder / "var"
     try:
         var.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _down(var), _staging(var) as staged:
+        with down(var), _staging(var) as staged:
             unpacked = await unpack(archive, staged, key=key, told=told)
             present, (future, new_secrets) = _present_url(folder), _future(folder, unpacked)
             target = future.database_url
-            if not _same(present, target):
+            if present is None or not same_database(present, target):
                 await _check_empty(target)
             told("what the present database knows")
             known = Salvage() if present is None else await _salvage(present, unpacked.taken_at_ms)
@@ -124,21 +124,6 @@ def _checked(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _down(var: Path) -> Iterator[None]:
-    """Neither engine nor Asterisk of the site runs, and no engine begins to journal meanwhile."""
-    mend = "End it first: Ctrl-C at ivr up, or systemctl stop; and ivr asterisk stop, if that still runs."
-    pid = running_pid(Home(folder=var / "asterisk"))
-    if pid is not None:
-        raise MachineError(Fault(what=f"The site runs: its Asterisk is process {pid}.", where=var.parent, mend=mend))
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(held(var))
-        except BlockingIOError as error:
-            raise MachineError(Fault(what="The site runs: its engine is up.", where=var.parent, mend=mend)) from error
-        yield
-
-
-@contextlib.contextmanager
 def _staging(var: Path) -> Iterator[Path]:
     """A folder to unpack into, readable by its owner alone; what a restoring that was killed has left is taken away."""
     for left in var.glob(f"{_STAGING}*"):
@@ -171,11 +156,6 @@ def _future(folder: Path, unpacked: Unpacked) -> tuple[Site, bool]:
     return load_site(unpacked.site).model_copy(update={"folder": folder}), new
 
 
-def _same(one: str | None, other: str) -> bool:
-    """Whether both are of one database, with whichever password."""
-    return one is not None and make_url(one).set(password=None) == make_url(other).set(password=None)
-
-
 def _file(url: str) -> Path:
     return Path(make_url(url).database or "")
 
@@ -192,7 +172,7 @@ async def _check_empty(url: str) -> None:
                 # A tenant alone has nothing to lose.
                 there = any([part.table != tenant.name async for part in dump(connection)])
         except SQLAlchemyError as error:
-            raise _refused(error, url) from error
+            raise unusable(error, url) from error
         finally:
             await engine.dispose()
     if there:
@@ -229,7 +209,7 @@ async def _ready(unpacked: Unpacked, known: Salvage, *, now_ms: int) -> int:
         async with engine.connect() as connection:
             await end_loading(connection)
     except SQLAlchemyError as error:
-        raise _refused(error, url) from error
+        raise unusable(error, url) from error
     finally:
         await engine.dispose()
     return added
@@ -246,7 +226,7 @@ async def _write_opt_outs(url: str, known: Salvage) -> int:
         async with EveryTenant(engine, Job.COPIES).begin() as connection:
             return await _add_opt_outs(connection, known)
     except SQLAlchemyError as error:
-        raise _refused(error, url) from error
+        raise unusable(error, url) from error
     finally:
         await engine.dispose()
 
@@ -341,11 +321,7 @@ async def _replace_rows(unpacked: Unpacked, url: str, aside: _Aside, *, now_ms: 
             await loader.end()
             await never_below(target, await highest_ids(source))
     except SQLAlchemyError as error:
-        raise _refused(error, url) from error
+        raise unusable(error, url) from error
     finally:
         await theirs.dispose()
         await ours.dispose()
-
-
-def _refused(error: SQLAlchemyError, url: str) -> MachineError:
-    return unusable(error if isinstance(error, DBAPIError) else OSError(str(error)), url)

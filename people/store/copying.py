@@ -6,7 +6,6 @@ bytes are base64.
 
 from __future__ import annotations
 
-import json
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any, NamedTuple
@@ -28,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from people.store.dialect import upsert
+from people.store.dialect import insert_arrays, upsert
 from people.store.results import stale
 
 #: Tables that say of which release the others are: the migrations of the new database write them.
@@ -93,8 +92,6 @@ class Loader:
 
     def __init__(self, connection: AsyncConnection, tables: MetaData, beside: Collection[str]) -> None:
         self._connection, self._tables, self._beside = connection, tables.tables, beside
-        #: On SQLite JSON is text, and is left as it is.
-        self._as_text = connection.dialect.name == "sqlite"
         self._marks: list[Part] = []
 
     @classmethod
@@ -125,20 +122,24 @@ class Loader:
         rows: list[dict[str, Any]] = [dict(zip(columns, row, strict=True)) for row in plain["rows"]]
         for row in rows if but else ():
             del row[but]
-        for column in table.c:
-            if not isinstance(column.type, JSON):
-                continue
-            if self._as_text:
-                column.type = Text()
-            else:
-                rows = [{**row, column.name: json.loads(row[column.name] or "null")} for row in rows]
         for name in _of_bytes(table):
             rows = [{**row, name: b64decode(row[name])} for row in rows]
-        if rows:
-            statement = upsert(table, self._connection.dialect.name)
-            if table.name in self._beside:
-                statement = statement.on_conflict_do_nothing()
-            await self._connection.execute(statement, rows)
+        if not rows:
+            return
+        if self._connection.dialect.name == "sqlite":
+            await self._connection.execute(self._statement(table), rows)
+        else:
+            names = list(rows[0])
+            arrays = {f"c{place}": [row[name] for row in rows] for place, name in enumerate(names)}
+            await self._connection.execute(insert_arrays(table, names, beside=table.name in self._beside), arrays)
+
+    def _statement(self, table: Table) -> Any:
+        for column in table.c:
+            if isinstance(column.type, JSON):
+                # It is text there, and is left as it is.
+                column.type = Text()
+        statement = upsert(table, "sqlite")
+        return statement.on_conflict_do_nothing() if table.name in self._beside else statement
 
 
 async def empty(connection: AsyncConnection, *, but: Collection[str] = ()) -> None:

@@ -123,8 +123,16 @@ def make_engine(url: str | URL, *, tenant: str | None = None) -> AsyncEngine:
     return engine
 
 
-def unusable(error: DBAPIError | OSError | WrongTables, url: str) -> MachineError:
+def same_database(one: str, other: str) -> bool:
+    """Whether both addresses are of one database, with whichever driver and password."""
+    first, second = (with_driver(make_url(url))._replace(password=None) for url in (one, other))
+    return first == second
+
+
+def unusable(error: SQLAlchemyError | OSError | WrongTables, url: str) -> MachineError:
     """The database at `url` can't be used, told without its password."""
+    if isinstance(error, SQLAlchemyError) and not isinstance(error, DBAPIError):
+        error = OSError(str(error))
     return MachineError(refusal(error, where=make_url(url).render_as_string(hide_password=True)))
 
 

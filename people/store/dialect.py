@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import socket
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Table, event, func, literal_column, select, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    String,
+    Table,
+    event,
+    func,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -83,6 +95,29 @@ def upsert(table: Table, dialect: str) -> Any:
     from sqlalchemy.dialects import postgresql
 
     return postgresql.insert(table)
+
+
+def insert_arrays(table: Table, names: Sequence[str], *, beside: bool) -> Any:
+    """For PostgreSQL: an insert of many rows at once, its parameters c0, c1 … an array for each of the columns `names`.
+
+    JSON comes as text. COPY would be as quick, and knows neither ON CONFLICT nor row security. `beside`: rows that are
+    there already are passed over.
+    """
+    from sqlalchemy.dialects import postgresql
+
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    quote = dialect.identifier_preparer.quote
+    arrays, values = [], []
+    for place, name in enumerate(names):
+        kind = table.c[name].type
+        # A cast to a shorter type would cut what is too long for it.
+        told = "TEXT" if isinstance(kind, String | JSON) else kind.compile(dialect)
+        arrays.append(f"CAST(:c{place} AS {told}[])")
+        values.append(f"CAST(c{place} AS {kind.compile(dialect)})" if isinstance(kind, JSON) else f"c{place}")
+    columns, aliases = ", ".join(map(quote, names)), ", ".join(f"c{place}" for place in range(len(names)))
+    rows = f"SELECT {', '.join(values)} FROM unnest({', '.join(arrays)}) AS given ({aliases})"  # noqa: S608
+    conflict = " ON CONFLICT DO NOTHING" if beside else ""
+    return text(f"INSERT INTO {quote(table.name)} ({columns}) {rows}{conflict}")
 
 
 def with_driver(url: URL) -> URL:
@@ -164,8 +199,11 @@ def _hide_values(context: ExceptionContext) -> None:
                 error.args = (told,)
 
 
-async def begin_snapshot(connection: AsyncConnection) -> None:
-    """Let every later query of this transaction see the same moment, while calls go on being written."""
+async def begin_snapshot(connection: AsyncConnection, *, patient: bool = False) -> None:
+    """Let every later query of this transaction see the same moment, while calls go on being written.
+
+    `patient`: it may stand still for long between two of them.
+    """
     if connection.dialect.name == "sqlite":
         # A few calls out of millions lie far apart.
         await connection.exec_driver_sql(_ROOMY)
@@ -173,6 +211,18 @@ async def begin_snapshot(connection: AsyncConnection) -> None:
         await connection.exec_driver_sql("BEGIN")
     else:
         await connection.execution_options(isolation_level="REPEATABLE READ")
+        if patient:
+            await connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+
+
+async def begin_alone(connection: AsyncConnection, tables: Iterable[str]) -> None:
+    """Begin a transaction that sees one moment, may take its time, and lets nobody else write `tables` meanwhile."""
+    if connection.dialect.name == "sqlite":
+        await connection.exec_driver_sql(_ROOMY)
+        await connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        await begin_snapshot(connection, patient=True)
+        await connection.exec_driver_sql(f"LOCK TABLE {', '.join(tables)} IN SHARE MODE")
 
 
 async def see_rows_of(connection: AsyncConnection, whose: str) -> None:

@@ -125,7 +125,8 @@ campaign = Table(
     Column("main_message", String(100), nullable=False),
     #: importing, ready, running, paused, stopped, finished
     Column("state", String(16), nullable=False),
-    #: Who paused it, if no person did: restored (`restored` says of which copy). Means nothing in other states.
+    #: Who paused it, if no person did: restored (`restored` says of which copy), moved (it goes on in another
+    #: database). Means nothing in other states.
     Column("paused_because", String(16)),
     #: Caps, ring time and the retry rule: outbound.campaigns.Rules as JSON.
     Column("rules", JSON, nullable=False),

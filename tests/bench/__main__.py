@@ -9,7 +9,15 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("call_cost", "concurrent_calls", "dialling_pace", "store_speed", "report_speed", "command_start")
+BENCHMARKS = (
+    "call_cost",
+    "concurrent_calls",
+    "dialling_pace",
+    "store_speed",
+    "report_speed",
+    "change_over_speed",
+    "command_start",
+)
 
 for name in sys.argv[1:] or BENCHMARKS:
     print(f"== {name}", flush=True)

@@ -29,6 +29,7 @@ from ivr.settings_files import load_site
 from ivr.site import init_site
 from people import do_not_call
 from people.store.db import NEWEST, file_url
+from people.store.scope import Scope
 from people.store.upgrade import upgrade
 from people.store.versions import add_content, add_version
 from reports.kept import refresh
@@ -378,4 +379,4 @@ async def test_the_figures_that_come_back_are_those_that_were_copied(site: Site,
     await put_copy_back(copy, tmp_path / "new", now_ms=now_ms())
     async with opened(tmp_path / "new/var") as campaign:
         for name in ("sony", "marked"):
-            assert await prove(campaign.engine, tenant="shop", campaign_name=name) == []
+            assert await prove(Scope(campaign.engine, "shop"), campaign_name=name) == []
