@@ -168,6 +168,22 @@ class Prompts(_Section):
     cache_max_mb: int = Field(2000, ge=10)
 
 
+class Retention(_Section):
+    """How many whole days what is kept, beside today; 0: for ever."""
+
+    #: What was heard and pressed on each call; calls with it; requests of callers.
+    journal_days: int = Field(0, ge=0, le=36500)
+    calls_days: int = Field(0, ge=0, le=36500)
+    requests_days: int = Field(0, ge=0, le=36500)
+    #: Names, numbers and columns of people whom no campaign dials any more; counts stay.
+    people_days: int = Field(0, ge=0, le=36500)
+    #: Logs and Asterisk's records that were put aside; what a restored copy has replaced.
+    logs_days: int = Field(0, ge=0, le=36500)
+    copies_days: int = Field(0, ge=0, le=36500)
+    #: Of the site's time zone: when `ivr up` removes what is due.
+    hour: int = Field(4, ge=0, le=23)
+
+
 class Secrets(_Section):
     ami_secret: SecretStr = SecretStr("")
     trunk_secret: SecretStr = SecretStr("")
@@ -198,6 +214,7 @@ class Settings(_Section):
     asterisk: AsteriskSettings = AsteriskSettings()
     outbound: Outbound = Outbound()
     prompts: Prompts = Prompts()
+    retention: Retention = Retention()
 
     @property
     def transfers_to(self) -> Collection[str] | None:

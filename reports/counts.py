@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from people.store.results import attempt_tally, how_many_leads, pressed, pressed_tally, result, stale, tally
+from people.store.results import (
+    attempt_tally,
+    how_many_leads,
+    pressed,
+    pressed_tally,
+    removed,
+    result,
+    stale,
+    tally,
+    uncountable,
+)
 from people.store.scope import Scope
 from people.store.tables import refused_row
 from reports import recount
@@ -56,6 +66,12 @@ class Attempts(NamedTuple):
     slot: int
 
 
+#: What of a cell is counted from calls and their journal, as it is without them.
+_OF_CALLS: Mapping[str, Any] = {
+    name: Cell._field_defaults[name] for name in Cell._fields[Cell._fields.index("quartile") :]
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Counts:
     """How often there is what; never 0."""
@@ -80,7 +96,8 @@ async def read_kept(connection: AsyncConnection, scope: Scope, campaign_id: int)
     def its(table: Any) -> Any:
         return (table.c.campaign_id == campaign_id) & (table.c.tenant == scope.tenant)
 
-    marked = select(stale.c.lead_id).where(its(stale))
+    its_removed = uncountable().where(its(removed))
+    marked = select(stale.c.lead_id).where(its(stale), stale.c.lead_id.not_in(its_removed))
     which = recount.among(marked, scope)
     leads, presses, persons, attempts = Counter[Cell](), Counter[Pressed](), Counter[Pressed](), Counter[Attempts]()
     longest = 0
@@ -147,6 +164,14 @@ async def read_anew(connection: AsyncConnection, scope: Scope, campaign_id: int)
         last_ms=max((row.last for row in attempts if row.last is not None), default=None),
         refused=await _refused(connection, scope, campaign_id),
     )
+
+
+def without_calls(counts: Counts) -> Counts:
+    """What of the counts is counted from attempts and leads alone."""
+    leads = Counter[Cell]()
+    for cell, number in counts.leads.items():
+        leads[cell._replace(**_OF_CALLS)] += number
+    return replace(counts, leads=leads, longest_ms=0, presses={}, persons={})
 
 
 def differences(kept: Counts, anew: Counts) -> Iterator[str]:

@@ -161,3 +161,6 @@ class Report:
     #: Hour of the day 0..23 and date -> figures; only those with an attempt.
     hours: Mapping[int, TimeFigure]
     dates: Mapping[date, TimeFigure]
+
+    #: Calls before this moment, UTC ms, are kept no longer; the figures are as they were counted while they were.
+    removed_before_ms: int | None = None

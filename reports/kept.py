@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateTable, DropTable
 from outbound.clock import Clock
 from people.store.dialect import begin_in_turn, upsert
 from people.store.direct import Glance
-from people.store.results import attempt_tally, pressed, pressed_tally, result, stale, tally
+from people.store.results import attempt_tally, pressed, pressed_tally, result, stale, tally, uncountable
 from people.store.scope import EveryTenant, Job
 from reports import recount
 from reports.recount import CELL, PRESSED
@@ -71,6 +71,7 @@ async def _refresh_some(engine: AsyncEngine) -> int:
         taken = await connection.execute(insert(_taken).from_select(_MARK, oldest))
         await connection.execute(delete(stale).where(stale.c.id.in_(select(_taken.c.id))))
         await _add_attempts(connection)
+        await connection.execute(delete(_taken).where(_taken.c.lead_id.in_(uncountable())))
         await _add(connection, -1)
         for table, counted in ((result, recount.results), (pressed, recount.presses)):
             await connection.execute(delete(table).where(table.c.lead_id.in_(_ids), table.c.campaign_id.in_(_its)))

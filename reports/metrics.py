@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,12 +14,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outbound.plan.outcome import Outcome
+from people.store.forgetting import removed_before
 from people.store.losses import Missing, missing_of_campaign
 from people.store.results import stale
 from people.store.scope import Scope
 from reports.by_time import Slot, by_date, by_hour
 from reports.chosen import find_campaign
-from reports.counts import Cell, Counts, Pressed, differences, read_anew, read_kept
+from reports.counts import Cell, Counts, Pressed, differences, read_anew, read_kept, without_calls
 from reports.figures import (
     AFTER_STEP_S,
     IN_FLIGHT,
@@ -44,18 +46,36 @@ async def compute_report(scope: Scope, *, campaign_name: str, zone: ZoneInfo, no
         found = await find_campaign(connection, scope, campaign_name)
         counts = await read_kept(connection, scope, found.id)
         missing = await missing_of_campaign(connection, scope, found.id)
-    return figures(counts, tenant=scope.tenant, campaign=found, missing=missing, zone=zone, now_ms=now_ms)
+        removed_ms = await removed_before(connection, scope, found.id)
+    report = figures(counts, tenant=scope.tenant, campaign=found, missing=missing, zone=zone, now_ms=now_ms)
+    return replace(report, removed_before_ms=removed_ms)
 
 
-async def prove(scope: Scope, *, campaign_name: str) -> list[str]:
-    """What a count of every attempt, call and line of the journal finds other than it is kept; empty: nothing.
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    #: What is counted anew other than it is kept; empty: nothing.
+    differences: list[str]
+    #: Calls before this moment, UTC ms, were removed: what was heard and pressed can't be counted anew, and was not
+    #: compared. None: all is there.
+    removed_before_ms: int | None
+
+
+async def prove(scope: Scope, *, campaign_name: str) -> Proof:
+    """Whether a count of every attempt, call and line of the journal finds what is kept.
 
     Raises UserError when the tenant has no such campaign.
     """
     async with scope.snapshot() as connection:
         found = await find_campaign(connection, scope, campaign_name)
-        kept, anew = await read_kept(connection, scope, found.id), await read_anew(connection, scope, found.id)
-    return list(differences(kept, anew))
+        return await _proof(connection, scope, found.id, await read_kept(connection, scope, found.id))
+
+
+async def _proof(connection: AsyncConnection, scope: Scope, campaign_id: int, kept: Counts) -> Proof:
+    anew = await read_anew(connection, scope, campaign_id)
+    removed_ms = await removed_before(connection, scope, campaign_id)
+    if removed_ms is not None:
+        kept, anew = without_calls(kept), without_calls(anew)
+    return Proof(differences=list(differences(kept, anew)), removed_before_ms=removed_ms)
 
 
 async def prove_copied(source: AsyncConnection, target: AsyncConnection, scope: Scope, campaign_id: int) -> list[str]:
@@ -65,7 +85,7 @@ async def prove_copied(source: AsyncConnection, target: AsyncConnection, scope: 
     """
     kept = await read_kept(source, scope, campaign_id)
     found = list(differences(kept, await read_kept(target, scope, campaign_id)))
-    return found + list(differences(kept, await read_anew(target, scope, campaign_id)))
+    return found + (await _proof(target, scope, campaign_id, kept)).differences
 
 
 async def _refresh_when_much(scope: Scope, campaign_name: str) -> None:

@@ -90,12 +90,16 @@ def summary(report: Report, w: Words) -> str:
 
 
 def missing(report: Report, w: Words) -> list[str]:
-    """What the journal could not keep, a sentence each; empty when nothing is missing."""
-    return [
+    """What the journal could not keep, or is kept no longer, a sentence each; empty when nothing is missing."""
+    lost = [
         w(f"missing.{name}", count=w.count(count))
         for name, count in (("calls", report.incomplete_calls), ("opt_outs", report.opt_outs_not_kept))
         if count
     ]
+    if report.removed_before_ms is not None:
+        zone = ZoneInfo(report.timezone)
+        lost.append(w("missing.removed", moment=w.moment(report.removed_before_ms, zone)))
+    return lost
 
 
 def reasons(counts: Mapping[str, int], w: Words) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,7 @@ from people.numbers import Unreadable, read_phone
 from prompts.languages import Language
 from reports.calls import calls_json, private, read_calls, timeline
 from reports.export import render_csv, render_json
-from reports.metrics import compute_report, prove
+from reports.metrics import Proof, compute_report, prove
 from reports.page import render_html
 from reports.terminal import render_terminal
 
@@ -57,7 +58,8 @@ def report(
     """
     loaded = load_site(site)
     if recount:
-        _tell_of_recount(on_scope(loaded, lambda scope: prove(scope, campaign_name=campaign)))
+        proof = on_scope(loaded, lambda scope: prove(scope, campaign_name=campaign))
+        _tell_of_recount(proof, ZoneInfo(loaded.settings.timezone))
         return
     figures = on_scope(
         loaded,
@@ -109,12 +111,17 @@ def calls(
     put("\n\n".join("\n".join(timeline(story, zone)) for story in stories) or "No calls yet.")
 
 
-def _tell_of_recount(differences: list[str]) -> None:
-    """Raises MachineError when there are any."""
-    if differences:
+def _tell_of_recount(proof: Proof, zone: ZoneInfo) -> None:
+    """Raises MachineError when there are differences."""
+    if differences := proof.differences:
         what = f"What is kept differs from a recount in {len(differences)} figures; the first: {differences[0]}."
         raise MachineError(Fault(what=what, where="results", mend="Please report it; until then trust the recount."))
-    put("Counted anew from every attempt and call: every figure is as it is kept.")
+    if proof.removed_before_ms is None:
+        put("Counted anew from every attempt and call: every figure is as it is kept.")
+        return
+    before = datetime.fromtimestamp(proof.removed_before_ms / 1000, zone).strftime("%Y-%m-%d")
+    put("Counted anew from every attempt: whom we dialled and reached is as it is kept.")
+    put(f"Calls before {before} were removed: what was heard and pressed is as it was counted before that.")
 
 
 def _phone(text: str, region: str) -> str:

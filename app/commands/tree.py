@@ -80,6 +80,11 @@ COMMANDS: Mapping[str, Place] = {
         "Put a copy back, into a new folder or over a site that is down. Campaigns then wait until a person resumes "
         "them.",
     ),
+    "retention": Place(
+        "app.commands.retention",
+        "retention",
+        "Show what the rules under [retention] in ivr.toml would remove, or remove it. Without rules all is kept.",
+    ),
     "asterisk": Place("app.commands.asterisk", "app", "The Asterisk beside the engine: install, show, log."),
     "lab": Place("app.commands.lab", "app", "A second Asterisk that plays the mobile operator."),
 }

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.copies.telling import sentence
 from app.doctor import Level, examine_trunk
+from app.retention import remove_nightly
 from app.service import ending
 from app.service.asterisk import Keeper
 from app.service.heartbeat import Heartbeat, Watchdog
@@ -147,6 +148,7 @@ async def _start(up: Up, reporter: Reporter) -> None:
     await lease.take(reporter.warning)
     keep("gateway", lease.keep, deaths=1)
     keep("figures", lambda: keep_fresh(up.scope.database, Clock()))
+    keep("retention", lambda: remove_nightly(up.scope, site, clock=Clock()))
     await engine.start()
     up.parts.answering = engine
     keep("engine", engine.watch, deaths=1)

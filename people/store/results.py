@@ -11,9 +11,20 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Identity, Index, Integer, String, Table, func, select
 
 from people.store.scope import Scope
-from people.store.tables import campaign, lead, metadata
+from people.store.tables import attempt, campaign, lead, metadata
 
-__all__ = ["attempt_tally", "how_many_leads", "metadata", "pressed", "pressed_tally", "result", "stale", "tally"]
+__all__ = [
+    "attempt_tally",
+    "how_many_leads",
+    "metadata",
+    "pressed",
+    "pressed_tally",
+    "removed",
+    "result",
+    "stale",
+    "tally",
+    "uncountable",
+]
 
 
 def _of_campaign() -> list[Any]:
@@ -174,3 +185,24 @@ def how_many_leads(scope: Scope, campaign_id: int) -> Any:
     its = (campaign.c.id == campaign_id, campaign.c.tenant == scope.tenant)
     counted = select(func.count()).select_from(lead).where(*new).scalar_subquery()
     return select(func.coalesce(campaign.c.leads, 0) + counted).where(*its)
+
+
+#: Campaigns of whose calls the rows were removed: their results stay as they were counted before.
+removed = Table(
+    "removed",
+    metadata,
+    *_of_campaign(),
+    #: Of calls that started before this moment.
+    Column("before_ms", BigInteger, nullable=False),
+    _its(),
+)
+
+
+def uncountable() -> Any:
+    """A query for the leads whose result can't be counted anew: rows of their calls were removed."""
+    dialled = func.coalesce(attempt.c.dialled_at_ms, attempt.c.planned_at_ms)
+    return (
+        select(attempt.c.lead_id)
+        .join(removed, removed.c.campaign_id == attempt.c.campaign_id)
+        .where(dialled < removed.c.before_ms)
+    )

@@ -379,4 +379,4 @@ async def test_the_figures_that_come_back_are_those_that_were_copied(site: Site,
     await put_copy_back(copy, tmp_path / "new", now_ms=now_ms())
     async with opened(tmp_path / "new/var") as campaign:
         for name in ("sony", "marked"):
-            assert await prove(Scope(campaign.engine, "shop"), campaign_name=name) == []
+            assert (await prove(Scope(campaign.engine, "shop"), campaign_name=name)).differences == []

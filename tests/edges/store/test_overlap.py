@@ -70,8 +70,8 @@ async def test_an_old_process_reads_and_writes_while_the_tables_are_upgraded_and
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
     engine = await open_database(url(path))
     report = await compute_report(Scope(engine, "shop"), campaign_name="sony", zone=ZoneInfo("UTC"), now_ms=1)
-    assert await prove(Scope(engine, "shop"), campaign_name="sony") == []
+    assert (await prove(Scope(engine, "shop"), campaign_name="sony")).differences == []
     await refresh(engine)
-    assert await prove(Scope(engine, "shop"), campaign_name="sony") == []
+    assert (await prove(Scope(engine, "shop"), campaign_name="sony")).differences == []
     await engine.dispose()
     assert report.listened.part == people + 1

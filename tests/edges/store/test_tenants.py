@@ -38,8 +38,9 @@ from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.outcome import Outcome
 from outbound.running import RunningCampaigns
 from people.contacts import open_contacts
-from people.store import tables
+from people.store import results, tables
 from people.store.dialect import never_below
+from people.store.forgetting import chores
 from people.store.ownership import Owner
 from people.store.results import metadata
 from people.store.scope import Scope
@@ -87,6 +88,7 @@ _ROWS: dict[Any, dict[str, Any]] = {
     tables.do_not_call: {"phone": "+79160000008", "since_ms": 1, "source": "call"},
     tables.loss: {"kind": "opt_outs", "lines": 1, "at_ms": 1, "why": ""},
     tables.request: {"kind": "call_back", "phone": PHONE, "variables": {}, "asked_at_ms": 1},
+    results.removed: {"before_ms": 1},
 }
 
 
@@ -151,6 +153,9 @@ _COMPOSED = {
     "outbound.worker.Worker",
     "app.service.running.Up",
     "app.service.publishing.Publishing",
+    # For ever; and for a job that sees all.
+    "app.retention.remove_nightly",
+    "reports.metrics.prove_copied",
 }
 
 
@@ -233,7 +238,7 @@ def of_theirs(folder: Path, site: Site, library: Library, clock: Clock) -> dict[
             "flows": ["promo"],
         },
         **{"longest_s": 1, "count": 5, "caps": Caps(campaign_channels=9, trunk_channels=9)},
-        "rules": {"claim": rules}.get,
+        **{"rules": {"claim": rules}.get, "chore": chores("requests", tenant=OURS, before_ms=0)[0]},
     }
 
 
