@@ -18,9 +18,24 @@ if TYPE_CHECKING:
 _SHORTENED = re.compile(r"\d[.,]\d+E\+?\d+", re.IGNORECASE)
 _FLOAT = re.compile(r"(\+?\d{5,15})[.,]0+")
 _LATIN = re.compile("[A-Za-z]")
-#: Nearly every number of a Russian file. In +7 there are ten more digits, whatever the plan of the day.
+#: In +7 there are ten more digits, whatever the plan of the day.
 _PLAIN = re.compile(r"\+7[0-9]{10}", re.ASCII)
-_PLAIN_IN_RUSSIA = re.compile(r"[78]([349][0-9]{9})", re.ASCII)
+
+
+def _written(before: str, area: str) -> re.Pattern[str]:
+    """Numbers as nearly every file has them: bare, or 8 (916) 123-45-67."""
+    blank = "[ -]?"
+    parts = blank.join((rf"(?:\(({area})\)|({area}))", "([0-9]{3})", "([0-9]{2})", "([0-9]{2})"))
+    return re.compile(f"(?:{before}){blank}{parts}", re.ASCII)
+
+
+#: By region: its country's code, and how its own numbers are written. They are read without the library, which is
+#: far slower and reads them alike (tests/bench/numbers_speed.py).
+_OWN = {
+    "RU": ("+7", _written(r"\+?7|8|", "[349][0-9]{2}")),
+    "KZ": ("+7", _written(r"\+?7|8|", "7[0-9]{2}")),
+    "UA": ("+380", _written(r"\+?380|0", "[3-9][0-9]")),
+}
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}", re.ASCII)
 
 
@@ -40,8 +55,9 @@ def read_phone(text: str, *, region: str) -> str | Unreadable:
     text = text.strip()
     if _PLAIN.fullmatch(text):
         return text
-    if region == "RU" and (plain := _PLAIN_IN_RUSSIA.fullmatch(text)):
-        return f"+7{plain[1]}"
+    code, own = _OWN.get(region, ("", None))
+    if own is not None and (plain := own.fullmatch(text)):
+        return "".join((code, *filter(None, plain.groups())))
     return _read_phone(" ".join(text.split()), region)
 
 

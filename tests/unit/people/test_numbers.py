@@ -15,6 +15,7 @@ from people import numbers
 from people.contacts import Contact, open_contacts
 from people.do_not_call import parse_phone
 from people.numbers import Unreadable, dial_string, mask_phone, normal_form, read_phone
+from tests.plain_numbers import draw
 
 
 @pytest.mark.parametrize(
@@ -170,12 +171,20 @@ def test_whatever_comes_is_read_alike_or_by_nobody(text: str, region: str) -> No
 
 
 def test_the_quick_way_reads_as_the_slow_one_does() -> None:
-    chance = random.Random(7)  # noqa: S311 - examples, not secrets
-    for _ in range(20_000):
-        text = chance.choice(["+7", "7", "8", "", "+"]) + "".join(
-            chance.choices("0123456789", k=chance.choice([9, 10, 11]))
-        )
-        assert read_phone(text, region="RU") == numbers._read_phone(text, "RU"), text
+    chance, plain = random.Random(7), 0  # noqa: S311 - examples, not secrets
+    for _ in range(3_000):
+        region, text = draw(chance)
+        assert read_phone(text, region=region) == numbers._read_phone(text, region), (region, text)
+        plain += numbers._OWN[region][1].fullmatch(text) is not None
+    assert 600 < plain < 2_700
+
+
+@pytest.mark.parametrize(
+    "text", ["+7 (916) 123-45-67", "8 916 123-45-67", "8-916-123-45-67", "9161234567", "79161234567"]
+)
+def test_what_files_have_is_read_without_the_library(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numbers, "_read_phone", None)
+    assert read_phone(text, region="RU") == "+79161234567"
 
 
 def test_an_opt_out_of_a_caller_meets_the_contact_of_a_file(tmp_path: Path) -> None:
