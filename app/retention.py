@@ -14,7 +14,6 @@ import structlog
 from ivr.settings import Site
 from outbound.clock import Clock
 from people.retention import KINDS, Kind, Rule, next_run_ms, rules
-from people.store.dialect import see_rows_of
 from people.store.forgetting import apply, begin_removing, chores, count
 from people.store.scope import Scope
 from reports.kept import refresh
@@ -55,14 +54,13 @@ async def look(scope: Scope, site: Site, *, now_ms: int) -> list[Due]:
     await refresh(scope.database)
     found = []
     for rule in site_rules(site, now_ms):
-        async with scope.database.connect() as connection:
-            await see_rows_of(connection, scope.tenant)
+        # Nothing of it stays, but what the rule would be about is seen.
+        async with scope.snapshot() as connection:
             which: dict[str, Any] = {"tenant": scope.tenant, "before_ms": rule.before_ms}
             if rule.kind in _OF_CALLS:
                 await begin_removing(connection, **which)
             for chore in chores(rule.kind, **which):
                 found.append(Due(rule=rule, what=chore.what, count=await count(connection, chore)))
-            await connection.rollback()
         if rule.kind in _ASIDE:
             found.append(Due(rule=rule, what=rule.kind, count=len(list(_files(site, rule)))))
     return found

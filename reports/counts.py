@@ -96,8 +96,7 @@ async def read_kept(connection: AsyncConnection, scope: Scope, campaign_id: int)
     def its(table: Any) -> Any:
         return (table.c.campaign_id == campaign_id) & (table.c.tenant == scope.tenant)
 
-    its_removed = uncountable().where(its(removed))
-    marked = select(stale.c.lead_id).where(its(stale), stale.c.lead_id.not_in(its_removed))
+    marked = countable(scope, campaign_id)
     which = recount.among(marked, scope)
     leads, presses, persons, attempts = Counter[Cell](), Counter[Pressed](), Counter[Pressed](), Counter[Attempts]()
     longest = 0
@@ -145,6 +144,14 @@ async def read_kept(connection: AsyncConnection, scope: Scope, campaign_id: int)
         first_ms=min((row[3] for row in rows if row[3] is not None), default=None),
         last_ms=max((row[4] for row in rows if row[4] is not None), default=None),
         refused=await _refused(connection, scope, campaign_id),
+    )
+
+
+def countable(scope: Scope, campaign_id: int) -> Any:
+    """A query for the marked leads of which nothing was removed, so that they can be counted anew."""
+    gone = uncountable().where(removed.c.campaign_id == campaign_id, removed.c.tenant == scope.tenant)
+    return select(stale.c.lead_id).where(
+        stale.c.campaign_id == campaign_id, stale.c.tenant == scope.tenant, stale.c.lead_id.not_in(gone)
     )
 
 

@@ -14,6 +14,7 @@ from prompts.languages import Language
 from reports.consistency import verify
 from reports.figures import AFTER_STEP_S, Report
 from reports.rate import Rate
+from reports.slices import Slices
 
 #: Raised when a key changes its meaning or goes away; new keys don't raise it.
 SCHEMA = 1
@@ -22,6 +23,12 @@ SCHEMA = 1
 def render_json(report: Report) -> str:
     """The report as JSON, described by report.schema.json. `inconsistent` lists broken rules; it is empty normally."""
     data = {"schema": SCHEMA, **_plain(report), "inconsistent": verify(report)}
+    return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+
+
+def render_slices_json(slices: Slices) -> str:
+    """The slices as JSON; the rates of a line are shares of its `dialled`."""
+    data = {"schema": SCHEMA, **_plain(slices)}
     return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
 
 

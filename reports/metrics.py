@@ -41,7 +41,7 @@ _MANY_MARKS = 5_000
 
 async def compute_report(scope: Scope, *, campaign_name: str, zone: ZoneInfo, now_ms: int) -> Report:
     """The report of one campaign as of `now_ms`. Raises UserError when the tenant has no such campaign."""
-    await _refresh_when_much(scope, campaign_name)
+    await refresh_when_much(scope, campaign_name)
     async with scope.snapshot() as connection:
         found = await find_campaign(connection, scope, campaign_name)
         counts = await read_kept(connection, scope, found.id)
@@ -88,7 +88,8 @@ async def prove_copied(source: AsyncConnection, target: AsyncConnection, scope: 
     return found + (await _proof(target, scope, campaign_id, kept)).differences
 
 
-async def _refresh_when_much(scope: Scope, campaign_name: str) -> None:
+async def refresh_when_much(scope: Scope, campaign_name: str) -> None:
+    """Work marks off where so many wait that reading them would take longer. Raises UserError: no such campaign."""
     async with scope.begin() as connection:
         found = await find_campaign(connection, scope, campaign_name)
         some = (

@@ -16,7 +16,8 @@ from reports.consistency import verify
 from reports.figures import AFTER_STEP_S, Report
 from reports.page import missing, reasons, summary
 from reports.rate import Rate
-from reports.words import Words
+from reports.slices import FIGURES, TIMES, Slices
+from reports.words import DASH, Words
 
 _FUNNEL = ("dialled", "reached", "listened", "follow_up")
 _HEARD = ("key_before_end", "left_before_end", "not_begun")
@@ -38,6 +39,22 @@ def render_terminal(report: Report, *, language: Language, title: str) -> Render
     parts += [_figures(report, w), *_curve(report, w), *_details(report, w)]
     parts.append(Text(w("interval_note"), style="dim"))
     return Group(*parts)
+
+
+def render_slices(slices: Slices, *, language: Language) -> RenderableType:
+    """A line for each value; every share in it is of its first number."""
+    w = Words(language)
+    by_time = slices.by in TIMES
+    of = w("column.attempts") if by_time else w("figure.dialled.name")
+    table = _table(slices.by, of, *(w(f"figure.{name}.name") for name in FIGURES), title=slices.campaign)
+    lines = [(each.value or DASH, each) for each in slices.slices]
+    if slices.others is not None:
+        lines.append((w("others", count=w.count(slices.other_values)), slices.others))
+    for value, each in lines:
+        rates = (getattr(each, name) for name in FIGURES)
+        cells = (f"{w.count(rate.part)} · {w.share(rate)} ({w.interval(rate)})" for rate in rates)
+        _add(table, value, w.count(each.dialled), *cells)
+    return Group(table, Text(w("slices_note.time" if by_time else "slices_note.people"), style="dim"))
 
 
 def _head(report: Report, w: Words, title: str) -> Panel:

@@ -6,7 +6,7 @@ import os
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -19,10 +19,11 @@ from outbound.clock import Clock
 from people.numbers import Unreadable, read_phone
 from prompts.languages import Language
 from reports.calls import calls_json, private, read_calls, timeline
-from reports.export import render_csv, render_json
+from reports.export import render_csv, render_json, render_slices_json
 from reports.metrics import Proof, compute_report, prove
 from reports.page import render_html
-from reports.terminal import render_terminal
+from reports.slices import Slices, compute_slices
+from reports.terminal import render_slices, render_terminal
 
 SiteFolder = Annotated[Path, typer.Option("--site", metavar="DIR", help="The site's folder.")]
 
@@ -48,6 +49,10 @@ def report(
         typer.Option(metavar="FILE", help='Write the figures for programs; "-" prints them instead of the report.'),
     ] = None,
     lang: Annotated[ReportLanguage | None, typer.Option(help="Language; the site's own if not given.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="WHAT", help="Part the figures: hour, day, language, or a column of the contacts file."),
+    ] = None,
     recount: Annotated[
         bool, typer.Option("--recount", help="Prove the figures instead: count every attempt and call anew, compare.")
     ] = False,
@@ -61,16 +66,15 @@ def report(
         proof = on_scope(loaded, lambda scope: prove(scope, campaign_name=campaign))
         _tell_of_recount(proof, ZoneInfo(loaded.settings.timezone))
         return
-    figures = on_scope(
-        loaded,
-        lambda scope: compute_report(
-            scope,
-            campaign_name=campaign,
-            zone=ZoneInfo(loaded.settings.timezone),
-            now_ms=Clock().now_ms(),
-        ),
-    )
     language: Language = loaded.settings.language if lang is None else lang.value
+    zone, now_ms = ZoneInfo(loaded.settings.timezone), Clock().now_ms()
+    which: dict[str, Any] = {"campaign_name": campaign, "zone": zone, "now_ms": now_ms}
+    if by is not None:
+        parted = by
+        slices = on_scope(loaded, lambda scope: compute_slices(scope, by=parted, **which))
+        _show_slices(slices, json, language)
+        return
+    figures = on_scope(loaded, lambda scope: compute_report(scope, **which))
     title = loaded.settings.title or loaded.settings.tenant
     written = []
     if html is not None:
@@ -109,6 +113,15 @@ def calls(
         return
     zone = ZoneInfo(loaded.settings.timezone)
     put("\n\n".join("\n".join(timeline(story, zone)) for story in stories) or "No calls yet.")
+
+
+def _show_slices(slices: Slices, json: Path | None, language: Language) -> None:
+    if json == Path("-"):
+        put_json(render_slices_json(slices))
+        return
+    plain_console().print(render_slices(slices, language=language))
+    if json is not None:
+        put(f"Written: {_write(json, render_slices_json(slices))}")
 
 
 def _tell_of_recount(proof: Proof, zone: ZoneInfo) -> None:

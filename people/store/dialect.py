@@ -120,6 +120,22 @@ def insert_arrays(table: Table, names: Sequence[str], *, beside: bool) -> Any:
     return text(f"INSERT INTO {quote(table.name)} ({columns}) {rows}{conflict}")
 
 
+def json_keys(dialect: str, column: ColumnElement[Any]) -> ColumnElement[str]:
+    """The names in a JSON object, a row each."""
+    if dialect == "sqlite":
+        return func.json_each(column).table_valued("key", joins_implicitly=True).c.key
+    return func.json_object_keys(column)
+
+
+def json_value(dialect: str, column: ColumnElement[Any], name: str) -> ColumnElement[str]:
+    """What stands under `name` in a JSON object, as text; NULL: nothing does."""
+    if dialect == "sqlite":
+        # Its paths find no name that is written with escapes, as Cyrillic is.
+        each = func.json_each(column).table_valued("key", "value", joins_implicitly=True)
+        return select(each.c.value).where(each.c.key == name).correlate(column.table).scalar_subquery()
+    return func.json_extract_path_text(column, name)
+
+
 def with_driver(url: URL) -> URL:
     """`url` with the driver that the engine uses, where it names none."""
     return url.set(drivername="postgresql+asyncpg") if url.drivername in ("postgres", "postgresql") else url

@@ -153,8 +153,10 @@ _COMPOSED = {
     "outbound.worker.Worker",
     "app.service.running.Up",
     "app.service.publishing.Publishing",
-    # For ever; and for a job that sees all.
+    # For ever; and those that bring kept figures up to date before, which is a job of all.
     "app.retention.remove_nightly",
+    "app.retention.look",
+    "app.retention.remove",
     "reports.metrics.prove_copied",
 }
 
@@ -229,7 +231,13 @@ def of_theirs(folder: Path, site: Site, library: Library, clock: Clock) -> dict[
         "end": Settlement(**claim, outcome=Outcome.BUSY, settled_by="events", ended_at_ms=9),
         **{"path": numbers, "spool": folder, "library": library, "site": site, "clock": clock, "region": "RU"},
         **{"contacts": contacts, "flow": "promo", "main_message": "m", "source": "command", "action": "pause"},
-        **{"now_ms": 9, "clock_ms": lambda: 9, "zone": ZoneInfo("UTC"), "trunk": Trunk(host="127.0.0.1")},
+        **{
+            "by": "language",
+            "now_ms": 9,
+            "clock_ms": lambda: 9,
+            "zone": ZoneInfo("UTC"),
+            "trunk": Trunk(host="127.0.0.1"),
+        },
         **{
             "hash": THEIR_HASH,
             "hashes": [THEIR_HASH],
@@ -381,4 +389,6 @@ def test_only_a_sight_opens_transactions() -> None:
         "outbound/running.py",
         # A new file of SQLite's, that nobody else has.
         *("app/copies/unpacking.py", "app/copies/restore.py"),
+        # All of a database that nobody else may write meanwhile.
+        "app/copies/change_over.py",
     }
