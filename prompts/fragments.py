@@ -37,6 +37,9 @@ _LEADING = {
     }.items()
 }
 
+#: Words that end the phrase of the variable before them.
+_TRAILING = frozenset({"включительно", "включно", "inclusive"})
+
 #: Index of a piece, and of a character in it when it is a literal.
 _Place = tuple[int, int]
 
@@ -141,20 +144,29 @@ def _inside(language: str, pieces: Sequence[Piece], start: _Place, end: _Place) 
     if last > variables[-1]:
         after = _text(pieces[variables[-1] + 1])
         limit = end[1] if end[0] == variables[-1] + 1 else len(after)
-        pause = _PAUSE.search(after, 0, limit)
+        pause = _PAUSE.search(after, _trailing(after), limit)
         if pause and limit - pause.end() >= _LONG:
             found.append((variables[-1] + 1, pause.end()))
     return found
 
 
+def _trailing(text: str) -> int:
+    """Where the words end that belong to the variable before: ", включительно"."""
+    word = _WORD.search(text)
+    return word.end() if word and word[0].lower() in _TRAILING else 0
+
+
 def _between(language: str, at: int, text: str) -> _Place:
     """The best cut in the literal between two variables: a pause, a word that begins a phrase, or its beginning."""
-    if pauses := [(pause[0].strip() != "", pause.end()) for pause in _PAUSE.finditer(text)]:
+    begin = _trailing(text)
+    if pauses := [(pause[0].strip() != "", pause.end()) for pause in _PAUSE.finditer(text, begin)]:
         # A comma before a dash: what a dash joins is one phrase ("washing machines - by 15 %").
         end = min(pauses)[1]
         return (at, end) if end < len(text) else (at + 1, 0)
-    leading = (word.start() for word in _WORD.finditer(text) if word[0].lower() in _LEADING[language])
-    return (at, next(leading, 0))
+    words = list(_WORD.finditer(text, begin))
+    # A preposition right before the variable is of the word before it ("cheaper | by"), so they stay together.
+    leading = (word.start() for word in words[:-1] if word[0].lower() in _LEADING[language])
+    return (at, next(leading, begin))
 
 
 def _is_range(pieces: Sequence[Piece], one: int, two: int) -> bool:

@@ -51,8 +51,11 @@ def weekday_words(language: Slavic, day: datetime.date, case: Case) -> str:
     return named.plural(known.grammar.along) if case is Case.DIST else named.singular(case)
 
 
-def time_words(language: Slavic, time: Clock, case: Case, *, hour_follows: bool = False) -> str:
-    """ru: "двадцать один час тридцать минут"; uk: "двадцять перша тридцять"; whole hours without minutes."""
+def time_words(language: Slavic, time: Clock, case: Case, *, hour_follows: bool = False, in_range: bool = False) -> str:
+    """ru: "двадцать один час тридцать минут"; uk: "двадцять перша тридцять"; whole hours without minutes.
+
+    In a range nobody says the hours of whole ones in Russian: "с десяти до двадцати двух".
+    """
     case = plain(case)
     if language.code == "uk":
         said = ordinal_words(language, time.hours, Gender.FEMININE, case)
@@ -62,6 +65,8 @@ def time_words(language: Slavic, time: Clock, case: Case, *, hour_follows: bool 
         if time.hours == 0 and not hour_follows:
             return f"{said} {phrase('uk', 'година').singular(case)}"
         return said
+    if in_range and time.hours > 1 and not time.minutes:
+        return number_words(language, time.hours, case, Gender.MASCULINE)
     said = quantity(language, Decimal(time.hours), phrase("ru", "час"), case)
     if time.minutes:
         said += " " + quantity(language, Decimal(time.minutes), phrase("ru", "минута"), case)

@@ -61,6 +61,8 @@ def _plan(digits: str, plus: bool) -> tuple[int, ...]:
     size = len(digits)
     if size == 11 and digits[0] in "78":
         return (1, 3, 3, 2, 2)
+    if size == 12 and digits.startswith(("380800", "380900")):
+        return (3, 3, 3, 3)
     if size == 12 and digits.startswith("380"):
         return (3, 2, 3, 2, 2)
     if size == 12 and digits.startswith("375"):

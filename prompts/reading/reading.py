@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +16,12 @@ from prompts.reading.lexicon import lexicon
 from prompts.reading.prepositions import fitted
 from prompts.reading.sentence import Place, places
 from prompts.reading.slavic_reader import SlavicReader
-from prompts.reading.template import LANGUAGE_CODES, STRESS, Literal, Piece, Variable, parse
+from prompts.reading.template import LANGUAGE_CODES, STRESS, Kind, Literal, Piece, Variable, parse
+
+
+#: A house number that ends in a letter: "30А".
+_LETTERED = re.compile(r"\d[\s-]?[^\W\d_]\s*\Z")
+_WORD_AT_ONCE = re.compile(r"\s+[^\W\d_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ def read_parts(language: str, text: str, values: Mapping[str, str]) -> tuple[Par
 def _parts(language: str, text: str, values: Mapping[str, str]) -> tuple[Part, ...]:
     reader = _reader(language)
     parts: list[Part] = []
-    for piece, place in _placed(language, text):
+    for at, (piece, place) in enumerate(_placed(language, text)):
         if isinstance(piece, Literal):
             parts.append(Part(piece.text))
             continue
@@ -88,8 +94,16 @@ def _parts(language: str, text: str, values: Mapping[str, str]) -> tuple[Part, .
             raise ReadingError(fault.what, fault.mend, piece.name) from error
         if language == "ru" and parts and parts[-1].variable is None:
             parts[-1] = Part(fitted(parts[-1].text, said))
+        if piece.kind is Kind.ADDRESS and _LETTERED.search(value) and _goes_on(language, text, at):
+            said += ","
         parts.append(Part(said, piece.name))
     return tuple(parts)
+
+
+def _goes_on(language: str, text: str, at: int) -> bool:
+    """Whether a word follows that piece without a mark."""
+    following = _placed(language, text)[at + 1 :][:1]
+    return bool(following) and isinstance(following[0][0], Literal) and bool(_WORD_AT_ONCE.match(following[0][0].text))
 
 
 def read(language: str, text: str, values: Mapping[str, str]) -> str:

@@ -96,7 +96,8 @@ class _Component:
             self.said.append("корпус" if bare == "к" else "строение")
             return 1
         if len(bare) == 1 and after_number and not dotted and (self.touches[at] or piece.isupper() or not following):
-            self.said.append(self._letter(bare))
+            # "30А скидка": without a pause the letter is heard as a word of what follows.
+            self.said.append(self._letter(bare) + ("," if following else ""))
             return 1
         if dotted and (name := self.table.initials.get((bare, following.lower()))):
             self.said.append(name)

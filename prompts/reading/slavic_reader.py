@@ -76,7 +76,13 @@ class SlavicReader:
                 return weekday_words(self.language, values.date(value), self._case(variable, place))
             case Kind.TIME:
                 hour = bool(place.after) and place.after[0].startswith(("годин", "час"))
-                return time_words(self.language, values.clock(value), self._case(variable, place), hour_follows=hour)
+                return time_words(
+                    self.language,
+                    values.clock(value),
+                    self._case(variable, place),
+                    hour_follows=hour,
+                    in_range=_is_range(place),
+                )
             case Kind.MEASURE:
                 return self._measure(value, variable, place)
             case Kind.PHONE:
@@ -283,3 +289,8 @@ class SlavicReader:
         bare = group.lstrip("0")
         zeros = [self.language.numerals.zero[0]] * (len(group) - len(bare))
         return " ".join([*zeros, *([number_words(self.language, int(bare))] if bare else [])])
+
+
+def _is_range(place: Place) -> bool:
+    """Whether the time is one of two: "с {opens:time} до {closes:time}"."""
+    return place.after[:2] == ("до", "{time}") or place.before[-2:] == ("{time}", "до")
