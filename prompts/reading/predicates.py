@@ -101,10 +101,10 @@ def _listed(grammar: Grammar, asked: Asked, read: tuple[Any, ...], clause: tuple
             return Case.ACC
         by_us = each.tag.person in ("1per", "2per") or each.tag.mood == "impr" or each.tag.POS in ("INFN", "GRND")
         told = each.tag.POS == "VERB" and not by_us and not _has_subject(grammar, each, clause[:at])
-        if asked.kind is Kind.PERCENT and asked.animate and told:
-            if lemma in grammar.giving or grammar.verbs.get(lemma) is Case.DAT:
-                # "Ответили шестьдесят два процента покупателей"
-                return Case.NOM
+        giving = lemma in grammar.giving or grammar.verbs.get(lemma) is Case.DAT
+        if asked.kind is Kind.PERCENT and asked.animate and told and giving:
+            # "Ответили шестьдесят два процента покупателей"
+            return Case.NOM
         if lemma in grammar.personal and by_us:
             return grammar.personal[lemma]
         if lemma in grammar.enduring and asked.noun in grammar.time_units:

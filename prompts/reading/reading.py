@@ -18,7 +18,6 @@ from prompts.reading.sentence import Place, places
 from prompts.reading.slavic_reader import SlavicReader
 from prompts.reading.template import LANGUAGE_CODES, STRESS, Kind, Literal, Piece, Variable, parse
 
-
 #: A house number that ends in a letter: "30А".
 _LETTERED = re.compile(r"\d[\s-]?[^\W\d_]\s*\Z")
 _WORD_AT_ONCE = re.compile(r"\s+[^\W\d_]")
