@@ -130,7 +130,7 @@ async def _rows(
 ) -> AsyncIterator[tuple[list[str], Sequence[Any]]]:
     key, names = key_of(table, connection.dialect.name), _names(table)
     query = select(*plain(table, names)).order_by(*key)
-    async for rows in pages(connection, query if after is None else query.where(beyond(key, after))):
+    async for rows in pages(connection, table, query if after is None else query.where(beyond(key, after))):
         yield names, rows
 
 
@@ -156,7 +156,7 @@ async def _content(connection: AsyncConnection, table: Table, like: Table, *, up
     if up_to is not None:
         query = query.where(not_(beyond(key_of(table, connection.dialect.name), up_to)))
     canonical = _canonical(like)
-    async for rows in pages(connection, query):
+    async for rows in pages(connection, table, query):
         for row in rows:
             content.add(canonical(row))
     return content
