@@ -10,9 +10,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from ivr.settings import Site
 from outbound.clock import Clock
+from outbound.trouble import Trouble
 from people.retention import KINDS, Kind, Rule, next_run_ms, rules
 from people.store.forgetting import apply, begin_removing, chores, count
 from people.store.scope import Scope
@@ -85,14 +87,22 @@ async def remove(scope: Scope, site: Site, *, clock: Clock) -> AsyncIterator[Due
 
 
 async def remove_nightly(scope: Scope, site: Site, *, clock: Clock) -> None:
-    """Apply the rules each night at the hour that is set, for ever. Raises as `remove` does."""
+    """Apply the rules each night at the hour that is set, for ever; what is refused then, as soon as it is taken."""
+    trouble = Trouble(event="not_removed", clock=clock)
     hour, zone = site.settings.retention.hour, ZoneInfo(site.settings.timezone)
     due_ms = next_run_ms(clock.now_ms(), hour=hour, zone=zone)
     while True:
         while (left_ms := due_ms - clock.now_ms()) > 0:
             await clock.sleep(min(_LOOK_S, left_ms / 1000))
-        async for done in remove(scope, site, clock=clock):
-            log.info("removed", kind=done.rule.kind, what=done.what, count=done.count, before_ms=done.rule.before_ms)
+        try:
+            async for done in remove(scope, site, clock=clock):
+                before_ms = done.rule.before_ms
+                log.info("removed", kind=done.rule.kind, what=done.what, count=done.count, before_ms=before_ms)
+        except (SQLAlchemyError, OSError) as error:
+            trouble.met(error)
+            await clock.sleep(_LOOK_S)
+            continue
+        trouble.over()
         due_ms = next_run_ms(clock.now_ms(), hour=hour, zone=zone)
 
 

@@ -10,10 +10,12 @@ from contextlib import closing
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, case, delete, func, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.schema import CreateTable, DropTable
 
 from outbound.clock import Clock
+from outbound.trouble import Trouble
 from people.store.dialect import begin_in_turn, upsert
 from people.store.direct import Glance
 from people.store.results import attempt_tally, pressed, pressed_tally, result, stale, tally, uncountable
@@ -44,11 +46,16 @@ _MARK = [column.name for column in _taken.c]
 
 
 async def keep_fresh(engine: AsyncEngine, clock: Clock) -> None:
-    """Work off the marks as they come, for ever. Raises DBAPIError when the database can't be written now."""
+    """Work off the marks as they come, for ever; while the database takes nothing, they wait."""
+    trouble = Trouble(event="figures_wait", clock=clock)
     with closing(Glance(engine, "SELECT 1 FROM stale LIMIT 1")) as marks:
         while True:
-            if marks.at_once() != []:
-                await refresh(engine)
+            try:
+                if marks.at_once() != []:
+                    await refresh(engine)
+                trouble.over()
+            except (SQLAlchemyError, OSError) as error:
+                trouble.met(error)
             await clock.sleep(clock.to_beat_s(_EVERY_S))
 
 

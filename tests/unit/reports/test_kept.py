@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,17 +15,22 @@ from hypothesis import strategies as st
 from sqlalchemy import Insert, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from outbound.attempts import DIALLED, Settlement, settling
 from outbound.campaigns import count_progress
+from outbound.clock import Clock
 from outbound.plan.outcome import Outcome
 from people.store.calls import JOURNAL_COLUMNS, JournalStatements
+from people.store.db import file_url, make_engine
 from people.store.results import attempt_tally, result, stale
 from people.store.scope import Scope
 from people.store.tables import attempt, call, campaign, contact, journal, lead
+from people.store.upgrade import upgrade
 from reports.counts import differences, read_anew, read_kept
-from reports.kept import refresh
+from reports.kept import keep_fresh, refresh
 from tests.databases import a_database, all_rows, in_memory
+from tests.edges.waiting import until
 from tests.unit.reports.example import example
 from tests.unit.reports.rows import NOON, Rows, one_listener, store
 from tests.unit.reports.test_metrics_properties import happenings
@@ -201,3 +207,23 @@ async def test_a_refresh_that_fails_leaves_the_marks() -> None:
             await connection.exec_driver_sql("DROP TRIGGER full")
         await refresh(engine)
         await proved(engine)
+
+
+async def test_figures_wait_while_the_database_takes_nothing(tmp_path: Path) -> None:
+    class Often(Clock):
+        def to_beat_s(self, every_s: float) -> float:
+            return every_s / 1000
+
+    def told(event: str) -> bool:
+        return any(each["event"] == event for each in logs)
+
+    url = file_url(tmp_path / "ivr.sqlite3")
+    database = make_engine(url)
+    with capture_logs() as logs:
+        keeping = asyncio.create_task(keep_fresh(database, Often()))
+        for event in ("figures_wait", "figures_wait_over"):
+            await until(partial(told, event))
+            await upgrade(url)
+        keeping.cancel()
+    await database.dispose()
+    assert keeping.cancelling()
