@@ -20,7 +20,7 @@ import structlog
 
 from ivr.settings import Settings
 from outbound.attempts import Claim
-from outbound.campaigns import finish_if_done, list_campaigns
+from outbound.campaigns import Campaign, finish_if_done, list_campaigns
 from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.gateway.ami_protocol import NotSent
@@ -80,11 +80,11 @@ class Worker:
         *,
         lease: Lease,
         asterisk_log: Path,
-        may_dial: Callable[[], bool] = lambda: True,
+        may_dial: Callable[[Campaign], bool] = lambda _: True,
         clock: Clock | None = None,
         grace_s: float = 10.0,
     ) -> None:
-        """`may_dial` is asked before every claim: False while an opt-out is not yet on the do-not-call list."""
+        """`may_dial` is asked before every claim: an opt-out may not be on the list yet, a text not ready."""
         self._scope, self._ami, self._may_dial = scope, ami, may_dial
         self._clock, self._lease = clock or Clock(), lease
         self._ledger = Ledger(scope=scope, owner=lease.owner, clock=self._clock)
@@ -169,9 +169,8 @@ class Worker:
                 await self._claim(line, count)
         return min(wait_s, self._send())
 
-    @property
-    def _ready_to_dial(self) -> bool:
-        return self._lease.relied_on and self._dialer.ready and self._may_dial()
+    def _ready_to_dial(self, line: _Line) -> bool:
+        return self._lease.relied_on and self._dialer.ready and self._may_dial(line.open.campaign)
 
     def _in_turn(self) -> list[_Line]:
         """Who was served longest ago is first: none takes the whole trunk for itself."""
@@ -216,7 +215,7 @@ class Worker:
         due_ms = line.open.first_due_ms
         if due_ms is None or due_ms > self._ledger.due_now_ms() or len(line.ready) > line.pace.within(_AHEAD_S) // 2:
             return 0
-        if self._stopping or not self._ready_to_dial:
+        if self._stopping or not self._ready_to_dial(line):
             return 0
         ahead = min(line.pace.within(_AHEAD_S) - len(line.ready), self._trunk.within(_AHEAD_S) - self._ready)
         return max(0, min(ahead, *self._free(line)))
@@ -259,7 +258,7 @@ class Worker:
             while line.ready and not self._stopping:
                 now_s = self._clock.monotonic_s()
                 next_s = max(line.pace.next_s, self._trunk.next_s)
-                if not self._ready_to_dial or now_s > line.claimed_at_s + _DECIDED_FOR_S:
+                if not self._ready_to_dial(line) or now_s > line.claimed_at_s + _DECIDED_FOR_S:
                     self._release(line)
                     break
                 if now_s < next_s:

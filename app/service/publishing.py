@@ -27,8 +27,9 @@ from outbound.campaigns import adopt_version, list_campaigns
 from outbound.clock import Clock
 from outbound.rendering import release_finished
 from outbound.trouble import Trouble, unexpected, words
+from people.store.direct import Glance
 from people.store.scope import Scope
-from people.store.versions import Version, find_version, running_versions
+from people.store.versions import RUNNING_VERSIONS, Version, find_version, running_versions
 from prompts.library import Library
 from prompts.workers import Workers
 
@@ -60,12 +61,14 @@ class Publishing:
         #: At the last look, and when something was last made of them.
         self._seen: frozenset[Seen] | None = None
         self._taken: frozenset[Seen] | None = None
-        #: Numbers of versions that can't be had here.
+        #: Numbers of versions that can't be had here, each told once.
         self._missing: set[int] = set()
+        self._running = Glance(scope.database, RUNNING_VERSIONS)
         self._trouble = Trouble(event="versions_not_looked_at", clock=self._clock)
 
     def close(self) -> None:
         self.workers.close()
+        self._running.close()
 
     # ------------------------------------------------------------ the start
 
@@ -108,7 +111,7 @@ class Publishing:
         if version is None and not script.flows:
             where, mend = dialplans_in(self._site.folder), "Check: ivr flow check."
             none = Fault(what="There is no flow that can answer a call.", where=where, mend=mend)
-            raise AuthorError([*faults, none])
+            raise AuthorError(faults or none)
         for fault in faults:
             self._reporter.left_out(fault)
         if version is not None:
@@ -170,7 +173,7 @@ class Publishing:
         """Keep `versions` up to date until cancelled; `changed` is awaited when callers hear something else."""
         while True:
             took_s = await self.look(versions, changed)
-            await self._clock.sleep(max(_LOOK_EVERY_S, took_s * _REST))
+            await self._clock.sleep(max(self._clock.to_beat_s(_LOOK_EVERY_S), took_s * _REST))
 
     async def look(self, versions: Versions, changed: Callable[[], Awaitable[object]]) -> float:
         """Do what there is to be done now; how many seconds it took to look at the folder."""
@@ -214,16 +217,24 @@ class Publishing:
                 log.info("campaign_keeps_version", campaign=campaign.name, version=campaign.version, mend=mend)
         await changed()
 
+    async def _wanted(self) -> frozenset[int]:
+        """Versions that calls may be of at any moment."""
+        rows = self._running.at_once(tenant=self._scope.tenant)
+        return await running_versions(self._scope) if rows is None else frozenset(number for (number,) in rows)
+
     async def _have_ready(self, versions: Versions) -> None:
-        """Load what running campaigns need before their calls ask for it, and let go of what none needs any more."""
-        wanted = await running_versions(self._scope)
-        for number in sorted(wanted - versions.ready - self._missing):
+        """Load what running campaigns need: they are not dialled before. Let go of what none needs any more."""
+        wanted = await self._wanted()
+        for number in sorted(wanted - versions.ready):
             try:
                 library, flows = await self._open(await find(self._scope, number))
                 await self._render(library, flows, "")
             except UserError as error:
+                if number not in self._missing:
+                    mend = "Its campaigns are not dialled before it is there."
+                    log.error("version_not_ready", version=number, why=str(error), mend=mend)
                 self._missing.add(number)
-                log.error("version_not_ready", version=number, why=str(error))
             else:
+                self._missing.discard(number)
                 versions.add(LoadedVersion.of(number, flows, library))
         versions.keep(wanted)

@@ -30,6 +30,7 @@ from ivr.asterisk import conf, ports, program, running
 from ivr.engine import Engine
 from ivr.settings import Site
 from ivr.versions.loaded import Versions
+from outbound.campaigns import Campaign
 from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.gateway.lease import Lease
@@ -171,14 +172,18 @@ async def _start(up: Up, reporter: Reporter) -> None:
     up.parts.link = ami
     keep("link", ami.watch, deaths=1)
     compared = await _compare_copy(site, up.scope, reporter)
-    # Who was promised to be called no more is on the list before anybody is dialled.
+
+    def may_dial(campaign: Campaign) -> bool:
+        # Who was promised to be called no more is on the list before; and whoever answers hears the campaign's texts.
+        return compared and engine.journal.opt_outs_waiting == 0 and engine.versions.has(campaign.version)
+
     worker = Worker(
         up.scope,
         ami,
         site.settings,
         lease=lease,
         asterisk_log=conf.site_home(site).log,
-        may_dial=lambda: compared and engine.journal.opt_outs_waiting == 0,
+        may_dial=may_dial,
     )
     up.parts.dialling = worker
     keep("campaigns", worker.run, deaths=_WORKER_DEATHS)

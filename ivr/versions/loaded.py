@@ -49,6 +49,10 @@ class Versions:
         """Numbers of those that need not be loaded."""
         return frozenset(self._ready) | ({self.current.number} if self.current.number is not None else set())
 
+    def has(self, number: int | None) -> bool:
+        """Whether a call of that version, None being the current one, need not wait."""
+        return number in (None, self.current.number) or number in self._ready
+
     def add(self, loaded: LoadedVersion) -> None:
         """Have it ready for whoever asks."""
         if loaded.number is not None:

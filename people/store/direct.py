@@ -80,7 +80,8 @@ class Glance:
     def __init__(self, database: AsyncEngine, sql: str) -> None:
         self._sql, path = sql, sqlite_file(database)
         # In WAL mode nobody keeps a reader waiting: the answer is there in less than a hop to a thread takes.
-        self._sqlite = None if path is None else sqlite3.connect(path, timeout=0, isolation_level=None)
+        chosen: dict[str, Any] = {"timeout": 0, "isolation_level": None, "check_same_thread": False}
+        self._sqlite = None if path is None else sqlite3.connect(path, **chosen)
 
     def at_once(self, **parameters: Any) -> Sequence[Any] | None:
         """None: on PostgreSQL, and when SQLite can't answer at once, it must be asked otherwise."""

@@ -7,14 +7,18 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, text
 
 from people.store.dialect import upsert
 from people.store.scope import Scope
-from people.store.tables import campaign, content, version
+from people.store.tables import content, version
 
 #: Bytes of a piece of content: what is in memory at one time, whatever the file's size.
 PIECE = 1024 * 1024
+#: Of a tenant's campaigns.
+RUNNING_VERSIONS = (
+    "SELECT DISTINCT version FROM campaign WHERE tenant = :tenant AND state = 'running' AND version IS NOT NULL"
+)
 #: Hashes asked for in one query; SQLite takes 32,766 parameters at most.
 _CHUNK = 1000
 
@@ -56,9 +60,8 @@ def _version(row: Any) -> Version:
 
 async def running_versions(scope: Scope) -> frozenset[int]:
     """Those of the tenant's running campaigns."""
-    its = (campaign.c.tenant == scope.tenant, campaign.c.state == "running", campaign.c.version.is_not(None))
     async with scope.begin() as connection:
-        return frozenset(await connection.scalars(select(campaign.c.version).where(*its).distinct()))
+        return frozenset(await connection.scalars(text(RUNNING_VERSIONS), {"tenant": scope.tenant}))
 
 
 async def lacking_content(scope: Scope, hashes: Collection[str]) -> set[str]:

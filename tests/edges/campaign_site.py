@@ -135,7 +135,7 @@ class CampaignSite:
         *,
         grace_s: float = 1.0,
         settings: Settings = SETTINGS,
-        may_dial: Callable[[], bool] = lambda: True,
+        may_dial: Callable[[Campaign], bool] = lambda _: True,
         clock: Clock | None = None,
     ) -> AsyncIterator[Worker]:
         """A worker on the fake Asterisk; the end drops the calls in flight as a crash does."""

@@ -151,6 +151,8 @@ async def test_a_version_that_can_not_be_had_ends_its_calls_with_a_goodbye(site:
         await plan_attempt(scope, tv, "1.tv")
         with capture_logs() as logs:
             await shop.look(2)
+            # Nobody is dialled for it; a call that was dialled before ends with a goodbye.
+            assert not shop.versions.has(99)
             assert await shop.begins_with("outbound", "1.tv") == speaks(clip_of(site, "fallback.goodbye"))
         assert [each["event"] for each in logs if each.get("version") == 99] == [
             "version_not_ready",
