@@ -15,6 +15,8 @@ pytest_plugins = ("tests.kinds", "tests.budget", "tests.whole_run", "tests.left_
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
 
+_LOGGERS_ARE_LOOKED_UP = {"cache_logger_on_first_use": False}
+
 #: Compares a text with the file that holds what it should be.
 Golden = Callable[[Path, str], None]
 
@@ -39,7 +41,10 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 
 
 @pytest.fixture(autouse=True)
-def default_log() -> Iterator[None]:
+def default_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A command that a test ran in this process has set up its own log: the next test does not inherit it."""
+    configure = structlog.configure
+    # A logger that is kept from its first use on would stay with that log.
+    monkeypatch.setattr(structlog, "configure", lambda **chosen: configure(**chosen | _LOGGERS_ARE_LOOKED_UP))
     yield
     structlog.reset_defaults()
