@@ -53,6 +53,12 @@ class Link:
     logged_in: bool = False
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass(kw_only=True)
 class FakeAmi:
     subscribers: Callable[[str], Subscriber] = lambda _: PERSON
@@ -67,6 +73,8 @@ class FakeAmi:
     deaf: bool = False
     #: Actions that are carried out and never answered.
     unanswered: set[str] = field(default_factory=set)
+    #: A test that clears it says when: until it is set, phones ring on.
+    let_go: asyncio.Event = field(default_factory=_set)
     #: Called on every Originate before anything else happens.
     on_originate: Callable[[Fields], None] = lambda _: None
     #: Called on every Hangup before anything else happens.
@@ -219,6 +227,8 @@ class FakeAmi:
         self.most_channels = max(self.most_channels, len(self.channels))
         started_at_ms, answered = self.clock.now_ms(), False
         cancelled = await self._within(subscriber.rings_s, hung_up)
+        if not self.let_go.is_set() and not cancelled:
+            cancelled = await self._first(hung_up, self.let_go)
         response = {
             "Event": "OriginateResponse",
             "ActionID": action["ActionID"],
@@ -250,6 +260,16 @@ class FakeAmi:
         await self.emit(Event="Hangup", Uniqueid=uniqueid, Cause=str(cause), **{"Cause-txt": "x"}, **tech)
         if subscriber.refuses is not None and subscriber.hangup_first and not cancelled:
             await self.emit(**response, Response="Failure", Reason=str(subscriber.refuses[0]))
+
+    async def _first(self, event: asyncio.Event, other: asyncio.Event) -> bool:
+        """Wait for either: whether it was `event`."""
+        both = [asyncio.ensure_future(each.wait()) for each in (event, other)]
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in both:
+                each.cancel()
+        return event.is_set()
 
     async def _within(self, seconds: float, event: asyncio.Event) -> bool:
         """Whether the event came before so long had passed."""

@@ -266,10 +266,12 @@ async def test_calls_that_ended_while_the_engine_was_away_are_settled_from_the_c
         fake_ami.UNALLOCATED,
         fake_ami.REJECTS,
     )
-    slow = tuple(Subscriber(rings_s=0.2, refuses=kind.refuses, talks_s=0.05) for kind in kinds)
-    async with running(behaving(site, *slow)) as fake:
+    fake = behaving(site, *kinds)
+    fake.let_go.clear()
+    async with running(fake):
         async with site.working(fake):
             await until(lambda: len(fake.channels) == 6)
+        fake.let_go.set()
         await until(lambda: not fake.channels)
         async with site.working(fake):
             await site.until_state("finished")
@@ -285,11 +287,13 @@ async def test_the_cause_is_waited_for_that_tells_a_refusal_from_a_phone_that_ra
     """A SIP 500, 603 or 302 is NO ANSWER in the CDR, and the cause is written by another thread."""
     refuses = (fake_ami.SERVER_ERROR, fake_ami.REJECTS, fake_ami.MOVED, fake_ami.WITHOUT_CAUSE)
     await site.campaign(len(refuses))
-    fake = behaving(site, *(Subscriber(rings_s=0.2, refuses=kind.refuses) for kind in refuses))
+    fake = behaving(site, *refuses)
     fake.cel_later_s = 0.7
+    fake.let_go.clear()
     async with running(fake):
         async with site.working(fake):
             await until(lambda: len(fake.channels) == len(refuses))
+        fake.let_go.set()
         await until(lambda: not fake.channels)
         async with site.working(fake, grace_s=5.0):
             await site.until_state("finished")

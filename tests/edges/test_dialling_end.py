@@ -79,14 +79,16 @@ async def test_who_was_cancelled_is_called_again_and_has_all_attempts_left(site:
 async def test_an_answer_that_crosses_the_end_is_served(site: CampaignSite) -> None:
     """Answered when we look, though no event has told us: that call goes on."""
     await site.campaign(2)
-    fake = FakeAmi(log=site.log, subscribers=lambda _: Subscriber(rings_s=0.3, talks_s=1.0))
+    fake = FakeAmi(log=site.log)
+    fake.let_go.clear()
     async with running(fake), site.working(fake) as worker:
         await until(lambda: len(fake.channels) == 2)
         for channel in fake.channels.values():
             channel["ChannelState"] = "6"
         await worker.give_back()
         assert len(fake.channels) == 2
-        await worker.calls_ended(5)
+        fake.let_go.set()
+        await worker.calls_ended(PATIENCE_S)
     assert [row.outcome for row in await site.attempts()] == ["human", "human"]
 
 

@@ -413,10 +413,12 @@ async def test_engines_agree_by_the_databases_clock_who_is_due(site: CampaignSit
 async def test_a_campaign_waits_for_the_gateway_that_is_gone(site: CampaignSite) -> None:
     await site.campaign(4)
     site.terms = SHORT
-    first = FakeAmi(log=site.log, subscribers=lambda _: Subscriber(rings_s=0.2, talks_s=0.2))
+    first = FakeAmi(log=site.log)
+    first.let_go.clear()
     async with running(first), running(FakeAmi()) as second:
         async with site.working(first, settings=at("a")):
             await until(lambda: len(first.channels) == 4)
+        first.let_go.set()
         async with site.working(second, settings=at("b"), grace_s=0.0) as worker:
             await until(lambda: not first.channels and second.logins == 1)
             await worker._recovery.settle_lost()

@@ -33,8 +33,11 @@ def _texts(sentences: Sentences, language: str) -> Iterator[tuple[str, str]]:
             yield f"{key}, fallback", sentence.fallback
 
 
+@pytest.mark.parametrize("half", [0, 1])
 @pytest.mark.parametrize("language", ["ru", "uk"])
-def test_every_shipped_text_sounds_as_it_does_with_all_its_stresses_marked(speech: None, language: str) -> None:
+def test_every_shipped_text_sounds_as_it_does_with_all_its_stresses_marked(
+    speech: None, language: str, half: int
+) -> None:
     wanted = dict(_texts(load_sentences(_STRESSED), language))
     shipped = dict(_texts(load_sentences(SHIPPED), language))
     assert {key: plain(text) for key, text in wanted.items()} == shipped, "Change tests/unit/prompts/stressed, too."
@@ -47,7 +50,7 @@ def test_every_shipped_text_sounds_as_it_does_with_all_its_stresses_marked(speec
     for key, text in shipped.items():
         said = load_stress(language).marked(_VARIABLE.sub("", text))
         pairs |= zip(_WORD.findall(said.lower()), _WORD.findall(_VARIABLE.sub("", wanted[key]).lower()), strict=True)
-    unlike = [(said, meant) for said, meant in pairs.items() if said != meant]
+    unlike = [(said, meant) for said, meant in pairs.items() if said != meant][half::2]
     # Many at once, for that is quicker; one by one where something differs.
     wrong = [
         pair
