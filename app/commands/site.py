@@ -124,7 +124,8 @@ def _make_tables(site: Site, console: Console) -> None:
 def doctor(site: SiteFolder = Path()) -> None:
     """Say what keeps this site from working, and how to mend it. Exit status 1 when something does."""
     # Speech and database are heavy to import: the other commands need not wait for them.
-    from app.doctor import Level, examine
+    from app.doctor import examine
+    from app.findings import Level
 
     console = plain_console()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))

@@ -16,7 +16,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.copies.telling import sentence
-from app.doctor import Level, examine_trunk
+from app.findings import Level
+from app.machine import examine_trunk
 from app.retention import remove_nightly
 from app.service import ending
 from app.service.asterisk import Keeper

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from app import doctor
-from app.doctor import Finding, Level, examine
+from app import doctor, machine
+from app.doctor import examine
+from app.findings import Finding, Level
 from app.vitals import RESERVE, Answer, ami_answers, engine_state, journal_files
 from ivr.asterisk import conf
 from ivr.asterisk.running import Home, answers
@@ -142,7 +143,7 @@ def test_a_look_that_hangs_is_told_and_the_others_are_taken(site: Site, monkeypa
         for_ever.wait()
         yield from ()
 
-    looks = {"database": hangs, "clock": doctor._clock}
+    looks = {"database": hangs, "clock": machine.examine_clock}
     monkeypatch.setattr(doctor, "_LOOKS", looks)
     seen = {finding.topic: finding for finding in examine(site.folder)}
     for_ever.set()

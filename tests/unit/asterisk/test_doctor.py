@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from app.commands.main import app
-from app.doctor import Finding, Level, examine
+from app.doctor import examine
+from app.findings import Finding, Level
 from ivr.asterisk.program import Program
 from ivr.site import free_ports, init_site
 from tests.databases import put_tables
