@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,7 +16,6 @@ from people.store.scope import Scope
 from prompts.engines.choice import engines
 from reports.calls import read_calls, timeline
 from reports.metrics import compute_report
-from tests.databases import a_database
 from tests.edges.versions.shop import (
     OFFER,
     clip_of,
@@ -37,17 +35,6 @@ GREETING = "hotline.more"
 @pytest.fixture(autouse=True)
 def espeak() -> None:
     engines()["espeak"].install(lambda _what, _percent: None)
-
-
-@pytest.fixture
-async def scope(tmp_path: Path) -> AsyncIterator[Scope]:
-    async with a_database(tmp_path) as made:
-        yield Scope(made, "shop")
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return make_shop(tmp_path / "shop")
 
 
 async def test_a_running_campaign_keeps_its_text_and_callers_hear_the_new_one(site: Site, scope: Scope) -> None:

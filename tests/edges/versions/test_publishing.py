@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +21,9 @@ from ivr.versions.stored import folder_of
 from people.store import versions
 from people.store.scope import Scope
 from people.store.tables import content, version
-from tests.databases import a_database
 from tests.edges.versions.shop import OFFER, make_shop, say
 
 pytestmark = pytest.mark.both_databases
-
-
-@pytest.fixture
-async def scope(tmp_path: Path) -> AsyncIterator[Scope]:
-    async with a_database(tmp_path) as made:
-        yield Scope(made, "shop")
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return make_shop(tmp_path / "shop")
 
 
 async def count(scope: Scope, table: Any) -> int:
