@@ -15,6 +15,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    null,
     select,
     union_all,
 )
@@ -147,23 +148,33 @@ def _talks(which: Which) -> Any:
 
 
 def results(which: Which) -> Any:
-    """Rows of `result`, of all the leads."""
-    persons, talks = _persons(which), _talks(which)
-    found = {**lead.c, **persons.c, **talks.c, "campaign_id": lead.c.campaign_id, "lead_id": lead.c.id}
+    """Rows of `result`, of all the leads.
+
+    What is known of a lead comes in three rows that are put together, not in a join: PostgreSQL, which takes a group
+    it has no statistics of for a single row, would count all attempts anew for each lead.
+    """
+    own = (lead.c[column.name] for column in result.c if column.name in lead.c)
+    leads = (
+        select(*own, lead.c.id.label("lead_id"))
+        .where(which(lead.c.tenant, lead.c.campaign_id, lead.c.id))
+        .subquery("leads")
+    )
+    parts = (leads, _persons(which), _talks(which))
+    known = union_all(
+        *(
+            select(*(part.c.get(each.name, cast(null(), each.type)).label(each.name) for each in result.c))
+            for part in parts
+        )
+    ).subquery("known")
 
     def value(column: Any) -> Any:
+        # Of each column one row knows more than nothing.
+        expression = known.c.lead_id if column.name == "lead_id" else func.max(known.c[column.name])
         missing = None if column.nullable else "" if isinstance(column.type, String) else 0
-        expression = found[column.name]
         filled = expression if missing is None or column.primary_key else func.coalesce(expression, missing)
         return filled.label(column.name)
 
-    return (
-        select(*map(value, result.c))
-        .select_from(lead)
-        .outerjoin(persons, persons.c.lead_id == lead.c.id)
-        .outerjoin(talks, talks.c.lead_id == lead.c.id)
-        .where(which(lead.c.tenant, lead.c.campaign_id, lead.c.id))
-    )
+    return select(*map(value, result.c)).group_by(known.c.lead_id)
 
 
 def presses(which: Which) -> Any:
