@@ -6,8 +6,8 @@ A pytest plugin. Owns the table of kinds; what a kind's tests may take is judged
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -68,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if not _named(item) and (kind := _of_folder(item.path)):
+        if not _named(item) and (kind := _of_folder(item.path.parent)):
             item.add_marker(kind)
     if wrong := [f"{item.nodeid}: {_named(item)}" for item in items if len(_named(item)) != 1]:
         lines = "\n".join(wrong)
@@ -87,7 +87,8 @@ def _named(item: pytest.Item) -> list[str]:
     return sorted({mark.name for mark in item.iter_markers()} & KINDS.keys())
 
 
-def _of_folder(path: Path, folders: Iterable[str] = FOLDERS) -> str:
-    """The kind that the test's folder gives it; "" for none."""
-    fitting = [folder for folder in folders if _TESTS / folder in path.parents]
+@lru_cache
+def _of_folder(path: Path) -> str:
+    """The kind that the folder gives its tests; "" for none."""
+    fitting = [folder for folder in FOLDERS if _TESTS / folder in (path, *path.parents)]
     return FOLDERS[max(fitting, key=len)] if fitting else ""
