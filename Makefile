@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Where nobody keeps bytecode, each of the many processes that tests start compiles all of it.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo demo-postgres test chaos lint bench clean
 
