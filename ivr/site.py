@@ -126,17 +126,8 @@ def settings_text(chosen: Mapping[str, object]) -> str:
             return f"{key} = {toml(given[name])}"
         return f"# {key} = {toml(defaults[name])}"
 
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - TOML, every value passes toml()
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["toml"] = toml
-    template = environment.from_string((Path(__file__).parent / "ivr.toml.j2").read_text("utf-8"))
     destinations = {name.partition(".")[2]: n for name, n in given.items() if name.startswith("destinations.")}
-    text = template.render(setting=setting, destinations=destinations)
+    text = _template().render(setting=setting, destinations=destinations)
     try:
         Settings.model_validate(tomllib.loads(text))
     except ValidationError as error:
@@ -147,6 +138,19 @@ def settings_text(chosen: Mapping[str, object]) -> str:
             ]
         ) from error
     return text
+
+
+@functools.lru_cache(maxsize=1)
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - TOML, every value passes toml()
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["toml"] = toml
+    return environment.from_string((Path(__file__).parent / "ivr.toml.j2").read_text("utf-8"))
 
 
 def setting_defaults() -> dict[str, Any]:

@@ -8,6 +8,7 @@ file that is huge when it is written out; a reader that walks all of it asks `is
 from __future__ import annotations
 
 import errno
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -50,6 +51,18 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
+@lru_cache(maxsize=16)
+def _composed(text: str) -> yaml.Node | None:
+    """The root node of what several read and nobody changes: a site's files and the shipped ones. Raises YAMLError."""
+    loader = _Loader(text)
+    try:
+        node: yaml.Node | None = loader.get_single_node()
+    except (ValueError, OverflowError) as error:
+        # PyYAML lets through what int() and chr() say of a version or an escape beyond all bounds.
+        raise _Refused(problem="a number is too large for it", problem_mark=loader.get_mark()) from error
+    return node
+
+
 def line_of(node: yaml.Node) -> int:
     """The 1-based line on which `node` begins."""
     return int(node.start_mark.line) + 1
@@ -78,10 +91,8 @@ def read_yaml(path: Path, *, what: str, at_most: int, mend: str) -> tuple[yaml.N
         guess = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "Windows-1251"
         why = f"The file is not UTF-8; it may have been saved as {guess}."
         return refused(why, "Save it as UTF-8 in your editor.", data.count(b"\n", 0, error.start) + 1)
-    loader: _Loader | None = None
     try:
-        loader = _Loader(text)
-        return loader.get_single_node(), []
+        return _composed(text), []
     except yaml.reader.ReaderError as error:
         # This error alone has no line: its position counts characters.
         why = f"There is a character that YAML does not allow: {ord(text[error.position]):#06x}."
@@ -98,10 +109,6 @@ def read_yaml(path: Path, *, what: str, at_most: int, mend: str) -> tuple[yaml.N
         if len(problem) > _LONGEST:
             problem = f"{problem[:_LONGEST]}…"
         return refused(f"This is no YAML: {problem}.", mend, line)
-    except (ValueError, OverflowError):
-        # PyYAML lets through what int() and chr() say of a version or an escape beyond all bounds.
-        line = None if loader is None else loader.get_mark().line + 1
-        return refused("This is no YAML: a number is too large for it.", mend, line)
 
 
 #: The mend of a file for which `is_endless` is true.
