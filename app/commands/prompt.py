@@ -104,6 +104,9 @@ def say(
     """Hear a sentence as callers will."""
     console = plain_console()
     lang = _known_language(lang)
+    if out is not None:
+        # Before there is speech to be made.
+        _format(out)
     with _open(site) as (library, _):
         spoken = fragments_of(library, lang, text, dict(pair(each) for each in var or ()))
         if not spoken:
@@ -135,13 +138,18 @@ def say(
 _ENGINES = "See: ivr prompt engines."
 
 
-def _write(path: Path, sound: NDArray[np.int16]) -> None:
-    form = path.suffix.removeprefix(".").upper()
-    if form not in soundfile.available_formats() or soundfile.default_subtype(form) is None:
+def _format(path: Path) -> str:
+    """The sound file's format by its name. Raises AuthorError."""
+    named = path.suffix.removeprefix(".").upper()
+    if named not in soundfile.available_formats() or soundfile.default_subtype(named) is None:
         raise AuthorError(Fault(what="The name does not say which kind of sound file it is.", where=path, mend=_WAV))
+    return named
+
+
+def _write(path: Path, sound: NDArray[np.int16]) -> None:
     try:
         with path.open("wb") as file:
-            soundfile.write(file, sound, 8000, format=form)
+            soundfile.write(file, sound, 8000, format=_format(path))
     except (OSError, soundfile.SoundFileError) as error:
         what = f"The sound can't be written: {getattr(error, 'strerror', None) or error}."
         raise MachineError(Fault(what=what, where=path, mend=_WAV)) from error

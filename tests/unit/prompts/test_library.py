@@ -166,7 +166,7 @@ sys.path.insert(0, sys.argv[2])
 from tests.unit.prompts.conftest import open_library
 from prompts.render import Spoken, render_all
 library = open_library(Path(sys.argv[1]))
-wanted = [Spoken("en", "hello", {"name": f"John {chr(65 + n // 26)}{chr(97 + n % 26)}"}) for n in range(60)]
+wanted = [Spoken("en", "hello", {"name": f"John {chr(65 + n // 26)}{chr(97 + n % 26)}"}) for n in range(30)]
 report = render_all(library, wanted, done=lambda done, of: print(done, flush=True))
 print("made", report.made, "cached", report.cached, flush=True)
 library.close()
@@ -179,18 +179,18 @@ def test_rendering_that_was_killed_goes_on_where_it_was(site: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None
         for line in killed.stdout:
-            if line.strip() == "10":
+            if line.strip() == "5":
                 killed.send_signal(signal.SIGKILL)
                 break
     whole = len(list((site / "audio").rglob("*.alaw")))
-    assert 10 <= whole < 60
+    assert 5 <= whole < 30
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     words = done.stdout.splitlines()[-1].split()
     made, cached = int(words[1]), int(words[3])
     # The workers may have finished what they had in hand after their parent was gone.
-    assert made + cached == 60
+    assert made + cached == 30
     assert whole <= cached <= whole + 4
-    assert len(list((site / "audio").rglob("*.sln"))) == 60
+    assert len(list((site / "audio").rglob("*.sln"))) == 30
 
 
 _FULL = """
