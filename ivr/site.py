@@ -13,7 +13,6 @@ import socket
 import tomllib
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +179,8 @@ def free_ports() -> dict[str, object]:
     """Settings with ports that are free at this moment, for a trial on a busy machine.
 
     A process is not given a port again before all the others had their turn: a site and its lab can ask
-    one after the other and start later. Nor is another process on this machine given what this one drew last.
+    one after the other and start later. Nor is another process on this machine given what this one drew last,
+    unless it finds nothing else.
     """
     start = _free_row(_RTP_PORTS, 10000, 32000)
     sip, ami, agi = (_free_row(1, 5200, 10000) for _ in range(3))
@@ -198,14 +198,20 @@ def _free_row(length: int, first: int, end: int) -> int:
     starts, held = _turns(length, first, end)
     while len(held) >= min(_HELD, len(starts) // 6):
         os.close(held.popleft())
+    kept_by_others: int | None = None
     for _ in range(len(starts)):
         start = starts[0]
         starts.rotate(-1)
         if all(_is_free(kind, start + n) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM) for n in range(length)):
-            with suppress(OSError):
+            try:
                 held.append(_hold(start))
+            except OSError:
+                kept_by_others = start
+            else:
                 return start
-    raise MachineError(Fault(what="This machine has too few free ports.", mend="Choose the ports yourself."))
+    if kept_by_others is None:
+        raise MachineError(Fault(what="This machine has too few free ports.", mend="Choose the ports yourself."))
+    return kept_by_others
 
 
 @functools.cache

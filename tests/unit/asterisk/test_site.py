@@ -185,6 +185,15 @@ def test_two_processes_are_not_given_the_same_ports() -> None:
         assert len(ports) == len(set(ports)) == 6 * len(names)
 
 
+def test_what_many_processes_drew_and_do_not_use_is_given_rather_than_nothing() -> None:
+    with contextlib.ExitStack() as stack:
+        for start in range(10000, 32000, 800):
+            holder = stack.enter_context(socket.socket(socket.AF_UNIX))
+            with contextlib.suppress(OSError):
+                holder.bind(f"\0ivr-ports-{start}")
+        assert free_ports()["asterisk.rtp_start"] in range(10000, 32000, 800)
+
+
 def test_load_tells_of_a_missing_site(tmp_path: Path) -> None:
     with pytest.raises(AuthorError, match="ivr init"):
         load_site(tmp_path)
