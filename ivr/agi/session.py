@@ -42,7 +42,7 @@ _PACKET_MS = 20
 _KEYS = {ord(key): key for key in f"{KEYPAD}ABCD"}
 #: Beyond the end of every clip; Asterisk goes to its end then.
 _BEYOND = 1_000_000_000
-#: After a clean end Asterisk closes the link; a peer that doesn't is cut off after so many seconds.
+#: After a clean end in mid-command Asterisk closes the link; a peer that doesn't is cut off after so many seconds.
 LINGER_S = 10.0
 #: Q.850 cause that Asterisk gives a phone on its `rtp_timeout`.
 _NO_AUDIO = "44"
@@ -151,7 +151,7 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.finished:
-            # The reply to IVR_DONE, which nobody awaits.
+            # Replies to the last command and to IVR_DONE, which nobody awaits.
             return
         if self._reader is None:
             self._take_headers(data)
@@ -367,12 +367,15 @@ class Session(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         self.finished = True
-        # Half-closed, so that Asterisk takes the command before it sees the end; its reply is not awaited.
-        self._fenced = True
         if not self.hung_up:
             transport.write(_DONE)
-        transport.write_eof()
-        self._timer = self._loop.call_later(LINGER_S, self.abort)
+        if self._waiting is None:
+            # Asterisk reads the command before it sees the end. Its reply would only wake us.
+            transport.close()
+        else:
+            # Half-closed: a reply to what it still does must find the link open, or it would not read on.
+            transport.write_eof()
+            self._timer = self._loop.call_later(LINGER_S, self.abort)
 
     def abort_unless_finished(self) -> None:
         """Leave the caller to the dialplan, unless the call has had its clean end."""

@@ -139,6 +139,16 @@ async def test_connections_beyond_the_cap_are_left_to_the_dialplan() -> None:
         await first.expects(DONE)
 
 
+async def test_a_call_that_is_over_takes_no_place_while_the_peer_keeps_the_link() -> None:
+    async with serving(play_one, Limits(max_connections=1)) as server, FakeAsterisk(server.port) as first:
+        await first.says(opening())
+        await first.expects(PLAY)
+        await first.says("200 result=0 endpos=8")
+        await first.expects(DONE)
+        await first.expects_end()
+        await served(server.port)
+
+
 async def test_a_bug_in_a_call_closes_without_done_and_disturbs_nobody() -> None:
     async def broken(session: Session) -> None:
         if session.opening.script == "broken":
