@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -101,7 +101,7 @@ class Call:
                 if isinstance(step, Note):
                     kept = await self._note(step) and kept
                 elif isinstance(step, Speak):
-                    event = await self._speak(step if kept else replace(step, say=(NOT_KEPT,)))
+                    event = await self._speak(step if kept else step._replace(say=(NOT_KEPT,)))
                 elif isinstance(step, Listen):
                     event = await self.session.wait_for_digit(step.seconds)
                 elif isinstance(step, TransferTo):

@@ -11,7 +11,6 @@ Facts are from Asterisk's res_agi.c (22) and from runs against 22.10.1:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 #: Asterisk reads a command with fgets() into 2048 bytes: one is the terminator.
@@ -42,8 +41,7 @@ class BadReply(ValueError):
     """The peer answers what no Asterisk would."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """What Asterisk tells of the channel when it connects."""
 
     #: `agi_network_script` without its `?query`: which service is asked for (`inbound`, `outbound`).
@@ -53,12 +51,12 @@ class Opening:
     uniqueid: str
     #: The caller's number as the network gave it; "" when withheld.
     caller: str
+    #: Every header as it came.
+    block: bytes
     #: `key=` of agi_network_script's query: what only this site's dialplan knows; "" when there is none.
     key: str = ""
     #: `answered=1` of the query: the dialplan has answered the call already.
     answered: bool = False
-    #: Every header as it came.
-    block: bytes
 
     def header(self, name: str) -> str:
         """The header `agi_<name>`; "" when there is none."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ivr.flow.steps import Note, NoteKind
 from ivr.journal.lines import Line, Whose
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from ivr.journal.journal import Journal
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Leg:
+class Leg(NamedTuple):
     """What is known of a call when it begins: the columns of the table `call`."""
 
     id: str

@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -355,7 +354,7 @@ async def test_lines_that_can_never_be_stored_do_not_block_the_rest(
     lines = Journal(writer, tmp_path / "spill.jsonl")
     await lines.start()
     with capture_logs() as logs:
-        lines.begin(leg(1)).note(replace(KEY, depth=None), 2000)  # type: ignore[arg-type]
+        lines.begin(leg(1)).note(KEY._replace(depth=None), 2000)  # type: ignore[arg-type]
         await writer.sees("Refused")
         lines.begin(leg(2))
         await lines.close()
@@ -401,8 +400,8 @@ async def test_a_bad_line_is_put_aside_alone(database: AsyncEngine, tmp_path: Pa
 async def test_no_text_that_a_caller_brings_is_refused(database: AsyncEngine, tmp_path: Path, text: str) -> None:
     lines = Journal(group_writer(database), tmp_path / "spill.jsonl")
     await lines.start()
-    begun = lines.begin(replace(leg(1), phone=text, dialled=text, uniqueid=text, amd=text))
-    begun.note(replace(KEY, value=text), 2000)
+    begun = lines.begin(leg(1)._replace(phone=text, dialled=text, uniqueid=text, amd=text))
+    begun.note(KEY._replace(value=text), 2000)
     begun.note(Note(kind=NoteKind.REQUEST, node="ask", value="x", variables={text: text}), 2000)
     begun.note(Note(kind=NoteKind.OPT_OUT, node="never"), 2000)
     begun.end("flow", "uk", 3000)
@@ -489,7 +488,7 @@ async def test_what_was_spilled_is_read_back_while_running(database: AsyncEngine
     blocker.execute("BEGIN EXCLUSIVE")
     begun = lines.begin(leg(1))
     for number in range(100):
-        begun.note(replace(KEY, value=str(number % 10)), 2000 + number)
+        begun.note(KEY._replace(value=str(number % 10)), 2000 + number)
     await writer.sees("NotNow")
     await writer.sees("NotNow")
     assert spill.exists()
@@ -624,7 +623,7 @@ async def test_a_value_without_room_is_refused_and_the_next_group_taken(
     writer = WatchedWriter(path)
     lines = Journal(writer, tmp_path / "spill.jsonl")
     await lines.start()
-    lines.begin(leg(1)).note(replace(KEY, depth=2**80), 2000)
+    lines.begin(leg(1)).note(KEY._replace(depth=2**80), 2000)
     await writer.sees("Refused")
     lines.begin(leg(2))
     await lines.close()
