@@ -6,7 +6,6 @@ The order of the start is that of `site_running`; that of the end is app.service
 from __future__ import annotations
 
 import asyncio
-import gc
 import resource
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,6 +23,7 @@ from app.service.asterisk import Keeper
 from app.service.heartbeat import Heartbeat, Watchdog
 from app.service.publishing import Publishing
 from app.service.reporter import Reporter
+from app.service.settled import settle
 from app.service.supervision import Supervision
 from app.service.systemd import Systemd
 from faults import AuthorError, Fault, MachineError
@@ -118,7 +118,7 @@ async def site_running(site: Site, reporter: Reporter | None = None) -> AsyncIte
         up = _made(site, scope, publishing, versions)
         stack.push_async_callback(up.end, 0.0)
         await _start(up, reporter)
-        _spare_the_collector()
+        settle()
         up.systemd.tell(READY=1)
         yield up
 
@@ -247,13 +247,6 @@ async def _start_asterisk(site: Site, reporter: Reporter) -> Keeper:
     return Keeper(
         asterisk, lambda: running.start(home, found, needed), hung_after_s=site.settings.asterisk.hung_after_s
     )
-
-
-def _spare_the_collector() -> None:
-    """What was loaded until now stays to the end: the garbage collector need not look at it on every call."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 def _allow_many_files() -> None:
