@@ -23,6 +23,7 @@ from ivr.flow.steps import Begun, Heard
 from ivr.journal import Journal, Leg
 from ivr.settings import Settings
 from ivr.speaking import Speech
+from ivr.trunks import InUse
 from ivr.versions.loaded import LoadedVersion, Versions
 from people.numbers import normal_form
 from people.store.calls import OutboundCall
@@ -57,8 +58,10 @@ class Answering:
         journal: Journal,
         find_outbound: Callable[[str], Awaitable[OutboundCall | None]],
         now_ms: Callable[[], int] = wall_clock_ms,
+        *,
+        trunks: InUse | None = None,
     ) -> None:
-        self._settings = settings
+        self._settings, self._trunks = settings, trunks or InUse.of(settings)
         self._versions = versions
         self._journal = journal
         self._find_outbound = find_outbound
@@ -172,6 +175,7 @@ class Answering:
             speech=Speech(session, version.voice),
             journal=self._journal.begin(leg),
             settings=self._settings,
+            trunks=self._trunks,
             begun=Begun(language=language, variables=variables),
             now_ms=self._now_ms,
         )

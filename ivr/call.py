@@ -35,6 +35,7 @@ from ivr.flow.steps import (
 from ivr.journal import CallJournal
 from ivr.settings import Settings
 from ivr.speaking import Speech
+from ivr.trunks import InUse
 from ivr.versions.loaded import LoadedVersion
 from people.numbers import dial_string, mask_phone, normal_form
 from prompts.languages import Language
@@ -60,6 +61,7 @@ class Call:
     speech: Speech
     journal: CallJournal
     settings: Settings
+    trunks: InUse
     begun: Begun
     now_ms: Callable[[], int]
     state: State | None = None
@@ -127,7 +129,7 @@ class Call:
             return
         # Asked only where it may be so, for each question costs time.
         lasted_ms = self.now_ms() - (self.journal.leg.answered_at_ms or self.now_ms())
-        may_be = step.reason == "hang_up" and lasted_ms >= self.settings.trunk.rtp_timeout_s * 1000 - _HEADSTART_MS
+        may_be = step.reason == "hang_up" and lasted_ms >= self.trunks.shortest_rtp_timeout_s * 1000 - _HEADSTART_MS
         self.end("no_audio" if may_be and await self.session.ended_for_silence() else step.reason)
 
     def _note_heard(self, machine: Machine) -> None:
@@ -164,9 +166,15 @@ class Call:
             log.error("call.no_destination", call=self.id, destination=step.destination, where="ivr.toml: destinations")
             self.fault(f"destination: {step.destination}", step.node)
             return TransferEnded(answered=False)
-        dialled = dial_string(normal_form(number, self.settings.region), self.settings.trunk.dial_format)
+        number = normal_form(number, self.settings.region)
+        carrying = self.trunks.carrying(number, tenant=self.journal.leg.tenant)
+        if not carrying:
+            log.error("call.no_trunk", call=self.id, destination=step.destination)
+            self.fault(f"trunk: {step.destination}", step.node)
+            return TransferEnded(answered=False)
+        dialled = f"{dial_string(number, carrying[0].how.dial_format)}@{carrying[0].endpoint}"
         # Option g: when the destination hangs up, the call comes back to us.
-        await self.session.execute("Dial", f"PJSIP/{dialled}@trunk,30,g")
+        await self.session.execute("Dial", f"PJSIP/{dialled},30,g")
         if self.session.hung_up:
             return HungUp()
         return TransferEnded(answered=await self.session.get_variable("DIALSTATUS") == "ANSWER")

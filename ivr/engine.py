@@ -16,6 +16,7 @@ from ivr.fallback.prepare import prepare_fallback
 from ivr.journal import Journal
 from ivr.settings import Settings
 from ivr.spool import keep_picking_up, try_to_pick_up
+from ivr.trunks import InUse
 from ivr.versions.loaded import Versions
 from people.store.calls import find_outbound
 from people.store.group_commit import group_writer
@@ -43,6 +44,8 @@ class Engine:
         agi_key: str,
         #: var/ of the site: spool/, fallback/ and the journal's files lie there.
         var: Path,
+        #: By which calls are transferred; None: those of the settings.
+        trunks: InUse | None = None,
     ) -> None:
         agi = settings.agi
         self._settings = settings
@@ -50,7 +53,8 @@ class Engine:
         self.versions = versions
         self._spool, self._fallback = var / "spool", var / "fallback"
         self.journal = Journal(group_writer(scope.database), var / "journal.jsonl")
-        self._answering = Answering(settings, versions, self.journal, functools.partial(find_outbound, scope))
+        found = functools.partial(find_outbound, scope)
+        self._answering = Answering(settings, versions, self.journal, found, trunks=trunks)
         limits = Limits(header_timeout_s=agi.header_timeout_s, max_call_s=agi.max_call_s)
         self.server = FastAgiServer(self._answer, key=agi_key, limits=limits)
         self._callers_refused = False

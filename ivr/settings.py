@@ -24,6 +24,9 @@ from prompts.languages import Language
 
 Codec = Literal["alaw", "ulaw", "g722"]
 
+#: The trunk of the section [trunk], and what others may be called.
+MAIN = "main"
+TRUNK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 #: A number inside the operator's or the retailer's own exchange.
 _INTERNAL = re.compile(r"[0-9*#]{1,15}")
 _NUMBER_FIELD = re.compile(r"\{(e164|digits|national)\}")
@@ -48,10 +51,14 @@ class _Section(BaseModel):
 
 
 class Trunk(_Section):
-    """The SIP peer that carries the calls. Its password is better kept as `trunk_secret` in secrets.toml."""
+    """A SIP peer that carries calls. Its password is better kept in secrets.toml than here."""
 
     host: str = Field(min_length=1)
     port: int = Field(5060, ge=1, le=65535)
+    #: How SIP goes to it.
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+    #: sdes: the audio is encrypted, by keys that SIP carries; auto: with tls it is, else not.
+    srtp: Literal["auto", "off", "sdes"] = "auto"
     #: Name to authenticate with; empty: the operator knows us by address.
     user: str = ""
     #: Password for `user`, when secrets.toml has none.
@@ -68,8 +75,28 @@ class Trunk(_Section):
     #: The most that all campaigns together may use; each campaign has its own share (`Outbound`).
     channels: int = Field(2000, ge=1, le=2000)
     calls_per_second: float = Field(200.0, gt=0, le=200)
+    #: Beginnings of the numbers that it carries, E.164; empty: every number. The longest that fits decides between
+    #: trunks, then the lower position.
+    prefixes: tuple[str, ...] = ()
+    position: int = Field(0, ge=0, le=1000)
+    #: Whose calls it carries; empty: everybody's.
+    tenants: tuple[str, ...] = ()
+    enabled: bool = True
 
     _host = field_validator("host")(_one_address)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether its audio is."""
+        return self.srtp == "sdes" or (self.srtp == "auto" and self.transport == "tls")
+
+    @field_validator("prefixes")
+    @classmethod
+    def _beginnings(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            if not re.fullmatch(r"\+?[1-9][0-9]{0,14}", each):
+                raise ValueError(f"{each[:20]!r} begins no number; write the country and what follows, such as +380")
+        return tuple("+" + each.removeprefix("+") for each in value)
 
     @field_validator("dial_format")
     @classmethod
@@ -119,6 +146,15 @@ class AsteriskSettings(_Section):
     #: Where SIP is bound.
     sip_host: str = "0.0.0.0"  # noqa: S104 - the operator calls from outside
     sip_port: int = Field(5060, ge=1, le=65535)
+    #: Where SIP by TLS is listened on; SIP by TCP has sip_port.
+    tls_port: int = Field(5061, ge=1, le=65535)
+    #: Files with our certificate and its key (PEM), for operators who connect to us by TLS; empty: none does.
+    tls_cert: str = ""
+    tls_key: str = ""
+    #: Whether an operator's certificate must be good for its name, and the file of those whom we believe (PEM); empty:
+    #: whom the machine believes.
+    tls_verify: bool = True
+    tls_ca: str = ""
     #: Address at which the operator reaches this machine when it is behind NAT; empty: its own.
     public_host: str = ""
     rtp_start: int = Field(10000, ge=1024, le=65535)
@@ -186,7 +222,9 @@ class Retention(_Section):
 
 class Secrets(_Section):
     ami_secret: SecretStr = SecretStr("")
+    #: Of `trunk.user`, and of other trunks' by name.
     trunk_secret: SecretStr = SecretStr("")
+    trunk_secrets: dict[str, SecretStr] = {}
     #: Of the role that `database` names.
     database_password: SecretStr = SecretStr("")
 
@@ -206,7 +244,9 @@ class Settings(_Section):
     database: str = ""
     #: Name of this Asterisk with its engine and audio; engines that share a database have a name each.
     gateway: str = Field("main", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    #: The first of the site's trunks, which is called main; the others by name.
     trunk: Trunk
+    trunks: dict[str, Trunk] = {}
     hotline: Hotline = Hotline()
     #: Where a flow may transfer to: name -> number, dialled through the trunk by its dial_format.
     destinations: dict[str, str] = {}
@@ -238,6 +278,14 @@ class Settings(_Section):
         except (ArgumentError, ValueError):
             # Its own words may quote the password.
             raise ValueError("is no address of a database, such as postgresql://role@host/name") from None
+        return value
+
+    @field_validator("trunks")
+    @classmethod
+    def _other_names(cls, value: dict[str, Trunk]) -> dict[str, Trunk]:
+        for name in value:
+            if name == MAIN or not TRUNK_NAME.fullmatch(name):
+                raise ValueError(f"{name[:40]!r} is no name for a trunk; {MAIN} is the one under [trunk]")
         return value
 
     @field_validator("region")

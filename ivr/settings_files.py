@@ -107,4 +107,6 @@ def load_site(folder: Path) -> Site:
         raise AuthorError(faults + more)
     if not secrets.trunk_secret.get_secret_value():
         secrets = secrets.model_copy(update={"trunk_secret": settings.trunk.secret})
+    beside = {name: each.secret for name, each in settings.trunks.items() if each.secret.get_secret_value()}
+    secrets = secrets.model_copy(update={"trunk_secrets": beside | secrets.trunk_secrets})
     return Site(folder=folder, settings=settings, secrets=secrets)

@@ -160,7 +160,7 @@ def setting_defaults() -> dict[str, Any]:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             for key, inner in annotation.model_fields.items():
                 found[f"{name}.{inner.alias or key}"] = None if inner.is_required() else inner.get_default()
-        elif name != "destinations":
+        elif name not in ("destinations", "trunks"):
             found[name] = field.get_default()
     return found
 
@@ -170,6 +170,8 @@ def toml(value: object) -> str:
     if isinstance(value, Mapping):
         inner = ", ".join(f"{json.dumps(str(key), ensure_ascii=False)} = {toml(item)}" for key, item in value.items())
         return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml, value))}]"
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
@@ -183,9 +185,10 @@ def free_ports() -> dict[str, object]:
     unless it finds nothing else.
     """
     start = _free_row(_RTP_PORTS, 10000, 32000)
-    sip, ami, agi = (_free_row(1, 5200, 10000) for _ in range(3))
+    sip, tls, ami, agi = (_free_row(1, 5200, 10000) for _ in range(4))
     return {
         "asterisk.sip_port": sip,
+        "asterisk.tls_port": tls,
         "asterisk.ami_port": ami,
         "agi.port": agi,
         "asterisk.rtp_start": start,

@@ -13,6 +13,7 @@ from ivr.flow.load import load_flows
 from ivr.flow.model import Flow, Say
 from ivr.resources import resource_dir
 from ivr.settings import Site
+from ivr.trunks import named_trunks
 from ivr.versions.folder import dictionaries_in, recordings_in, texts_in
 from people.contacts import Contact, ContactsFile
 from prompts.fragments import Fragment
@@ -47,7 +48,7 @@ def open_library(site: Site, folder: Path | None = None, *, workers: Workers | N
             pause=settings.pause,
             level_lufs=settings.level_lufs,
             cache_max_mb=settings.cache_max_mb,
-            wide=site.settings.trunk.codec == "g722",
+            wide=any(trunk.codec == "g722" for trunk in named_trunks(site.settings).values()),
         ),
         workers=workers,
     )

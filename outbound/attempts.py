@@ -36,6 +36,8 @@ class Claim:
     phone: str
     language: str
     planned_at_ms: int
+    #: By which it goes; "": a release that did not say has sent it.
+    trunk: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,8 @@ class Settlement:
     sip_status: int | None = None
     #: The lead is dialled again when it has rested so long from now on; None: never.
     rest_ms: int | None = None
+    #: It surely rang nobody, so it is not the person's, whatever it came to.
+    spared: bool = False
 
 
 _ID = re.compile(r"a([0-9]{1,19})-[0-9a-f]{16}")
@@ -139,7 +143,7 @@ SETTLE_LEAD = (
     .where(_OF_LEAD)
     .values(
         state=bindparam("state"),
-        # One that we gave up ourselves says nothing of the person.
+        # One that we gave up ourselves, or that no trunk took, says nothing of the person.
         outcome=func.coalesce(bindparam("persons_outcome", type_=String), lead.c.outcome),
         spared=lead.c.spared + bindparam("spared"),
         due_at_ms=func.coalesce(bindparam("due_at_ms", type_=BigInteger), lead.c.due_at_ms),
@@ -161,6 +165,7 @@ def intent(claim: Claim, tenant: str, owner: Owner) -> dict[str, object]:
         "tenant": tenant,
         "gateway": owner.gateway,
         "epoch": owner.epoch,
+        "trunk": claim.trunk or None,
         "campaign_id": claim.campaign_id,
         "lead_id": claim.lead_id,
         "number": claim.number,
@@ -169,13 +174,13 @@ def intent(claim: Claim, tenant: str, owner: Owner) -> dict[str, object]:
 
 
 def settling(end: Settlement, now_ms: int) -> Statements:
-    cancelled = end.outcome is Outcome.CANCELLED
+    spared = end.spared or end.outcome is Outcome.CANCELLED
     of_lead = {
         "lead_id": end.lead_id,
         "number": end.number,
         "state": "done" if end.rest_ms is None else "waiting",
-        "persons_outcome": None if cancelled else end.outcome.value,
-        "spared": int(cancelled),
+        "persons_outcome": None if spared else end.outcome.value,
+        "spared": int(spared),
         "due_at_ms": None if end.rest_ms is None else now_ms + end.rest_ms,
     }
     of_attempt = {

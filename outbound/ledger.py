@@ -8,6 +8,7 @@ gateway's owner, so that an owner that slept while another took the gateway over
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -29,8 +30,10 @@ from outbound.attempts import (
     settling,
 )
 from outbound.clock import Clock
+from outbound.gateway.trunks import Offer
 from outbound.plan.decide import Because, CampaignRules, Caps, Decision, Dial, Lead, LeaveOut, Person, WaitUntil, decide
 from outbound.plan.recovery import Journalled
+from outbound.plan.trunks import By, NotNow
 from people.store.ownership import Owner, fence
 from people.store.scope import Scope
 from people.store.tables import DIALLING, WAITING, attempt, call, campaign, contact, lead, tenant
@@ -143,19 +146,27 @@ class Ledger:
     # ------------------------------------------------------------ claim
 
     async def claim(
-        self, campaign_id: int, count: int, *, rules: CampaignRules, caps: Caps, most_open: MostOpen | None = None
+        self,
+        campaign_id: int,
+        count: int,
+        *,
+        rules: CampaignRules,
+        caps: Caps,
+        most_open: MostOpen | None = None,
+        offer: Offer | None = None,
     ) -> list[Claim]:
         """Up to `count` leads of a running campaign, with the intent to dial each committed to disk.
 
         Each is decided in the same transaction: nobody is dialled who was on the do-not-call list at this moment. An
         empty list means that none is dialled now. `most_open`: what all gateways keep to; None: no other gateway dials.
+        `offer` says by which trunk each goes; whoever can't go by any waits a while, so that others may.
         """
         claims: list[Claim] = []
 
         def claim_some(connection: Connection) -> int:
             """How many of those that were due are left out for good."""
             many = count if most_open is None else min(count, self._still_free(connection, campaign_id, most_open))
-            return self._decide(connection, self._take_due(connection, campaign_id, many), rules, caps, claims)
+            return self._decide(connection, self._take_due(connection, campaign_id, many), rules, caps, claims, offer)
 
         while not claims:
             async with self._writing:
@@ -170,7 +181,13 @@ class Ledger:
         return claims
 
     def _decide(
-        self, connection: Connection, leads: Sequence[Any], rules: CampaignRules, caps: Caps, claims: list[Claim]
+        self,
+        connection: Connection,
+        leads: Sequence[Any],
+        rules: CampaignRules,
+        caps: Caps,
+        claims: list[Claim],
+        offer: Offer | None,
     ) -> int:
         """Add to `claims` who of `leads` is dialled now, and put the others back; how many of these for good."""
         left_out = 0
@@ -182,12 +199,17 @@ class Ledger:
                 campaign_channels=caps.campaign_channels - len(claims),
                 trunk_channels=caps.trunk_channels - len(claims),
             )
+            way = offer.trunk_for(each.phone) if offer is not None else By(name="")
+            if isinstance(way, NotNow):
+                left = replace(left, carried=not way.none_carries, trunk_channels=0)
             decision = decide(self.due_now_ms(), before, person, rules, left)
-            if isinstance(decision, Dial):
-                claims.append(self._claim(each))
+            if isinstance(decision, Dial) and isinstance(way, By):
+                claims.append(self._claim(each, way.name))
+                if offer is not None:
+                    offer.promise(way.name)
             else:
                 left_out += isinstance(decision, LeaveOut)
-                self._put_back(connection, each.id, decision)
+                self._put_back(connection, each.id, decision, again_s=way.again_s if isinstance(way, NotNow) else None)
         if claims:
             connection.execute(insert(attempt), [intent(claim, self.scope.tenant, self.owner) for claim in claims])
             self.ours.update(claim.attempt_id for claim in claims)
@@ -218,7 +240,7 @@ class Ledger:
         ids = connection.execute(TAKE_DUE, due).scalars().all()
         return connection.execute(TAKEN, {**whose, "ids": ids}).all() if ids else []
 
-    def _claim(self, row: Any) -> Claim:
+    def _claim(self, row: Any, trunk: str) -> Claim:
         return Claim(
             attempt_id=new_id(row.id),
             campaign_id=row.campaign_id,
@@ -228,9 +250,13 @@ class Ledger:
             phone=row.phone,
             language=row.language,
             planned_at_ms=self.clock.now_ms(),
+            trunk=trunk,
         )
 
-    def _put_back(self, connection: Connection, lead_id: int, decision: Decision) -> None:
+    def _put_back(
+        self, connection: Connection, lead_id: int, decision: Decision, *, again_s: float | None = None
+    ) -> None:
+        """`again_s`: no trunk takes the number before."""
         values: dict[str, object] = {"attempts": lead.c.attempts - 1, "state": "waiting"}
         if isinstance(decision, LeaveOut) and decision.because is Because.DO_NOT_CALL:
             values |= {"state": "excluded", "excluded_reason": decision.because.value}
@@ -238,6 +264,8 @@ class Ledger:
             values |= {"state": "done"}
         elif isinstance(decision, WaitUntil) and decision.at_ms is not None:
             values |= {"due_at_ms": decision.at_ms}
+        elif again_s is not None and decision.because in (Because.NO_TRUNK, Because.CHANNELS):
+            values |= {"due_at_ms": self.due_now_ms() + math.ceil(again_s * 1000)}
         connection.execute(update(lead).where(lead.c.id == lead_id, self._its_lead).values(values))
 
     # ------------------------------------------------------------ what became of it
@@ -282,6 +310,7 @@ class Ledger:
                     phone=row.phone,
                     language=row.language,
                     planned_at_ms=row.planned_at_ms,
+                    trunk=row.trunk or "",
                 )
                 for row in await connection.execute(rows)
             ]

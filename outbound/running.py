@@ -14,7 +14,6 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ivr.settings import Trunk
 from outbound.campaigns import Campaign, Rules, list_campaigns
 from outbound.clock import Clock
 from people.store.db import make_engine
@@ -49,16 +48,6 @@ class Open:
     dialling: bool
     #: Of its tenant.
     limits: Limits
-
-
-def carried(trunk: Trunk, limits: Limits, *, engines: int = 1) -> Trunk:
-    """What a trunk carries for a tenant: less where the tenant's limits are narrower. Its pace is shared by engines."""
-    channels, rate = trunk.channels, trunk.calls_per_second
-    if limits.channels is not None:
-        channels = min(channels, limits.channels)
-    if limits.calls_per_second is not None:
-        rate = min(rate, limits.calls_per_second / engines)
-    return trunk.model_copy(update={"channels": channels, "calls_per_second": rate})
 
 
 @dataclass

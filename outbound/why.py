@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
 from faults import Fault, UserError
-from ivr.settings import Trunk
+from ivr.trunks import SiteTrunk, carrying
 from outbound import campaigns
 from outbound.plan.decide import CampaignRules, Caps, Decision, Lead, Person, decide
-from outbound.running import carried
 from people.store.scope import Scope
 from people.store.tables import campaign, contact, do_not_call, lead
 from people.tenants import limits_of
@@ -26,7 +26,7 @@ class Why:
     outcome: str | None
 
 
-async def explain(scope: Scope, *, name: str, phone: str, trunk: Trunk, now_ms: int) -> Why:
+async def explain(scope: Scope, *, name: str, phone: str, trunks: Sequence[SiteTrunk], now_ms: int) -> Why:
     """What is decided of the person with that number (E.164) at `now_ms` (UTC).
 
     The pace of the engine, its link and opt-outs that it has not written yet are not known here. Raises UserError when
@@ -55,6 +55,9 @@ async def explain(scope: Scope, *, name: str, phone: str, trunk: Trunk, now_ms: 
     if row is None:
         what = f"{phone} is not in the campaign {name!r}."
         raise UserError(Fault(what=what, mend="Write the number as in the contacts file."))
+    channels = sum(each.how.channels for each in trunks)
+    if limits.channels is not None:
+        channels = min(channels, limits.channels)
     decision = decide(
         now_ms,
         Lead(state=row.state, attempts=row.attempts, spared=row.spared, due_at_ms=row.due_at_ms),
@@ -62,7 +65,8 @@ async def explain(scope: Scope, *, name: str, phone: str, trunk: Trunk, now_ms: 
         CampaignRules(state=found.state, retry=found.rules.retry),
         Caps(
             campaign_channels=found.rules.channels - taken.get(found.id, 0),
-            trunk_channels=carried(trunk, limits).channels - sum(taken.values()),
+            carried=bool(carrying(trunks, phone, tenant=scope.tenant)),
+            trunk_channels=channels - sum(taken.values()),
         ),
     )
     return Why(decision=decision, attempts=row.attempts, spent=row.attempts - row.spared, outcome=row.outcome)

@@ -19,6 +19,7 @@ from pathlib import Path
 import structlog
 
 from ivr.settings import Settings
+from ivr.trunks import InUse
 from outbound.attempts import Claim
 from outbound.campaigns import Campaign, finish_if_done, list_campaigns
 from outbound.clock import Clock
@@ -27,10 +28,11 @@ from outbound.gateway.ami_protocol import NotSent
 from outbound.gateway.dialer import Dialer
 from outbound.gateway.lease import Lease
 from outbound.gateway.recovery import Recovery
+from outbound.gateway.trunks import Trunks
 from outbound.ledger import Ledger, MostOpen
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.pacing import Pace
-from outbound.running import Open, RunningCampaigns, carried
+from outbound.running import Open, RunningCampaigns
 from outbound.trouble import Trouble, unexpected, words
 from people.store.scope import Scope
 
@@ -43,8 +45,7 @@ _AHEAD_S = 0.1
 #: What could not leave by then is decided anew: somebody may have asked not to be called.
 _DECIDED_FOR_S = 1.0
 #: Asterisk is asked about attempts that have been in flight for longer than their ring time and so much more.
-_LOST_AFTER_S = 20.0
-_LOOK_FOR_LOST_EVERY_S = 30.0
+_LOST_AFTER_S, _LOOK_FOR_LOST_EVERY_S = 20.0, 30.0
 #: After an error of a turn, the next waits so long; twice as long each further time.
 _AGAIN_FIRST_S, _AGAIN_MOST_S = 0.5, 15.0
 #: What rings is hung up within so long, or the next start settles it.
@@ -83,38 +84,34 @@ class Worker:
         may_dial: Callable[[Campaign], bool] = lambda _: True,
         clock: Clock | None = None,
         grace_s: float = 10.0,
+        trunks: InUse | None = None,
     ) -> None:
-        """`may_dial` is asked before every claim: an opt-out may not be on the list yet, a text not ready."""
+        """`trunks`: else those of the settings. `may_dial` is asked before every claim: a text may not be ready yet."""
         self._scope, self._ami, self._may_dial = scope, ami, may_dial
-        self._clock, self._lease = clock or Clock(), lease
-        self._ledger = Ledger(scope=scope, owner=lease.owner, clock=self._clock)
-        self._dialer = Dialer(
-            ami=ami, ledger=self._ledger, trunk=settings.trunk, clock=self._clock, asterisk_log=asterisk_log
-        )
+        self._lease, self._clock = lease, (clock := clock or Clock())
+        self._ledger = ledger = Ledger(scope=scope, owner=lease.owner, clock=clock)
+        self.trunks = Trunks(in_use=trunks or InUse.of(settings), clock=clock, ahead_s=_AHEAD_S)
+        self._dialer = Dialer(ami=ami, ledger=ledger, trunks=self.trunks, clock=clock, asterisk_log=asterisk_log)
         self._recovery = Recovery(
             ami=ami,
             dialer=self._dialer,
-            ledger=self._ledger,
+            ledger=ledger,
             asterisk_log=asterisk_log,
-            clock=self._clock,
+            clock=clock,
             adopt=self._adopt,
             grace_s=grace_s,
         )
-        self._settings = self._carries = settings.trunk
-        self._trunk = Pace(calls_per_second=settings.trunk.calls_per_second, next_s=0.0)
         self._campaigns = RunningCampaigns(scope, self._clock)
         #: Of the campaigns that are running, and of those whose calls are not over.
         self._lines: dict[int, _Line] = {}
         self._paces: dict[int, Pace] = {}
         self._read_at_s, self._turns = -math.inf, 0
         #: Claimed and not sent, of all campaigns.
-        self._ready = 0
-        self._in_flight: Counter[int] = Counter()
+        self._ready, self._in_flight = 0, Counter[int]()
         self._calls: set[asyncio.Task[None]] = set()
         self._recoveries: set[asyncio.Task[None]] = set()
         self._wake, self._closed = asyncio.Event(), asyncio.Event()
-        self._turning = asyncio.Lock()
-        self._stopping = False
+        self._turning, self._stopping = asyncio.Lock(), False
         self._trouble = Trouble(event="dialling_broken_off", clock=self._clock)
 
     @property
@@ -181,8 +178,7 @@ class Worker:
         running = await self._campaigns.read()
         now_s = self._read_at_s = self._clock.monotonic_s()
         if running:
-            self._carries = carried(self._settings, running[0].limits, engines=1 + self._lease.others)
-            self._trunk = replace(self._trunk, calls_per_second=self._carries.calls_per_second)
+            self.trunks.limit(running[0].limits, engines=1 + self._lease.others)
         for id in self._lines.keys() - {each.campaign.id for each in running}:
             line = self._lines.pop(id)
             self._paces[id] = line.pace
@@ -200,13 +196,10 @@ class Worker:
                 self._lines[id] = _Line(open=each, pace=pace, trouble=trouble)
             line = self._lines[id]
             line.open, line.pace = each, replace(line.pace, calls_per_second=rate)
-            if each.first_due_ms is None and not each.dialling and not self._in_flight[id]:
-                await self._finish(each)
+            over = each.first_due_ms is None and not each.dialling and not self._in_flight[id]
+            if over and await finish_if_done(self._scope, id, now_ms=self._clock.now_ms()):
+                log.info("campaign_finished", campaign=each.campaign.name)
         await self._ledger.flush()
-
-    async def _finish(self, each: Open) -> None:
-        if await finish_if_done(self._scope, each.campaign.id, now_ms=self._clock.now_ms()):
-            log.info("campaign_finished", campaign=each.campaign.name)
 
     # ------------------------------------------------------------ claim
 
@@ -217,31 +210,34 @@ class Worker:
             return 0
         if self._stopping or not self._ready_to_dial(line):
             return 0
-        ahead = min(line.pace.within(_AHEAD_S) - len(line.ready), self._trunk.within(_AHEAD_S) - self._ready)
+        ahead = min(line.pace.within(_AHEAD_S) - len(line.ready), self.trunks.ahead - self._ready)
         return max(0, min(ahead, *self._free(line)))
 
     def _claims_at_s(self, line: _Line) -> float:
-        return max(line.pace.next_s - _AHEAD_S / 2, self._trunk.next_s - _AHEAD_S / 2, line.not_before_s)
+        return max(line.pace.next_s - _AHEAD_S / 2, self.trunks.next_s - _AHEAD_S / 2, line.not_before_s)
 
     def _free(self, line: _Line) -> tuple[int, int]:
-        """Channels that are free, of the campaign and of the trunk; what is claimed has its channel already."""
+        """Channels that are free, of the campaign and of the trunks; what is claimed has its channel already."""
         own = line.open.rules.channels - self._in_flight[line.open.campaign.id] - len(line.ready)
-        return own, self._carries.channels - self.in_flight - self._ready
+        return own, self.trunks.free
 
     async def _claim(self, line: _Line, count: int) -> None:
-        own, trunk = self._free(line)
+        own, trunks = self._free(line)
+        offer = self.trunks.offer(self._scope.tenant)
         rules = CampaignRules(state="running", retry=line.open.rules.retry)
         # Of the pace is taken care at the instant at which each leaves.
-        caps = Caps(campaign_channels=own, trunk_channels=trunk)
+        caps = Caps(campaign_channels=own, trunk_channels=trunks)
         most_open = MostOpen(line.open.rules.channels, line.open.limits.channels) if self._lease.shared else None
         line.claimed_at = self._turns
         try:
-            claims = await self._ledger.claim(line.open.campaign.id, count, rules=rules, caps=caps, most_open=most_open)
+            id = line.open.campaign.id
+            claims = await self._ledger.claim(id, count, rules=rules, caps=caps, most_open=most_open, offer=offer)
         except Exception as error:
             line.trouble.met(error, campaign=line.open.campaign.name, exc_info=unexpected(error))
             line.not_before_s = self._clock.monotonic_s() + _AGAIN_FIRST_S
             return
         line.trouble.over()
+        self.trunks.claimed(claims, offer)
         line.claimed_at_s = self._clock.monotonic_s()
         line.ready.extend(claims)
         self._ready += len(claims)
@@ -257,7 +253,9 @@ class Worker:
         for line in self._in_turn():
             while line.ready and not self._stopping:
                 now_s = self._clock.monotonic_s()
-                next_s = max(line.pace.next_s, self._trunk.next_s)
+                # Who goes by a trunk with room does not wait for who came before and goes by another.
+                claim = min(line.ready, key=lambda each: self.trunks.leaves_s(each.trunk))
+                next_s = max(line.pace.next_s, self.trunks.leaves_s(claim.trunk))
                 if not self._ready_to_dial(line) or now_s > line.claimed_at_s + _DECIDED_FOR_S:
                     self._release(line)
                     break
@@ -265,13 +263,14 @@ class Worker:
                     waits_s.append(next_s - now_s)
                     break
                 try:
-                    watch = self._dialer.send(line.ready[0], line.open.rules)
+                    watch = self._dialer.send(claim, line.open.rules)
                 except NotSent:
                     self._release(line)
                     break
-                claim = line.ready.popleft()
+                line.ready.remove(claim)
                 self._ready -= 1
-                line.pace, self._trunk = line.pace.left(now_s=now_s), self._trunk.left(now_s=now_s)
+                line.pace = line.pace.left(now_s=now_s)
+                self.trunks.left(claim.trunk, now_s=now_s)
                 self._take(claim, self._dialer.attend(watch))
             if self._room(line):
                 waits_s.append(self._claims_at_s(line) - self._clock.monotonic_s())
@@ -282,6 +281,7 @@ class Worker:
         self._ready -= len(line.ready)
         while line.ready:
             claim = line.ready.popleft()
+            self.trunks.given_back(claim.trunk)
             self._take(claim, self._dialer.release(claim))
 
     def _take(self, claim: Claim, call: Coroutine[None, None, None]) -> None:
@@ -293,18 +293,18 @@ class Worker:
         def ended(task: asyncio.Task[None]) -> None:
             self._in_flight[claim.campaign_id] -= 1
             self._calls.discard(task)
-            self._one_ended(claim.campaign_id)
+            self._one_ended(claim.campaign_id, full=self.trunks.ended(claim.trunk))
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("attempt_failed", attempt=claim.attempt_id, error=words(error), exc_info=unexpected(error))
 
         task.add_done_callback(ended)
 
-    def _one_ended(self, campaign_id: int) -> None:
+    def _one_ended(self, campaign_id: int, *, full: bool) -> None:
         """Wake up where more calls may start at once: the channels were all taken, or the campaign may be over."""
         own, line = self._in_flight[campaign_id], self._lines.get(campaign_id)
         if own == 0:
             self._read_at_s = -math.inf
-        if own == 0 or self.in_flight == self._carries.channels - 1 or (line and own == line.open.rules.channels - 1):
+        if own == 0 or full or (line and own == line.open.rules.channels - 1):
             self._wake.set()
 
     async def _rest(self, seconds: float) -> None:
@@ -343,6 +343,7 @@ class Worker:
         rules = {each.id: each.rules for each in found}
         for claim in claims:
             if (known := rules.get(claim.campaign_id)) is not None:
+                self.trunks.adopted(claim.trunk)
                 self._take(claim, self._dialer.attend(self._dialer.adopt(claim, known)))
 
     # ------------------------------------------------------------ the end

@@ -27,6 +27,7 @@ from outbound.following import Standing
 from outbound.plan.decide import LeaveOut, WaitUntil
 from outbound.plan.outcome import Outcome
 from outbound.restored import RESTORED, last_restored
+from outbound.trunks import trunks_in_use
 from outbound.why import Why, explain
 from people.do_not_call import parse_phone
 from people.store.scope import Scope
@@ -192,7 +193,8 @@ def why_(
     number = parse_phone(phone, region=settings.region)
 
     async def work(scope: Scope) -> Why:
-        return await explain(scope, name=name, phone=number, trunk=settings.trunk, now_ms=_clock.now_ms())
+        trunks = await trunks_in_use(scope.database, loaded)
+        return await explain(scope, name=name, phone=number, trunks=trunks.good, now_ms=_clock.now_ms())
 
     found = on_scope(loaded, work)
     verdict = "is dialled"

@@ -68,6 +68,11 @@ COMMANDS: Mapping[str, Place] = {
         "app",
         "Engines that share a database: who dials, and what to do about a machine that is gone.",
     ),
+    "trunk": Place(
+        "app.commands.trunk",
+        "app",
+        "SIP peers that carry the calls: list, add, change and remove them while the site runs.",
+    ),
     "tenant": Place("app.commands.tenant", "app", "Retailers that share a database: add, list, limit and close them."),
     "backup": Place(
         "app.commands.copies",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -26,10 +26,12 @@ from app.service.reporter import Reporter
 from app.service.settled import settle
 from app.service.supervision import Supervision
 from app.service.systemd import Systemd
+from app.service.trunks import TrunksKept
 from faults import AuthorError, Fault, MachineError
 from ivr.asterisk import conf, ports, program, running
 from ivr.engine import Engine
 from ivr.settings import Site
+from ivr.trunks import SiteTrunk
 from ivr.versions.loaded import Versions
 from outbound.campaigns import Campaign
 from outbound.clock import Clock
@@ -61,6 +63,7 @@ class Up:
     #: Of the tenant whose calls it answers and whose campaigns it dials.
     scope: Scope
     publishing: Publishing
+    trunks: TrunksKept
     engine: Engine
     systemd: Systemd
     supervision: Supervision
@@ -82,7 +85,7 @@ class Up:
         self.systemd.tell(STOPPING=1, EXTEND_TIMEOUT_USEC=round((within_s + ending.CLOSING_S) * 1e6))
         for name in ("campaigns", "gateway"):
             self.supervision.release(name)
-        await self.supervision.stop("engine", "link", "asterisk", "rotation", "spool", "fallback", "versions")
+        await self.supervision.stop("engine", "link", "asterisk", "rotation", "spool", "fallback", "versions", "trunks")
         try:
             await ending.end(self.parts, within_s=within_s, now=now or asyncio.Event())
         finally:
@@ -109,13 +112,16 @@ async def site_running(site: Site, reporter: Reporter | None = None) -> AsyncIte
         await register(scope, now_ms=Clock().now_ms())
         if (fault := await closed(scope)) is not None:
             reporter.warning(fault)
+        trunks = TrunksKept(site, database, reporter)
+        stack.callback(trunks.close)
+        await trunks.begin()
         publishing = Publishing(site, scope, reporter)
         stack.callback(publishing.close)
         versions = await publishing.begin()
         for finding in examine_trunk(site):
             if finding.level is Level.FAIL:
                 reporter.warning(Fault(what=finding.what, mend=finding.mend))
-        up = _made(site, scope, publishing, versions)
+        up = _made(site, scope, publishing, versions, trunks)
         stack.push_async_callback(up.end, 0.0)
         await _start(up, reporter)
         settle()
@@ -123,8 +129,10 @@ async def site_running(site: Site, reporter: Reporter | None = None) -> AsyncIte
         yield up
 
 
-def _made(site: Site, scope: Scope, publishing: Publishing, versions: Versions) -> Up:
-    engine = Engine(site.settings, versions=versions, scope=scope, agi_key=site.agi_key, var=site.var)
+def _made(site: Site, scope: Scope, publishing: Publishing, versions: Versions, trunks: TrunksKept) -> Up:
+    engine = Engine(
+        site.settings, versions=versions, scope=scope, agi_key=site.agi_key, var=site.var, trunks=trunks.in_use
+    )
     systemd = Systemd()
 
     def status() -> str:
@@ -135,6 +143,7 @@ def _made(site: Site, scope: Scope, publishing: Publishing, versions: Versions) 
         site=site,
         scope=scope,
         publishing=publishing,
+        trunks=trunks,
         engine=engine,
         systemd=systemd,
         supervision=Supervision(),
@@ -157,8 +166,9 @@ async def _start(up: Up, reporter: Reporter) -> None:
     keep("spool", engine.pick_up)
     up.supervision.until_done("fallback", engine.prepare_fallback)
     keep("versions", lambda: up.publishing.watch(engine.versions, engine.prepare_fallback))
+    keeper = None
     if site.settings.asterisk.mode != "external":
-        keeper = await _start_asterisk(site, reporter)
+        keeper = await _start_asterisk(site, up.trunks.in_use.trunks, reporter)
         up.parts.asterisk = keeper
         keep("asterisk", keeper.run)
         keep("rotation", keeper.rotate)
@@ -185,9 +195,12 @@ async def _start(up: Up, reporter: Reporter) -> None:
         lease=lease,
         asterisk_log=conf.site_home(site).log,
         may_dial=may_dial,
+        trunks=up.trunks.in_use,
     )
     up.parts.dialling = worker
     keep("campaigns", worker.run, deaths=_WORKER_DEATHS)
+    present = None if keeper is None else lambda: keeper.asterisk
+    keep("trunks", lambda: up.trunks.watch(present, worker.trunks, ami))
 
 
 async def _compare_copy(site: Site, scope: Scope, reporter: Reporter) -> bool:
@@ -230,7 +243,7 @@ def _check(site: Site) -> None:
         raise MachineError(Fault(what=what, where=site.spool, mend="Check its rights and free space.")) from error
 
 
-async def _start_asterisk(site: Site, reporter: Reporter) -> Keeper:
+async def _start_asterisk(site: Site, trunks: Sequence[SiteTrunk], reporter: Reporter) -> Keeper:
     mode = site.settings.asterisk.mode
     assert mode != "external"  # noqa: S101 - the caller has looked
     try:
@@ -242,7 +255,7 @@ async def _start_asterisk(site: Site, reporter: Reporter) -> Keeper:
             found = await asyncio.to_thread(program.install, report)
     home, needed = conf.site_home(site), conf.site_ports(site)
     asterisk = await running.ensure(
-        home, found, conf.site_files(site, found), needed, grace_s=site.settings.agi.drain_s
+        home, found, conf.site_files(site, found, trunks), needed, grace_s=site.settings.agi.drain_s
     )
     return Keeper(
         asterisk, lambda: running.start(home, found, needed), hung_after_s=site.settings.asterisk.hung_after_s

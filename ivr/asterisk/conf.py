@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from ivr.asterisk.program import Program
 from ivr.asterisk.running import Home, path_fault
 from ivr.resources import resource_dir
 from ivr.settings import Site
+from ivr.trunks import HOST, SiteTrunk, carrying, named_trunks, secret_faults, trunk_faults, trunks_of_files
 from people.numbers import dial_string, normal_form
 
 #: Asterisk complains in its log when they are missing; nothing need be in them.
@@ -80,34 +82,56 @@ def site_ports(site: Site) -> Ports:
     """What the site's Asterisk listens on."""
     asterisk = site.settings.asterisk
     return Ports(
-        tcp=(("asterisk.ami_port", asterisk.ami_host, asterisk.ami_port),),
+        tcp=(
+            ("asterisk.ami_port", asterisk.ami_host, asterisk.ami_port),
+            ("asterisk.sip_port", asterisk.sip_host, asterisk.sip_port),
+            ("asterisk.tls_port", asterisk.sip_host, asterisk.tls_port),
+        ),
         udp=(("asterisk.sip_port", asterisk.sip_host, asterisk.sip_port),),
     )
 
 
-def site_files(site: Site, program: Program) -> dict[str, str]:
-    """The configuration of the site's Asterisk. Raises AuthorError with every setting that it can't carry."""
+def site_files(site: Site, program: Program, trunks: Sequence[SiteTrunk] | None = None) -> dict[str, str]:
+    """The configuration of the site's Asterisk, by which calls go by `trunks`; None: by those of ivr.toml.
+
+    Raises AuthorError with every setting that it can't carry.
+    """
     if faults := setting_faults(site):
         raise AuthorError(faults)
-    home = site_home(site)
+    trunks = trunks_of_files(site) if trunks is None else trunks
+    home, believed = site_home(site), ssl.get_default_verify_paths()
     values = common_values(home, program) | {
         "site": site,
         "settings": site.settings,
-        "trunk": site.settings.trunk,
+        "trunks": trunks,
+        # One that does not answer is passed over while another carries the number.
+        "asks": len(trunks) > 1,
+        # Asterisk tells callers by their address alone: that of several trunks is the first one's.
+        "callers": {each.how.host: each.endpoint for each in reversed(trunks)},
         "asterisk": site.settings.asterisk,
+        "ca_file": site.settings.asterisk.tls_ca or believed.cafile or "",
+        "ca_path": believed.capath or "",
         "agi": site.settings.agi,
         "alive_file": site.var / ALIVE,
         "stale_after_s": stale_after_s(site),
         "says": fallback_folder(site),
         "spool": site.spool,
-        "operator": operator(site),
+        "operator": operator(site, trunks),
         "fallback": fallback_command(site),
         "noting_at_once": NOTING_AT_ONCE,
         "ami_secret": site.secrets.ami_secret.get_secret_value(),
-        "trunk_secret": site.secrets.trunk_secret.get_secret_value(),
     }
     conf = resource_dir("asterisk-conf")
     return render((conf / "common", conf / "site"), values)
+
+
+#: What differs where trunks do.
+OF_TRUNKS = ("pjsip_trunks.conf", "extensions.conf")
+#: With which Asterisk takes them. Calls in progress go on as they are.
+TAKE_TRUNKS = (
+    "module reload res_pjsip.so res_pjsip_endpoint_identifier_ip.so res_pjsip_outbound_registration.so",
+    "dialplan reload",
+)
 
 
 def stale_after_s(site: Site) -> int:
@@ -126,23 +150,25 @@ def fallback_command(site: Site) -> tuple[str, ...]:
     return (sys.executable, "-I", "-m", "ivr.fallback.script", str(site.spool))
 
 
-def operator(site: Site) -> str:
-    """Argument of Dial() that reaches the operator; "" when the site has none."""
-    number = site.settings.destinations.get(OPERATOR, "")
-    dialled = dial_string(normal_form(number, site.settings.region), site.settings.trunk.dial_format) if number else ""
-    return f"PJSIP/{dialled}@trunk" if dialled else ""
+def operator(site: Site, trunks: Sequence[SiteTrunk]) -> str:
+    """Argument of Dial() that reaches the operator; "" when the site has none, or no trunk carries the number."""
+    settings = site.settings
+    if not (number := normal_form(settings.destinations.get(OPERATOR, ""), settings.region)):
+        return ""
+    found = carrying(trunks, number, tenant=settings.tenant)
+    return f"PJSIP/{dial_string(number, found[0].how.dial_format)}@{found[0].endpoint}" if found else ""
 
 
-_HOST = r"[A-Za-z0-9._:-]+|\[[0-9A-Fa-f:]+\]"
+_FILE = (r"[^\x00-\x1f\x7f;]*", "the name of a file")
 _FORMS = {
-    "trunk.host": (_HOST, "a host name or address"),
-    "trunk.user": (r"[^\s\x00-\x1f\x7f-\x9f;,@:<>()\[\]\\\"]*", "a name without spaces and punctuation"),
-    "trunk.caller_id": (r"[0-9A-Za-z+._-]*", "a number such as +74951234567"),
-    "agi.host": (_HOST, "a host name or address"),
+    "agi.host": (HOST, "a host name or address"),
     "agi.second": (r"([A-Za-z0-9._-]+:[0-9]{1,5})?", "host:port"),
-    "asterisk.sip_host": (_HOST, "an address of this machine"),
-    "asterisk.public_host": (rf"({_HOST})?", "a host name or address"),
-    "asterisk.ami_host": (_HOST, "an address of this machine"),
+    "asterisk.sip_host": (HOST, "an address of this machine"),
+    "asterisk.public_host": (rf"({HOST})?", "a host name or address"),
+    "asterisk.tls_cert": _FILE,
+    "asterisk.tls_key": _FILE,
+    "asterisk.tls_ca": _FILE,
+    "asterisk.ami_host": (HOST, "an address of this machine"),
     "asterisk.ami_user": (r"[A-Za-z0-9_-]+", "letters, digits, dash"),
 }
 
@@ -160,18 +186,13 @@ def setting_faults(site: Site) -> list[Fault]:
         faults.append(Fault(what=what, where=site.folder, mend="Rename it to letters, digits, dashes and slashes."))
     if site.settings.asterisk.mode != "external" and (fault := path_fault(site_home(site))):
         faults.append(fault)
-    for name in ("ami_secret", "trunk_secret"):
-        secret = getattr(site.secrets, name).get_secret_value()
-        if re.search(r"[\x00-\x1f\x7f;\\]", secret):
-            what = f"{name} has a control character, semicolon or backslash, which Asterisk's files can't carry."
-            faults.append(Fault(what=what, where=site.folder / "secrets.toml", mend="Choose a secret without it."))
+    faults += secret_faults(site, "ami_secret", site.secrets.ami_secret.get_secret_value())
     if not site.secrets.ami_secret.get_secret_value():
         mend = 'Write a long random one: ami_secret = "…".'
         faults.append(Fault(what="ami_secret is empty.", where=site.folder / "secrets.toml", mend=mend))
-    if site.settings.trunk.user and not site.secrets.trunk_secret.get_secret_value():
-        mend = "Write the operator's password there, or leave trunk.user empty."
-        what = "trunk.user is set, but trunk_secret is empty."
-        faults.append(Fault(what=what, where=site.folder / "secrets.toml", mend=mend))
+    for name, how in named_trunks(site.settings).items():
+        if how.enabled:
+            faults += trunk_faults(site, name, how)
     if site.settings.asterisk.rtp_end - site.settings.asterisk.rtp_start < 3:
         mend = "Leave four ports or more for each call between rtp_start and rtp_end."
         faults.append(Fault(what="The RTP range has no room for a call.", where=site.folder / "ivr.toml", mend=mend))

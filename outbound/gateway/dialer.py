@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -17,17 +18,19 @@ from panoramisk.message import Message
 from sqlalchemy.exc import SQLAlchemyError
 
 from ivr.amd import is_machine
-from ivr.settings import Trunk
+from ivr.trunks import SiteTrunk
 from outbound.attempts import Claim, Settlement
 from outbound.campaigns import Rules
 from outbound.clock import Clock
 from outbound.gateway.ami import Ami
 from outbound.gateway.ami_protocol import AmiError, NotSent, Refused
 from outbound.gateway.records import Records
+from outbound.gateway.trunks import Trunks
 from outbound.gateway.watch import Watch, from_events, from_learned
 from outbound.ledger import Ledger
 from outbound.plan.outcome import ANSWERED, Outcome
 from outbound.plan.recovery import Journalled, Learned, Record
+from outbound.plan.trunks import Signs, not_taken
 from outbound.trouble import Trouble
 from people.numbers import dial_string, mask_phone
 from people.store.ownership import GatewayLost
@@ -42,14 +45,14 @@ _WRITE_AGAIN_S = 1.0
 _HUNG_AFTER_S = 1.0
 #: Between looks at what rings while everything is given back.
 _GIVE_BACK_EVERY_S = 0.1
-_UP = "6"
+_RINGING, _UP = "5", "6"
 
 
 class Dialer:
     """Attempts in flight, by id: send, watch, outcome, settle."""
 
-    def __init__(self, *, ami: Ami, ledger: Ledger, trunk: Trunk, clock: Clock, asterisk_log: Path) -> None:
-        self._ami, self._ledger, self._trunk, self._clock = ami, ledger, trunk, clock
+    def __init__(self, *, ami: Ami, ledger: Ledger, trunks: Trunks, clock: Clock, asterisk_log: Path) -> None:
+        self._ami, self._ledger, self._trunks, self._clock = ami, ledger, trunks, clock
         self._log_folder = asterisk_log
         self.watched: dict[str, Watch] = {}
         #: When each Originate was sent that Asterisk has not answered yet, the oldest first.
@@ -61,6 +64,7 @@ class Dialer:
         self._asking = Trouble(event="originate_refused", clock=clock)
         ami.on_up(self._saw_nothing)
         ami.register_event("Newstate", self._newstate)
+        ami.register_event("DialState", self._dial_state)
         ami.register_event("OriginateResponse", self._originate_response)
         ami.register_event("Hangup", self._hangup)
         ami.register_event("UserEvent", self._user_event)
@@ -79,8 +83,10 @@ class Dialer:
         """Send the Originate in this instant; `attend` to it then. Raises NotSent when it surely was not."""
         if not self._ami.up:
             raise NotSent("the link to Asterisk is down")
+        if (trunk := self._trunks.find(claim.trunk)) is None:
+            raise NotSent(f"the trunk {claim.trunk} is gone")
         try:
-            answer = self._ami.send_action(self._originate(claim, rules))
+            answer = self._ami.send_action(_originate(claim, rules, trunk))
         except ValueError as error:
             answer = asyncio.get_running_loop().create_future()
             answer.set_exception(Refused(str(error)))
@@ -88,7 +94,7 @@ class Dialer:
         self._unanswered[claim.attempt_id] = now_s
         watch = Watch(claim=claim, rules=rules, sent_at_s=now_s, answer=answer)
         self.watched[claim.attempt_id] = watch
-        log.info("dial", attempt=claim.attempt_id, lead=claim.lead_id, phone=mask_phone(claim.phone))
+        log.info("dial", attempt=claim.attempt_id, lead=claim.lead_id, phone=mask_phone(claim.phone), trunk=claim.trunk)
         return watch
 
     def adopt(self, claim: Claim, rules: Rules) -> Watch:
@@ -104,6 +110,8 @@ class Dialer:
             if watch.answer is not None:
                 await self._taken(watch, watch.answer)
             end = await self._watch_to_end(watch)
+            if end is not None:
+                end = self._by_another(watch, end)
             if end is not None and await self._written(lambda: self._ledger.settle(end)):
                 log.info("settled", attempt=attempt_id, outcome=end.outcome.value, by=end.settled_by, cause=end.cause)
         finally:
@@ -199,22 +207,6 @@ class Dialer:
         for watch in self.watched.values():
             watch.changed.set()
 
-    def _originate(self, claim: Claim, rules: Rules) -> dict[str, str]:
-        fields = {
-            "Action": "Originate",
-            "ActionID": claim.attempt_id,
-            "ChannelId": claim.attempt_id,
-            "Channel": f"PJSIP/{dial_string(claim.phone, self._trunk.dial_format)}@trunk",
-            "Context": "promo",
-            "Exten": "detect" if rules.machines == "detect" else "direct",
-            "Priority": "1",
-            "Timeout": str(rules.ring_s * 1000),
-            "Async": "true",
-            # In which language the dialplan speaks when there is no engine.
-            "Variable": f"IVR_LANGUAGE={claim.language}",
-        }
-        return fields | ({"CallerID": self._trunk.caller_id} if self._trunk.caller_id else {})
-
     # ------------------------------------------------------------ events
 
     def _saw_nothing(self, _ami: Ami, _event: Message) -> None:
@@ -224,13 +216,22 @@ class Dialer:
             watch.blind = True
 
     def _newstate(self, _ami: Ami, event: Message) -> None:
-        if event.channelstate == _UP and (watch := self.watched.get(event.uniqueid)):
-            self._answered(watch)
+        if watch := self.watched.get(event.uniqueid):
+            if event.channelstate == _UP:
+                self._answered(watch)
+            elif event.channelstate == _RINGING:
+                watch.rang = True
+
+    def _dial_state(self, _ami: Ami, event: Message) -> None:
+        """A sound before the answer is no state of a channel: it is told of here alone."""
+        if event.dialstatus in ("RINGING", "PROGRESS") and (watch := self.watched.get(event.destuniqueid)):
+            watch.rang = True
 
     def _originate_response(self, _ami: Ami, event: Message) -> None:
         # A channel that could not be made has no Uniqueid; the ActionID is the same.
         if watch := self.watched.get(event.actionid or event.uniqueid):
             watch.reason = _number(event.reason) or 0
+            watch.no_channel = event.uniqueid in ("", "<null>")
             if watch.reason == ANSWERED:
                 self._answered(watch)
             watch.changed.set()
@@ -271,6 +272,29 @@ class Dialer:
         if watch.learned is not None:
             return from_learned(watch, watch.learned, now_ms=self._clock.now_ms())
         return await self._from_events(watch)
+
+    def _by_another(self, watch: Watch, end: Settlement) -> Settlement:
+        """The end of the attempt; where its trunk took no call and another carries the number, one that costs nothing.
+
+        Nobody is rung twice: of what was not seen from its beginning to its end it is not known.
+        """
+        name, claim = watch.claim.trunk, watch.claim
+        if watch.blind or watch.given_up or watch.learned is not None or watch.answered_at_ms is not None:
+            return end
+        signs = Signs(
+            rang=watch.rang,
+            no_channel=watch.no_channel,
+            sip_status=watch.sip_status,
+            silent=name in self._trunks.silent,
+        )
+        if not not_taken(signs):
+            self._trunks.took(name)
+            return end
+        why = "Asterisk has no channel for it" if watch.no_channel else f"SIP {watch.sip_status} before any ringing"
+        if not self._trunks.instead_of(name, claim.phone, self._ledger.scope.tenant, why):
+            return end
+        log.info("by_another_trunk", attempt=claim.attempt_id, trunk=name, sip_status=watch.sip_status)
+        return replace(end, spared=True, rest_ms=0)
 
     async def _from_events(self, watch: Watch) -> Settlement:
         """What the events say, and what other witnesses say where events may have been missed."""
@@ -335,3 +359,20 @@ def _number(text: str) -> int | None:
     """The first number in a header such as "486" or "SIP 486"; None when there is none."""
     found = re.search(r"\d+", text)
     return int(found[0]) if found else None
+
+
+def _originate(claim: Claim, rules: Rules, trunk: SiteTrunk) -> dict[str, str]:
+    fields = {
+        "Action": "Originate",
+        "ActionID": claim.attempt_id,
+        "ChannelId": claim.attempt_id,
+        "Channel": f"PJSIP/{dial_string(claim.phone, trunk.how.dial_format)}@{trunk.endpoint}",
+        "Context": "promo",
+        "Exten": "detect" if rules.machines == "detect" else "direct",
+        "Priority": "1",
+        "Timeout": str(rules.ring_s * 1000),
+        "Async": "true",
+        # In which language the dialplan speaks when there is no engine.
+        "Variable": f"IVR_LANGUAGE={claim.language}",
+    }
+    return fields | ({"CallerID": trunk.how.caller_id} if trunk.how.caller_id else {})

@@ -30,6 +30,10 @@ class Watch:
     #: We have told Asterisk to stop ringing it.
     given_up: bool = False
     answered_at_ms: int | None = None
+    #: Ringing, or a sound before the answer, was told of.
+    rang: bool = False
+    #: Asterisk could make no channel for it.
+    no_channel: bool = False
     #: AMD's verdict; None: it has not spoken.
     machine: bool | None = None
     #: Asterisk itself apologised, for no engine was there.

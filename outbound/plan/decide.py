@@ -27,6 +27,8 @@ class Because(StrEnum):
     OPT_OUTS_WAITING = "opt_outs_waiting"
     #: The last attempt was not long enough ago.
     RETRY_WAIT = "retry_wait"
+    #: No trunk carries the number.
+    NO_TRUNK = "no_trunk"
     #: Asterisk is not reached, or does not answer.
     NO_LINK = "no_link"
     #: Every channel of the campaign, or of the trunk, is taken.
@@ -65,6 +67,8 @@ class CampaignRules:
 class Caps:
     """What there is room for now. The defaults are for who can't know: a command beside the engine."""
 
+    #: Whether a trunk carries the number.
+    carried: bool = True
     #: Channels that are free, of the campaign and of the trunk.
     campaign_channels: int = 1
     trunk_channels: int = 1
@@ -119,6 +123,7 @@ def decide(now_ms: int, lead: Lead, person: Person, rules: CampaignRules, caps: 
             (Because.NOT_RUNNING, rules.state != "running"),
             (Because.OPT_OUTS_WAITING, caps.opt_outs_waiting),
             (Because.RETRY_WAIT, due_ms > now_ms),
+            (Because.NO_TRUNK, not caps.carried),
             (Because.NO_LINK, not caps.link),
             (Because.CHANNELS, min(caps.campaign_channels, caps.trunk_channels) < 1),
             (Because.PACE, max(caps.campaign_next_ms, caps.trunk_next_ms) > now_ms),

@@ -221,6 +221,20 @@ gateway = Table(
     Column("scoped_epoch", Integer),
 )
 
+#: A SIP peer that carries calls, of no tenant. Its password is in secrets.toml of the machine that uses it.
+trunk = Table(
+    "trunk",
+    metadata,
+    #: Which gateway uses it; "": every one, but for those that have their own of this name.
+    Column("gateway", String(64), primary_key=True),
+    Column("name", String(32), primary_key=True),
+    #: file (ivr.toml of the gateway, which alone changes it), command
+    Column("source", String(16), nullable=False),
+    #: ivr.settings.Trunk as JSON.
+    Column("settings", JSON, nullable=False),
+    Column("changed_at_ms", BigInteger, nullable=False),
+)
+
 attempt = Table(
     "attempt",
     metadata,
@@ -234,6 +248,8 @@ attempt = Table(
     #: Who dials it: the gateway, and the epoch of its owner then. A release before 0004 says neither.
     Column("gateway", String(64), nullable=False, server_default="main"),
     Column("epoch", Integer, nullable=False, server_default="0"),
+    #: By which trunk it went; None: a release before 0010 dialled it.
+    Column("trunk", String(32)),
     #: Committed before anything is sent to Asterisk.
     Column("planned_at_ms", BigInteger, nullable=False),
     #: Asterisk accepted the Originate, or reported on the channel; None: it never reached the network.
@@ -383,4 +399,4 @@ restored = Table(
 )
 
 #: Of no tenant: what is known of the database itself, and of the machines that share it.
-MACHINE = (migration, gateway, restored)
+MACHINE = (migration, gateway, trunk, restored)

@@ -9,6 +9,7 @@ import pytest
 
 from faults import UserError
 from ivr.settings import Trunk
+from ivr.trunks import SiteTrunk
 from outbound.plan.decide import Because, Dial, LeaveOut, WaitUntil
 from outbound.why import Why, explain
 from people import do_not_call
@@ -27,8 +28,8 @@ async def site(tmp_path: Path) -> AsyncIterator[CampaignSite]:
 
 
 async def ask(site: CampaignSite, n: int, *, channels: int = 100) -> Why:
-    trunk = Trunk(host="127.0.0.1", channels=channels)
-    return await explain(site.scope, name="sony", phone=f"+{number(n)}", trunk=trunk, now_ms=now_ms())
+    trunks = [SiteTrunk(name="main", how=Trunk(host="127.0.0.1", channels=channels))]
+    return await explain(site.scope, name="sony", phone=f"+{number(n)}", trunks=trunks, now_ms=now_ms())
 
 
 async def test_before_during_and_after(site: CampaignSite) -> None:

@@ -321,7 +321,7 @@ async def test_whoever_asks_for_theirs_finds_nothing_and_changes_nothing(tmp_pat
 
 
 def test_every_table_is_a_tenants_or_the_machines() -> None:
-    assert {each.name for each in tables.MACHINE} == {"migration", "gateway", "restored"}
+    assert {each.name for each in tables.MACHINE} == {"migration", "gateway", "trunk", "restored"}
     assert [each.name for each in APART if each is not tables.tenant and "tenant" not in each.c] == []
 
 

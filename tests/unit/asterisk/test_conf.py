@@ -41,7 +41,7 @@ def section(text: str, name: str, kind: str) -> dict[str, str]:
 
 
 def test_the_trunk_is_as_the_settings_say() -> None:
-    pjsip = site_files(site({"trunk.port": 5071, "trunk.codec": "ulaw"}), PROGRAM)["pjsip.conf"]
+    pjsip = site_files(site({"trunk.port": 5071, "trunk.codec": "ulaw"}), PROGRAM)["pjsip_trunks.conf"]
     assert section(pjsip, "trunk", "aor")["contact"] == "sip:10.0.0.1:5071"
     assert section(pjsip, "trunk", "identify")["match"] == "10.0.0.1"
     assert re.findall(r"^allow = (.*)$", pjsip, re.M) == ["ulaw", "alaw"]
@@ -53,8 +53,8 @@ def test_the_trunk_is_as_the_settings_say() -> None:
 
 def test_a_registered_trunk_authenticates() -> None:
     files = site_files(site({"trunk.user": "shop", "trunk.register": True}), PROGRAM)
-    assert section(files["pjsip.conf"], "trunk", "auth")["password"] == "t"
-    registration = section(files["pjsip.conf"], "trunk", "registration")
+    assert section(files["pjsip_trunks.conf"], "trunk", "auth")["password"] == "t"
+    registration = section(files["pjsip_trunks.conf"], "trunk", "registration")
     assert registration["client_uri"] == "sip:shop@10.0.0.1:5060"
     assert "res_pjsip_outbound_registration.so" in files["modules.conf"]
 
@@ -185,7 +185,8 @@ def test_nothing_is_loaded_that_was_not_asked_for() -> None:
 def test_ports_to_check_are_those_of_the_settings() -> None:
     ports = site_ports(site({"asterisk.sip_host": "10.0.0.2", "asterisk.sip_port": 5070, "asterisk.ami_port": 5039}))
     assert ports.udp == (("asterisk.sip_port", "10.0.0.2", 5070),)
-    assert ports.tcp == (("asterisk.ami_port", "127.0.0.1", 5039),)
+    sip = (("asterisk.sip_port", "10.0.0.2", 5070), ("asterisk.tls_port", "10.0.0.2", 5061))
+    assert ports.tcp == (("asterisk.ami_port", "127.0.0.1", 5039), *sip)
 
 
 def test_every_shipped_template_folder_is_installed() -> None:

@@ -1,0 +1,225 @@
+"""The trunks of a gateway while it dials: what of each is taken, when its next call may leave, what it refuses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from ivr.trunks import InUse, SiteTrunk, carrying
+from outbound.attempts import Claim
+from outbound.clock import Clock
+from outbound.gateway.ami import Ami
+from outbound.plan.pacing import Pace
+from outbound.plan.trunks import By, Carrier, NotNow, choose, passed_over_s
+from outbound.trouble import Trouble
+from people.tenants import Limits
+
+log = structlog.get_logger(__name__)
+
+#: What Asterisk says of a peer that does not answer.
+_AWAY = ("Unreachable", "Unavail")
+#: Of a number no more is told than this beginning.
+_BEGINNING = 5
+#: Calls per second where a tenant has no limit of its own: the trunks' paces alone count.
+_UNLIMITED = 1e6
+
+
+@dataclass(kw_only=True)
+class _State:
+    pace: Pace
+    trouble: Trouble
+    passed_over_until_s: float = 0.0
+    #: Calls that it did not take, in succession.
+    refused: int = 0
+
+
+@dataclass
+class Trunks:
+    """Counted by name, so that what is in flight stays counted where a trunk changes while the site runs."""
+
+    in_use: InUse
+    clock: Clock
+    #: Leads are claimed so long before they leave.
+    ahead_s: float
+    #: Asterisk asks them now and again, and these do not answer.
+    silent: Collection[str] = ()
+    _taken: Counter[str] = field(default_factory=Counter)
+    #: Of these, those that have not left yet.
+    _ready: Counter[str] = field(default_factory=Counter)
+    _states: dict[str, _State] = field(default_factory=dict)
+    #: Of the tenant; and gateways that dial: those that share a trunk have equal parts of it.
+    _limits: Limits = field(default_factory=Limits)
+    _engines: int = 1
+    #: Of the tenant, over all trunks.
+    _pace: Pace = field(default_factory=lambda: Pace(calls_per_second=_UNLIMITED, next_s=0.0))
+    #: Beginnings of numbers that no trunk carries.
+    _uncarried: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._trouble = Trouble(event="no_trunk", clock=self.clock)
+
+    def use(self, trunks: Sequence[SiteTrunk]) -> None:
+        """These from now on."""
+        self.in_use.trunks = trunks
+        self._uncarried.clear()
+        self._trouble.over()
+
+    # ------------------------------------------------------------ which one
+
+    def find(self, name: str) -> SiteTrunk | None:
+        """None: it is gone."""
+        return next((each for each in self.in_use.trunks if each.name == name), None)
+
+    def offer(self, tenant: str) -> Offer:
+        """What may be claimed now. Each claim takes some of it, so that a whole batch fits."""
+        return Offer(self, tenant)
+
+    def carrier(self, each: SiteTrunk) -> Carrier:
+        state = self._state(each)
+        ahead = state.pace.within(self.ahead_s) - self._ready[each.name]
+        return Carrier(
+            name=each.name,
+            room=min(self._channels(each) - self._taken[each.name], ahead),
+            passed_over_until_s=state.passed_over_until_s,
+            silent=each.name in self.silent,
+        )
+
+    # ------------------------------------------------------------ how much there is room for
+
+    def limit(self, limits: Limits, *, engines: int) -> None:
+        """What the tenant may use of them, and how many gateways dial, this one included."""
+        self._limits, self._engines = limits, engines
+        rate = _UNLIMITED if limits.calls_per_second is None else limits.calls_per_second / engines
+        self._pace = replace(self._pace, calls_per_second=rate)
+
+    @property
+    def free(self) -> int:
+        """Channels that nobody has, of all trunks."""
+        free = sum(max(0, self._channels(each) - self._taken[each.name]) for each in self.in_use.trunks)
+        return free if self._limits.channels is None else min(free, self._limits.channels - self._taken.total())
+
+    @property
+    def ahead(self) -> int:
+        """How many calls may leave in the next moments, by all trunks together."""
+        together = sum(self._state(each).pace.within(self.ahead_s) for each in self.in_use.trunks)
+        return min(together, self._pace.within(self.ahead_s))
+
+    @property
+    def next_s(self) -> float:
+        """The first moment at which a call may leave, by one of them."""
+        first_s = min((self._state(each).pace.next_s for each in self.in_use.trunks), default=0.0)
+        return max(first_s, self._pace.next_s)
+
+    def leaves_s(self, name: str) -> float:
+        """When the next call may leave by this one; where it is gone, that is found at the sending."""
+        found = self.find(name)
+        return self._pace.next_s if found is None else max(self._pace.next_s, self._state(found).pace.next_s)
+
+    # ------------------------------------------------------------ what is taken
+
+    def claimed(self, claims: Iterable[Claim], offer: Offer) -> None:
+        """These are to leave. Of numbers that nobody dials because no trunk carries them, it is told once."""
+        for claim in claims:
+            self._taken[claim.trunk] += 1
+            self._ready[claim.trunk] += 1
+        if offer.uncarried:
+            self._uncarried |= offer.uncarried
+            what = f"no trunk carries numbers that begin with {', '.join(sorted(self._uncarried))}"
+            self._trouble.met(LookupError(what), mend="See: ivr trunk list. They are looked at again each minute.")
+
+    def left(self, name: str, *, now_s: float) -> None:
+        """The Originate left."""
+        self._ready[name] -= 1
+        self._pace = self._pace.left(now_s=now_s)
+        if (state := self._states.get(name)) is not None:
+            state.pace = state.pace.left(now_s=now_s)
+
+    def given_back(self, name: str) -> None:
+        """It does not leave; its channel is free when that is written (`ended`)."""
+        self._ready[name] -= 1
+
+    def adopted(self, name: str) -> None:
+        """In flight since before."""
+        self._taken[name] += 1
+
+    def ended(self, name: str) -> bool:
+        """Its channel is free again; whether there was none free before."""
+        full = self.free <= 0
+        self._taken[name] -= 1
+        return full
+
+    # ------------------------------------------------------------ how it fares
+
+    async def ask(self, ami: Ami) -> None:
+        """Learn which of several do not answer what Asterisk asks them. Raises AmiError."""
+        if len(self.in_use.trunks) < 2:
+            self.silent = ()
+            return
+        contacts = await ami.listing({"Action": "PJSIPShowContacts"})
+        away = {str(each.objectname).partition("@")[0].rstrip(";") for each in contacts if each.status in _AWAY}
+        silent = {each.name for each in self.in_use.trunks if each.endpoint in away}
+        if silent != set(self.silent):
+            log.warning("trunks_silent", trunks=sorted(silent))
+        self.silent = silent
+
+    def took(self, name: str) -> None:
+        """The trunk took a call, whatever became of it."""
+        if (state := self._states.get(name)) is not None and state.refused:
+            state.refused, state.passed_over_until_s = 0, 0.0
+            state.trouble.over()
+
+    def instead_of(self, name: str, phone: str, tenant: str, why: str) -> bool:
+        """The trunk surely took no call: whether another one carries the number now.
+
+        If so, it is passed over for a while.
+        """
+        now_s, state = self.clock.monotonic_s(), self._states.get(name)
+        carrying = self.in_use.carrying(phone, tenant=tenant)
+        others = [self.carrier(each) for each in carrying if each.name != name]
+        if state is None or not any(each.passed_over_until_s <= now_s and not each.silent for each in others):
+            return False
+        if state.passed_over_until_s <= now_s:
+            state.refused += 1
+            state.passed_over_until_s = now_s + passed_over_s(state.refused)
+        state.trouble.met(ConnectionError(why), trunk=name)
+        return True
+
+    def _state(self, each: SiteTrunk) -> _State:
+        rate = each.how.calls_per_second / (self._engines if each.shared else 1)
+        state = self._states.get(each.name)
+        if state is None:
+            pace = Pace(calls_per_second=rate, next_s=0.0)
+            state = self._states[each.name] = _State(
+                pace=pace, trouble=Trouble(event="trunk_takes_no_calls", clock=self.clock)
+            )
+        elif state.pace.calls_per_second != rate:
+            state.pace = replace(state.pace, calls_per_second=rate)
+        return state
+
+    def _channels(self, each: SiteTrunk) -> int:
+        return max(1, each.how.channels // self._engines) if each.shared else each.how.channels
+
+
+class Offer:
+    """The room that trunks have at one moment, for the claims of one transaction."""
+
+    def __init__(self, trunks: Trunks, tenant: str) -> None:
+        self._trunks, self._tenant, self._now_s = tuple(trunks.in_use.trunks), tenant, trunks.clock.monotonic_s()
+        self._carriers = {each.name: trunks.carrier(each) for each in self._trunks}
+        #: Beginnings of numbers that no trunk carries.
+        self.uncarried: set[str] = set()
+
+    def trunk_for(self, phone: str) -> By | NotNow:
+        """By which trunk the number (E.164) is dialled, if it is."""
+        names = [each.name for each in carrying(self._trunks, phone, tenant=self._tenant)]
+        chosen = choose([self._carriers[name] for name in names], now_s=self._now_s)
+        if isinstance(chosen, NotNow) and chosen.none_carries:
+            self.uncarried.add(phone[:_BEGINNING])
+        return chosen
+
+    def promise(self, name: str) -> None:
+        """A call is to leave by it."""
+        self._carriers[name] = replace(self._carriers[name], room=self._carriers[name].room - 1)
