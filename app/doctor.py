@@ -17,7 +17,16 @@ from sqlalchemy.exc import DBAPIError
 from app.copies.telling import sentence
 from app.findings import Finding, fail, of_faults, ok, warn
 from app.machine import examine_clock, examine_disk, examine_ports, examine_room, examine_trunk
-from app.vitals import Answer, ami_answers, asterisk_answers, engine_state, journal_files, missing, put_back
+from app.vitals import (
+    Answer,
+    ami_answers,
+    asterisk_answers,
+    engine_state,
+    journal_files,
+    kept_trunks,
+    missing,
+    put_back,
+)
 from faults import Fault, UserError
 from ivr.asterisk import conf, program, running
 from ivr.flow.check import unread_texts
@@ -242,6 +251,15 @@ def _copies(site: Site) -> Iterator[Finding]:
             yield warn("restored", sentence(copy, site.settings.timezone), mend)
 
 
+def _trunks(site: Site) -> Iterator[Finding]:
+    """What keeps trunks that commands have made from being used; those of ivr.toml are among the settings."""
+    # A database that can't be read is told where the database is looked at.
+    with contextlib.suppress(UserError, DBAPIError):
+        for one in asyncio.run(kept_trunks(site)):
+            if one.row.source == "command":
+                yield from of_faults("trunk", one.faults)
+
+
 #: What is looked at in a site that has good settings, in this order.
 _LOOKS: Mapping[str, Callable[[Site], Iterable[Finding]]] = {
     "secrets": _secrets,
@@ -256,6 +274,7 @@ _LOOKS: Mapping[str, Callable[[Site], Iterable[Finding]]] = {
     "restored": _copies,
     "ports": examine_ports,
     "trunk": examine_trunk,
+    "trunks": _trunks,
     "rtp": examine_room,
     "clock": examine_clock,
 }

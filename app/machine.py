@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from app.findings import Finding, fail, of_faults, ok, warn
 from faults import UserError
 from ivr.asterisk import conf, ports, running
-from ivr.settings import Site
+from ivr.settings import MAIN, Site, Trunk
+from ivr.trunks import trunks_of_files
 
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with, not bound to
 _FREE_FAIL, _FREE_WARN = 200_000_000, 1_000_000_000
@@ -71,24 +72,25 @@ def _is_this_machine(address: str) -> bool:
 
 
 def examine_trunk(site: Site) -> Iterator[Finding]:
-    """Whether the operator's address can be found, and is not our own."""
-    trunk = site.settings.trunk
+    """Whether the addresses of the trunks of ivr.toml can be found, and are not our own."""
+    for each in trunks_of_files(site):
+        yield _examine_peer(site, "trunk" if each.name == MAIN else f"trunks.{each.name}", each.how)
+
+
+def _examine_peer(site: Site, section: str, trunk: Trunk) -> Finding:
     try:
         found = socket.getaddrinfo(trunk.host.strip("[]"), trunk.port, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
-        mend = "Check trunk.host in ivr.toml and the machine's name server."
-        yield fail("trunk", f"{trunk.host} has no address: {error}.", mend)
-        return
+        mend = f"Check {section}.host in ivr.toml and the machine's name server."
+        return fail("trunk", f"{trunk.host} has no address: {error}.", mend)
     address = str(found[0][4][0])
     ours = site.settings.asterisk
     if trunk.port == ours.sip_port and ours.sip_host in (address, _ANY_ADDRESS) and _is_this_machine(address):
-        mend = "Write the operator's address at trunk.host (and trunk.port) in ivr.toml."
-        yield fail(
-            "trunk", f"{trunk.host}, port {trunk.port}, is this site's own Asterisk: it would call itself.", mend
-        )
-    else:
-        shown = trunk.host if address == trunk.host else f"{trunk.host} is {address}"
-        yield ok("trunk", f"{shown}, port {trunk.port}, {trunk.codec}")
+        mend = f"Write the operator's address at {section}.host (and {section}.port) in ivr.toml."
+        what = f"{trunk.host}, port {trunk.port}, is this site's own Asterisk: it would call itself."
+        return fail("trunk", what, mend)
+    shown = trunk.host if address == trunk.host else f"{trunk.host} is {address}"
+    return ok("trunk", f"{shown}, port {trunk.port}, {trunk.codec}")
 
 
 def examine_room(site: Site) -> Iterator[Finding]:

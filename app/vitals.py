@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ivr.asterisk import conf, running
 from ivr.settings import Site
+from outbound import trunks
 from outbound.restored import Compared, last_restored, paused_by_restoring
 from people.store.db import open_database
 from people.store.losses import Missing, missing_of_tenant
@@ -92,6 +93,15 @@ async def put_back(site: Site) -> tuple[Compared | None, list[str]]:
     database = await open_database(site.database_url)
     try:
         return await last_restored(database), await paused_by_restoring(Scope(database, site.settings.tenant))
+    finally:
+        await database.dispose()
+
+
+async def kept_trunks(site: Site) -> list[trunks.Listed]:
+    """All trunks of the site's gateway. Raises as `missing`."""
+    database = await open_database(site.database_url)
+    try:
+        return await trunks.listed(database, site)
     finally:
         await database.dispose()
 

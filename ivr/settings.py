@@ -23,6 +23,7 @@ from people.numbers import Unreadable, is_country, read_phone
 from prompts.languages import Language
 
 Codec = Literal["alaw", "ulaw", "g722"]
+Transport = Literal["udp", "tcp", "tls"]
 
 #: The trunk of the section [trunk], and what others may be called.
 MAIN = "main"
@@ -56,7 +57,7 @@ class Trunk(_Section):
     host: str = Field(min_length=1)
     port: int = Field(5060, ge=1, le=65535)
     #: How SIP goes to it.
-    transport: Literal["udp", "tcp", "tls"] = "udp"
+    transport: Transport = "udp"
     #: sdes: the audio is encrypted, by keys that SIP carries; auto: with tls it is, else not.
     srtp: Literal["auto", "off", "sdes"] = "auto"
     #: Name to authenticate with; empty: the operator knows us by address.

@@ -125,7 +125,7 @@ def _settings(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def _tell(site: Site, one: Listed) -> None:
-    state = "is used within some seconds of ivr up's next look" if one.how and one.how.enabled else "is disabled"
+    state = "is used some seconds from now where ivr up runs" if one.how and one.how.enabled else "is disabled"
     _console.print(f"{escape(one.row.name)} {'waits for its password' if one.faults else state}.")
     for fault in one.faults:
         _console.print(escape(str(fault)))

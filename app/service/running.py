@@ -200,7 +200,7 @@ async def _start(up: Up, reporter: Reporter) -> None:
     up.parts.dialling = worker
     keep("campaigns", worker.run, deaths=_WORKER_DEATHS)
     present = None if keeper is None else lambda: keeper.asterisk
-    keep("trunks", lambda: up.trunks.watch(present, worker.trunks, ami))
+    keep("trunks", lambda: up.trunks.watch(present, worker.trunks))
 
 
 async def _compare_copy(site: Site, scope: Scope, reporter: Reporter) -> bool:

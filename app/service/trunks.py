@@ -22,8 +22,6 @@ from ivr.settings import Site
 from ivr.settings_files import load_site
 from ivr.trunks import InUse, SiteTrunk, named_trunks, trunk_faults
 from outbound.clock import Clock
-from outbound.gateway.ami import Ami
-from outbound.gateway.ami_protocol import AmiError
 from outbound.gateway.trunks import Trunks
 from outbound.trouble import Trouble
 from outbound.trunks import take_from_file, trunks_in_use
@@ -32,6 +30,8 @@ from people.store.direct import Glance
 log = structlog.get_logger(__name__)
 
 _LOOK_EVERY_S = 5.0
+#: Asterisk asks the trunks as often.
+_ASK_EVERY_S = 15.0
 _FILES = ("ivr.toml", "secrets.toml")
 _CHANGED = "SELECT gateway, name, changed_at_ms FROM trunk"
 
@@ -48,6 +48,7 @@ class TrunksKept:
         self._seen = self._read = self._stamps()
         self._rows = Glance(database, _CHANGED)
         self._known_rows: Sequence[Any] | None = None
+        self._ask_at_s = 0.0
         #: Each told once.
         self._told: frozenset[str] = frozenset()
         self._trouble = Trouble(event="trunks_not_looked_at", clock=self._clock)
@@ -62,13 +63,13 @@ class TrunksKept:
 
     # ------------------------------------------------------------ beside the calls
 
-    async def watch(self, asterisk: Callable[[], Running] | None, trunks: Trunks, ami: Ami) -> None:
+    async def watch(self, asterisk: Callable[[], Running] | None, trunks: Trunks) -> None:
         """Keep them up to date until cancelled. `asterisk` is the present one; None: somebody else's."""
         while True:
             await self._clock.sleep(self._clock.to_beat_s(_LOOK_EVERY_S))
-            await self.look(asterisk, trunks, ami)
+            await self.look(asterisk, trunks)
 
-    async def look(self, asterisk: Callable[[], Running] | None, trunks: Trunks, ami: Ami) -> None:
+    async def look(self, asterisk: Callable[[], Running] | None, trunks: Trunks) -> None:
         """Do what there is to be done now."""
         try:
             stamps = await asyncio.to_thread(self._stamps)
@@ -84,9 +85,10 @@ class TrunksKept:
                 if good != self.in_use.trunks:
                     await self._take(good, asterisk, trunks)
                 self._known_rows = rows
-            await trunks.ask(ami)
+            if asterisk is not None:
+                await self._ask(asterisk(), trunks)
             self._trouble.over()
-        except (SQLAlchemyError, OSError, UserError, AmiError) as error:
+        except (SQLAlchemyError, OSError, UserError) as error:
             self._trouble.met(error)
 
     async def _read_files(self) -> None:
@@ -137,6 +139,16 @@ class TrunksKept:
                 await present.command(line)
         trunks.use(good)
         log.info("trunks_taken", trunks=[each.name for each in good], before=sorted(before))
+
+    async def _ask(self, asterisk: Running, trunks: Trunks) -> None:
+        """Learn which of several do not answer."""
+        now_s = self._clock.monotonic_s()
+        if len(self.in_use.trunks) < 2:
+            trunks.answering(())
+        elif now_s >= self._ask_at_s:
+            self._ask_at_s = now_s + _ASK_EVERY_S
+            silent = conf.silent_endpoints(await asterisk.command(conf.SHOW_ANSWERING))
+            trunks.answering([each.name for each in self.in_use.trunks if each.endpoint in silent])
 
     def _stamps(self) -> tuple[tuple[int, int, int], ...]:
         return tuple(_stamp(self._site.folder / name) for name in _FILES)

@@ -133,6 +133,14 @@ TAKE_TRUNKS = (
     "dialplan reload",
 )
 
+#: What shows which trunks answer; `silent_endpoints` reads it.
+SHOW_ANSWERING = "pjsip show contacts"
+
+
+def silent_endpoints(shown: str) -> set[str]:
+    """The endpoints of trunks that do not answer what Asterisk asks them, as its console shows."""
+    return set(re.findall(r"^ *Contact: +asked-([\w-]+)/.* Unavail ", shown, re.M))
+
 
 def stale_after_s(site: Site) -> int:
     """How old the file ALIVE is at most while the engine moves."""

@@ -16,10 +16,12 @@ from ivr.asterisk.conf import common_values, render
 from ivr.asterisk.ports import Ports
 from ivr.asterisk.program import Program, find
 from ivr.asterisk.running import Home, Running, adopt, start, write_configuration
+from ivr.lab.certificate import make_certificate
 from ivr.lab.dialplan import rows, shoppers, sounds
 from ivr.lab.subscribers import Behaviour, Subscriber
 from ivr.lab.truth import BEGUN, CALLS, KEYS, Truth, load_truth, record_folder
 from ivr.resources import resource_dir
+from ivr.settings import Transport
 
 _log = structlog.get_logger(__name__)
 
@@ -40,15 +42,17 @@ class Lab:
         sip_port: int = 5070,
         rtp: tuple[int, int] = (14000, 15999),
         credentials: tuple[str, str] | None = None,
+        transport: Transport = "udp",
         program: Program | None = None,
     ) -> None:
         """`site_sip` is where shoppers call; `host` and `sip_port` are where the site's trunk finds the operator.
 
-        `credentials` (name and secret) are asked of the site; None: the operator knows it by address.
+        By TLS it has a certificate of its own, which the site is to believe, and audio is encrypted. `credentials`
+        (name and secret) are asked of the site; None: the operator knows it by address.
         """
         self.folder, self.subscribers, self.site_sip = folder.resolve(), tuple(subscribers), site_sip
         self.host, self.sip_port, self.rtp = host, sip_port, rtp
-        self._credentials = credentials
+        self._credentials, self._transport = credentials, transport
         self._program = program
         self._running: Running | None = None
         self._placed: set[int] = set()
@@ -56,6 +60,11 @@ class Lab:
     @property
     def home(self) -> Home:
         return Home(folder=self.folder)
+
+    @property
+    def certificate(self) -> Path:
+        """What the site is to believe (asterisk.tls_ca) where it calls by TLS."""
+        return self.folder / "certificate.pem"
 
     def files(self, program: Program) -> dict[str, str]:
         """The lab's configuration: file name -> text."""
@@ -67,6 +76,8 @@ class Lab:
             "site_host": self.site_sip[0],
             "site_port": self.site_sip[1],
             "credentials": self._credentials,
+            "transport": self._transport,
+            "certificate": self.certificate,
             "rtp_start": self.rtp[0],
             "rtp_end": self.rtp[1],
             "subscribers": rows(self.subscribers, sound_folder),
@@ -85,10 +96,13 @@ class Lab:
         if adopt(self.home, program):
             raise MachineError(Fault(what="The lab runs already.", where=self.folder, mend="End it: ivr lab down."))
         write_configuration(self.home, self.files(program))
+        if self._transport == "tls":
+            make_certificate(self.certificate, self.host)
         self._clear()
         self._write_sounds()
         self._placed.clear()
-        ports = Ports(udp=(("the lab's SIP port", self.host, self.sip_port),))
+        listens = (("the lab's SIP port", self.host, self.sip_port),)
+        ports = Ports(udp=listens) if self._transport == "udp" else Ports(tcp=listens)
         self._running = await start(self.home, program, ports)
         if self._shoppers():
             await self._until_spooling(self._running.pid)

@@ -47,5 +47,6 @@ def operator_of(
         sip_port=sip_port or trunk.port,
         rtp=rtp,
         credentials=(trunk.user, site.secrets.trunk_secret.get_secret_value()) if trunk.user else None,
+        transport=trunk.transport,
         program=program,
     )

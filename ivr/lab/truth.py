@@ -53,6 +53,8 @@ class LabCall:
     cause: int | None
     #: Audio that reached the subscriber, by the RTP packets received.
     heard_ms: int
+    #: Whether it was encrypted.
+    encrypted: bool
     #: Who ended it: the subscriber (or the network that refused), or the site.
     ended_by: Literal["subscriber", "site"]
     keys: tuple[SentKey, ...]
@@ -167,7 +169,7 @@ def _lines(text: str) -> Iterable[list[str]]:
 
 
 def _call(fields: list[str], pressed: Mapping[str, list[tuple[str, int, int]]]) -> LabCall:
-    call_id, line, number, behaviour, start, answer, end, disposition, cause, source, packets = fields
+    call_id, line, number, behaviour, start, answer, end, disposition, cause, source, packets, encrypted = fields
     answered_at_ms = _ms(answer)
     return LabCall(
         id=call_id,
@@ -180,6 +182,7 @@ def _call(fields: list[str], pressed: Mapping[str, list[tuple[str, int, int]]]) 
         disposition=disposition,
         cause=int(cause) if cause else None,
         heard_ms=int(packets or 0) * _PACKET_MS,
+        encrypted=encrypted == "1",
         # Asterisk names the dialplan when its Hangup() ended the call, and the channel when a BYE or CANCEL came.
         ended_by="subscriber" if source.startswith("dialplan/") else "site",
         keys=tuple(

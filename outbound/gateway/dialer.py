@@ -231,7 +231,6 @@ class Dialer:
         # A channel that could not be made has no Uniqueid; the ActionID is the same.
         if watch := self.watched.get(event.actionid or event.uniqueid):
             watch.reason = _number(event.reason) or 0
-            watch.no_channel = event.uniqueid in ("", "<null>")
             if watch.reason == ANSWERED:
                 self._answered(watch)
             watch.changed.set()

@@ -11,7 +11,6 @@ import structlog
 from ivr.trunks import InUse, SiteTrunk, carrying
 from outbound.attempts import Claim
 from outbound.clock import Clock
-from outbound.gateway.ami import Ami
 from outbound.plan.pacing import Pace
 from outbound.plan.trunks import By, Carrier, NotNow, choose, passed_over_s
 from outbound.trouble import Trouble
@@ -19,8 +18,6 @@ from people.tenants import Limits
 
 log = structlog.get_logger(__name__)
 
-#: What Asterisk says of a peer that does not answer.
-_AWAY = ("Unreachable", "Unavail")
 #: Of a number no more is told than this beginning.
 _BEGINNING = 5
 #: Calls per second where a tenant has no limit of its own: the trunks' paces alone count.
@@ -45,7 +42,7 @@ class Trunks:
     #: Leads are claimed so long before they leave.
     ahead_s: float
     #: Asterisk asks them now and again, and these do not answer.
-    silent: Collection[str] = ()
+    silent: Collection[str] = frozenset()
     _taken: Counter[str] = field(default_factory=Counter)
     #: Of these, those that have not left yet.
     _ready: Counter[str] = field(default_factory=Counter)
@@ -153,17 +150,11 @@ class Trunks:
 
     # ------------------------------------------------------------ how it fares
 
-    async def ask(self, ami: Ami) -> None:
-        """Learn which of several do not answer what Asterisk asks them. Raises AmiError."""
-        if len(self.in_use.trunks) < 2:
-            self.silent = ()
-            return
-        contacts = await ami.listing({"Action": "PJSIPShowContacts"})
-        away = {str(each.objectname).partition("@")[0].rstrip(";") for each in contacts if each.status in _AWAY}
-        silent = {each.name for each in self.in_use.trunks if each.endpoint in away}
-        if silent != set(self.silent):
+    def answering(self, silent: Collection[str]) -> None:
+        """Asterisk asks them now and again: which do not answer, by name."""
+        if set(silent) != set(self.silent):
             log.warning("trunks_silent", trunks=sorted(silent))
-        self.silent = silent
+        self.silent = frozenset(silent)
 
     def took(self, name: str) -> None:
         """The trunk took a call, whatever became of it."""

@@ -32,8 +32,6 @@ class Watch:
     answered_at_ms: int | None = None
     #: Ringing, or a sound before the answer, was told of.
     rang: bool = False
-    #: Asterisk could make no channel for it.
-    no_channel: bool = False
     #: AMD's verdict; None: it has not spoken.
     machine: bool | None = None
     #: Asterisk itself apologised, for no engine was there.
@@ -50,6 +48,11 @@ class Watch:
     def over(self) -> bool:
         """The phone is out of it, whatever else may be learned."""
         return self.hung_up_at_ms is not None or self.learned is not None
+
+    @property
+    def no_channel(self) -> bool:
+        """Asterisk could make none: it says of the Originate that it failed, and of no channel that it is gone."""
+        return self.reason == 0 and self.hung_up_at_ms is None
 
     @property
     def heard_both(self) -> bool:

@@ -29,6 +29,10 @@ class Subscriber:
     amd: tuple[str, str] = ("HUMAN", "HUMAN-1-1")
     #: Hangup before OriginateResponse.
     hangup_first: bool = False
+    #: What a DialState tells of it before it answers or refuses: RINGING, PROGRESS; "": nothing.
+    tells: str = ""
+    #: Asterisk can make no channel for it.
+    no_channel: bool = False
 
 
 PERSON = Subscriber()
@@ -62,6 +66,8 @@ def _set() -> asyncio.Event:
 @dataclass(kw_only=True)
 class FakeAmi:
     subscribers: Callable[[str], Subscriber] = lambda _: PERSON
+    #: Endpoint -> what becomes of every call that goes by it, whoever is called.
+    trunks: dict[str, Subscriber] = field(default_factory=dict)
     secret: str = "right"
     #: Where the CDR and the CEL go as asterisk-conf/site writes them; None: nowhere.
     log: Path | None = None
@@ -96,6 +102,10 @@ class FakeAmi:
     @property
     def originates(self) -> list[Fields]:
         return [action for action in self.actions if action["Action"] == "Originate"]
+
+    def by(self) -> list[str]:
+        """The endpoints in the order of their Originates."""
+        return [action["Channel"].partition("@")[2] for action in self.originates]
 
     def dialled(self) -> list[str]:
         """The numbers in the order of their Originates."""
@@ -218,14 +228,16 @@ class FakeAmi:
 
     async def _call(self, action: Fields) -> None:
         """One call as a subscriber takes it."""
-        number = action["Channel"].removeprefix("PJSIP/").partition("@")[0]
-        subscriber = self.subscribers(number)
+        number, _, endpoint = action["Channel"].removeprefix("PJSIP/").partition("@")
+        subscriber = self.trunks.get(endpoint) or self.subscribers(number)
         uniqueid = action["ChannelId"]
         channel = {"Channel": f"PJSIP/trunk-{uniqueid}", "Uniqueid": uniqueid, "ChannelState": "5"}
         self.channels[uniqueid] = channel
         hung_up = self._hung_up[uniqueid] = asyncio.Event()
         self.most_channels = max(self.most_channels, len(self.channels))
         started_at_ms, answered = self.clock.now_ms(), False
+        if subscriber.tells:
+            await self.emit(Event="DialState", DestUniqueid=uniqueid, DialStatus=subscriber.tells)
         cancelled = await self._within(subscriber.rings_s, hung_up)
         if not self.let_go.is_set() and not cancelled:
             cancelled = await self._first(hung_up, self.let_go)
@@ -253,6 +265,8 @@ class FakeAmi:
             if not subscriber.hangup_first:
                 await self.emit(**response, Response="Failure", Reason=str(reason))
         self.channels.pop(uniqueid, None)
+        if subscriber.no_channel:
+            return
         del self._hung_up[uniqueid]
         amd = "-".join(subscriber.amd) if answered and subscriber.amd[0] and action["Exten"] == "detect" else ""
         self._write_records(uniqueid, number, started_at_ms, answered=answered, cause=cause, amd=amd)
