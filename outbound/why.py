@@ -12,7 +12,7 @@ from ivr.trunks import SiteTrunk, carrying
 from outbound import campaigns
 from outbound.plan.decide import CampaignRules, Caps, Decision, Lead, Person, decide
 from people.store.scope import Scope
-from people.store.tables import campaign, contact, do_not_call, lead
+from people.store.tables import attempt, campaign, contact, do_not_call, lead
 from people.tenants import limits_of
 
 
@@ -24,6 +24,8 @@ class Why:
     spent: int
     #: Of the last settled attempt that was the person's.
     outcome: str | None
+    #: By which the last attempt went.
+    trunk: str | None
 
 
 async def explain(scope: Scope, *, name: str, phone: str, trunks: Sequence[SiteTrunk], now_ms: int) -> Why:
@@ -36,10 +38,12 @@ async def explain(scope: Scope, *, name: str, phone: str, trunks: Sequence[SiteT
     if found.rules is None:
         raise UserError(found.fault or ())
     on_list = (do_not_call.c.tenant == contact.c.tenant) & (do_not_call.c.phone == contact.c.phone)
+    its = (attempt.c.lead_id == lead.c.id) & (attempt.c.tenant == lead.c.tenant)
     row_of_lead = (
-        select(lead, do_not_call.c.phone.label("refused"))
+        select(lead, do_not_call.c.phone.label("refused"), attempt.c.trunk)
         .join(contact, (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant))
         .outerjoin(do_not_call, on_list)
+        .outerjoin(attempt, its & (attempt.c.number == lead.c.attempts))
         .where(lead.c.campaign_id == found.id, lead.c.tenant == scope.tenant, contact.c.phone == phone)
     )
     dialling = (
@@ -69,4 +73,5 @@ async def explain(scope: Scope, *, name: str, phone: str, trunks: Sequence[SiteT
             trunk_channels=channels - sum(taken.values()),
         ),
     )
-    return Why(decision=decision, attempts=row.attempts, spent=row.attempts - row.spared, outcome=row.outcome)
+    spent = row.attempts - row.spared
+    return Why(decision=decision, attempts=row.attempts, spent=spent, outcome=row.outcome, trunk=row.trunk)

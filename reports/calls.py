@@ -53,6 +53,8 @@ class CallStory:
     #: outbound: the campaign and what became of the attempt (None: not settled yet); None for inbound.
     campaign: str | None
     outcome: str | None
+    #: outbound: by which it went; None: a release before trunks were rows dialled it.
+    trunk: str | None = None
     flow: str
     #: Of flow and texts; None: a release before versions wrote it, or none was published.
     version: int | None
@@ -74,7 +76,7 @@ async def read_calls(
     Raises UserError when the tenant has no such campaign.
     """
     query = (
-        select(call, campaign.c.name.label("campaign"), attempt.c.outcome)
+        select(call, campaign.c.name.label("campaign"), attempt.c.outcome, attempt.c.trunk)
         .select_from(call)
         .outerjoin(attempt, (attempt.c.id == call.c.attempt_id) & (attempt.c.tenant == call.c.tenant))
         .outerjoin(campaign, (campaign.c.id == call.c.campaign_id) & (campaign.c.tenant == call.c.tenant))

@@ -206,7 +206,8 @@ def why_(
         until = datetime.fromtimestamp(at_ms / 1000, zone).strftime(" until %Y-%m-%d %H:%M:%S") if at_ms else ""
         verdict = f"waits{until}"
     _console.print(f"{number} {verdict}: {found.decision.because.value}")
-    _console.print(f"  {found.attempts} attempts, {found.spent} of them count · last outcome {found.outcome or 'none'}")
+    last = f"{found.outcome or 'none'}{f', by trunk {found.trunk}' if found.trunk else ''}"
+    _console.print(f"  {found.attempts} attempts, {found.spent} of them count · last outcome {last}")
 
 
 @app.command("list")

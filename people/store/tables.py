@@ -48,8 +48,7 @@ migration = Table(
     Column("serves", String(8), nullable=False),
 )
 
-#: A retailer. What is written while somebody is called has no foreign key to it: it must neither wait for nor fail on
-#: it.
+#: A retailer. What is written while somebody is called has no foreign key to it, so as not to wait or fail for it.
 tenant = Table(
     "tenant",
     metadata,
@@ -57,8 +56,7 @@ tenant = Table(
     Column("name", String(64), primary_key=True),
     #: As people read it; "": as `name`.
     Column("title", String(200), nullable=False, server_default=""),
-    #: Of all its campaigns together, on all gateways: calls at one time, and started per second; None: no limit of its
-    #: own.
+    #: Of all its campaigns together, on all gateways: calls at one time, and started per second; None: no limit.
     Column("channels", Integer),
     Column("calls_per_second", Float),
     Column("created_at_ms", BigInteger, nullable=False),
@@ -147,8 +145,7 @@ refused_row = Table(
     "refused_row",
     metadata,
     Column("id", Integer, Identity(), primary_key=True),
-    #: A trigger fills it in for releases that do not know it, and refuses a row of nobody, as in every table that may
-    #: lack it.
+    #: A trigger fills it in for releases that don't know it, and refuses a row of nobody; so in all that may lack it.
     Column("tenant", String(64)),
     Column("campaign_id", Integer, nullable=False, index=True),
     #: 1-based line of the contacts file.
@@ -221,14 +218,14 @@ gateway = Table(
     Column("scoped_epoch", Integer),
 )
 
-#: A SIP peer that carries calls, of no tenant. Its password is in secrets.toml of the machine that uses it.
+#: A SIP peer that carries calls, of no tenant. Passwords are in secrets.toml.
 trunk = Table(
     "trunk",
     metadata,
-    #: Which gateway uses it; "": every one, but for those that have their own of this name.
+    #: "": every gateway that has none of its own of this name.
     Column("gateway", String(64), primary_key=True),
     Column("name", String(32), primary_key=True),
-    #: file (ivr.toml of the gateway, which alone changes it), command
+    #: file (ivr.toml alone changes it), command
     Column("source", String(16), nullable=False),
     #: ivr.settings.Trunk as JSON.
     Column("settings", JSON, nullable=False),

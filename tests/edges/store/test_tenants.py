@@ -29,6 +29,7 @@ from ivr.settings import Outbound, Site, Trunk
 from ivr.settings_files import load_site
 from ivr.site import free_ports, init_site
 from ivr.speech import open_library
+from ivr.trunks import SiteTrunk
 from outbound.attempts import Claim, Settlement
 from outbound.campaigns import Campaign, Rules
 from outbound.clock import Clock
@@ -236,7 +237,7 @@ def of_theirs(folder: Path, site: Site, library: Library, clock: Clock) -> dict[
             "now_ms": 9,
             "clock_ms": lambda: 9,
             "zone": ZoneInfo("UTC"),
-            "trunk": Trunk(host="127.0.0.1"),
+            "trunks": [SiteTrunk(name="main", how=Trunk(host="127.0.0.1"))],
         },
         **{
             "hash": THEIR_HASH,

@@ -9,10 +9,11 @@ import jinja2
 import pytest
 
 from faults import AuthorError
-from ivr.asterisk.conf import Unfit, render, setting_faults, site_files, site_ports
+from ivr.asterisk.conf import Unfit, render, setting_faults, silent_endpoints, site_files, site_ports
 from ivr.asterisk.program import Program
 from ivr.resources import resource_dir
-from ivr.settings import Secrets, Settings, Site
+from ivr.settings import Secrets, Settings, Site, Trunk
+from ivr.trunks import SiteTrunk
 
 PROGRAM = Program(
     kind="embedded", command=("asterisk",), version="22.10.1", modules=Path("/m"), data=Path("/d")
@@ -57,6 +58,50 @@ def test_a_registered_trunk_authenticates() -> None:
     registration = section(files["pjsip_trunks.conf"], "trunk", "registration")
     assert registration["client_uri"] == "sip:shop@10.0.0.1:5060"
     assert "res_pjsip_outbound_registration.so" in files["modules.conf"]
+
+
+def trunk(name: str, **how: object) -> SiteTrunk:
+    return SiteTrunk(name=name, how=Trunk.model_validate({"host": "10.0.0.1", **how}))
+
+
+def test_each_trunk_has_its_own_transport_and_those_of_one_host_are_called_by_one_name() -> None:
+    trunks = [
+        trunk("main"),
+        trunk("b", transport="tcp"),
+        trunk("c", transport="tls", host="sip.example.org", port=5061),
+    ]
+    pjsip = site_files(site(), PROGRAM, trunks)["pjsip_trunks.conf"]
+    found = {name: section(pjsip, name, "endpoint") for name in ("trunk", "trunk-b", "trunk-c")}
+    assert [each["transport"] for each in found.values()] == ["transport", "transport-tcp", "transport-tls"]
+    assert [each.get("media_encryption") for each in found.values()] == [None, None, "sdes"]
+    assert section(pjsip, "trunk-c", "aor")["contact"] == r"sip:sip.example.org:5061\;transport=tls"
+    assert dict(re.findall(r"^endpoint = (.*)\nmatch = (.*)$", pjsip, re.M)) == {
+        "trunk": "10.0.0.1",
+        "trunk-c": "sip.example.org",
+    }
+
+
+def test_only_where_there_are_several_they_are_asked_whether_they_answer_and_by_another_name() -> None:
+    alone = site_files(site(), PROGRAM)["pjsip_trunks.conf"]
+    assert "asked-" not in alone
+    several = site_files(site(), PROGRAM, [trunk("main"), trunk("b")])["pjsip_trunks.conf"]
+    for text, name in ((alone, "trunk"), (several, "trunk"), (several, "trunk-b")):
+        assert section(text, name, "aor")["qualify_frequency"] == "0"
+    assert section(several, "asked-trunk-b", "aor")["qualify_frequency"] == "15"
+    shown = """
+  Contact:  asked-trunk-b/sip:127.0.0.1:47278              055122b37d Avail         0.670
+  Contact:  asked-trunk-c/sip:127.0.0.1:7110;transport=tcp c899670edf Unavail        -nan
+  Contact:  trunk-d/sip:127.0.0.1:7110;transport=tls       ad1664fcf8 NonQual        -nan
+  Contact:  asked-trunk/sip:127.0.0.1:7110                 473d7a9536 Unavail        -nan
+"""
+    assert silent_endpoints(shown) == {"trunk-c", "trunk"}
+
+
+def test_the_fallbacks_operator_is_dialled_by_the_trunk_that_carries_his_number() -> None:
+    trunks = [trunk("main", prefixes=["+380"]), trunk("b", prefixes=["+7"], dial_format="9{digits}")]
+    chosen: dict[str, object] = {"destinations.operator": "+74950000000"}
+    assert "Dial(PJSIP/974950000000@trunk-b,30" in site_files(site(chosen), PROGRAM, trunks)["extensions.conf"]
+    assert "Dial(PJSIP" not in site_files(site(chosen), PROGRAM, trunks[:1])["extensions.conf"]
 
 
 def test_behind_nat_the_operator_is_told_the_public_address() -> None:

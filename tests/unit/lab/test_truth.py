@@ -68,7 +68,7 @@ def test_a_number_called_twice_has_both_calls() -> None:
     ],
 )
 def test_outcome_of_a_call_that_was_not_answered(cause: str, source: str, outcome: str) -> None:
-    line = f"1.1,2,11,rejected,100.000000,0.000000,101.000000,NO ANSWER,{cause},{source},\n"
+    line = f"1.1,2,11,rejected,100.000000,0.000000,101.000000,NO ANSWER,{cause},{source},,\n"
     (call,) = parse_truth(begun="", calls=line, keys="").calls
     assert call.outcome == outcome
 
