@@ -78,7 +78,7 @@ class TrunksKept:
             self._seen = stamps
             if from_files:
                 await self._read_files()
-                self._read = stamps
+                self._read, self._known_rows = stamps, None
             rows = self._rows.at_once()
             if from_files or rows is None or rows != self._known_rows:
                 good = await self._good()
@@ -126,8 +126,7 @@ class TrunksKept:
     async def _take(self, good: Sequence[SiteTrunk], asterisk: Callable[[], Running] | None, trunks: Trunks) -> None:
         """Raises UserError when it is to be tried again."""
         before = {each.name for each in self.in_use.trunks}
-        # By one that is gone nobody is dialled while Asterisk loses it.
-        trunks.use([each for each in self.in_use.trunks if each in good])
+        trunks.changing = frozenset(each.name for each in self.in_use.trunks if each not in good)
         if asterisk is None:
             what = "The trunks have changed, and somebody else's Asterisk does not know it."
             self._reporter.warning(Fault(what=what, mend="Give it what shows: ivr asterisk render --into DIR."))

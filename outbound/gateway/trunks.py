@@ -43,6 +43,8 @@ class Trunks:
     ahead_s: float
     #: Asterisk asks them now and again, and these do not answer.
     silent: Collection[str] = frozenset()
+    #: Asterisk is about to take changes of these: until then nobody is dialled by them.
+    changing: Collection[str] = frozenset()
     _taken: Counter[str] = field(default_factory=Counter)
     #: Of these, those that have not left yet.
     _ready: Counter[str] = field(default_factory=Counter)
@@ -60,15 +62,15 @@ class Trunks:
 
     def use(self, trunks: Sequence[SiteTrunk]) -> None:
         """These from now on."""
-        self.in_use.trunks = trunks
+        self.in_use.trunks, self.changing = trunks, frozenset()
         self._uncarried.clear()
         self._trouble.over()
 
     # ------------------------------------------------------------ which one
 
     def find(self, name: str) -> SiteTrunk | None:
-        """None: it is gone."""
-        return next((each for each in self.in_use.trunks if each.name == name), None)
+        """None: it is gone, or changes just now."""
+        return next((each for each in self.in_use.trunks if each.name == name and name not in self.changing), None)
 
     def offer(self, tenant: str) -> Offer:
         """What may be claimed now. Each claim takes some of it, so that a whole batch fits."""
@@ -79,7 +81,7 @@ class Trunks:
         ahead = state.pace.within(self.ahead_s) - self._ready[each.name]
         return Carrier(
             name=each.name,
-            room=min(self._channels(each) - self._taken[each.name], ahead),
+            room=0 if each.name in self.changing else min(self._channels(each) - self._taken[each.name], ahead),
             passed_over_until_s=state.passed_over_until_s,
             silent=each.name in self.silent,
         )

@@ -77,7 +77,7 @@ class Job(Enum):
 
     #: Add, list and close tenants.
     TENANTS = "tenants"
-    #: Own gateways, and give up what those that are gone have left in flight: an Asterisk is of no tenant.
+    #: Own gateways, keep their trunks, and give up what those that are gone left in flight: they are of no tenant.
     GATEWAYS = "gateways"
     #: Bring kept figures up to date, in one transaction for whoever is marked.
     FIGURES = "figures"

@@ -105,6 +105,21 @@ def test_who_can_not_be_carried_waits_for_a_trunk_and_others_go_on(hours: Hours)
     assert len(hours.run(main, fake_ami.PERSON).originates) == 3
 
 
+def test_nobody_is_dialled_by_a_trunk_that_changes_just_now(hours: Hours) -> None:
+    async def main(site: CampaignSite, fake: FakeAmi) -> None:
+        await site.campaign(60, calls_per_second=10)
+        async with site.working(fake, settings=settings()) as worker:
+            await until(site, lambda: len(fake.originates) == 10, within_s=60)
+            worker.trunks.changing = {"main"}
+            left = len(fake.originates)
+            await site.clock.sleep(5)
+            assert len(fake.originates) == left
+            worker.trunks.use(InUse.of(settings({"port": 5080})).trunks)
+            await site.until_state("finished", within_s=60)
+
+    assert len(hours.run(main, fake_ami.PERSON).originates) == 60
+
+
 def test_what_no_trunk_took_goes_by_the_next_and_costs_no_attempt(hours: Hours) -> None:
     async def main(site: CampaignSite, fake: FakeAmi) -> None:
         fake.trunks["trunk"] = REFUSES
