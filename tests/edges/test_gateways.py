@@ -345,12 +345,16 @@ async def turns(worker: Worker) -> None:
 
 
 async def test_two_engines_dial_one_campaign_within_its_caps(site: CampaignSite) -> None:
-    async with two_engines(site, Subscriber(talks_s=1.0)) as engines:
+    async with two_engines(site, Subscriber(talks_s=PATIENCE_S)) as engines:
         open_calls: list[int] = []
         for fake in engines:
             fake.on_originate = lambda _: open_calls.append(1 + sum(len(each.channels) for each in engines))
         # So slowly that neither takes all the channels before the other has looked.
         await site.campaign(24, channels=6, calls_per_second=8)
+        await until(lambda: [call["ChannelState"] for each in engines for call in each.channels.values()] == ["6"] * 6)
+        for fake in engines:
+            fake.subscribers = lambda _: Subscriber(talks_s=1.0)
+            fake.hang_up()
         await site.until_state("finished")
         dialled = [fake.dialled() for fake in engines]
     assert sorted(dialled[0] + dialled[1]) == [number(n) for n in range(24)]

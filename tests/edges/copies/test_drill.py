@@ -37,6 +37,8 @@ class Drill:
     def __init__(self, site: Site, fake: FakeAmi) -> None:
         self.site, self.fake = site, fake
         self.copy = site.folder.parent / "night.ivrcopy"
+        #: Calls that no copy has.
+        self.since_copy = 0
 
     @property
     def log(self) -> Path:
@@ -49,7 +51,9 @@ class Drill:
             async with campaign.working(self.fake):
                 await until(lambda: len(self.fake.originates) >= copied_after)
                 await take(self.site, self.copy, now_ms=now_ms())
+                copied = len(self.fake.originates)
                 await until(lambda: len(self.fake.originates) >= ended_after)
+        self.since_copy = len(self.fake.originates) - copied
         await until(lambda: not self.fake.channels)
 
     async def restored(self) -> Restored:
@@ -114,7 +118,8 @@ async def test_nobody_is_rung_twice(site: Site, copied_after: int, lost: object)
         found = await drill.goes_on()
     assert drill.rung_twice() == []
     assert sorted(fake.dialled()) == [number(n) for n in range(LEADS)]
-    assert found.found >= 12 - 3
+    # Of those that were called when the engine died, some may have no record.
+    assert found.found >= drill.since_copy - 3
     assert found.strangers == 0
 
 
