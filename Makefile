@@ -39,7 +39,7 @@ APART := tests/browser tests/live
 
 test: setup lint
 	$(BIN)/python -m pytest -m "$(TOGETHER)" --part 1/3 -n 3 --dist worksteal; \
-	$(BIN)/python -m pytest -m "$(WAITING)" --part 2/3 $(APART) -n 3 --dist worksteal; \
+	$(BIN)/python -m pytest -m "$(WAITING)" --part 2/3 $(APART) -n 4 --dist worksteal; \
 	$(BIN)/python -m pytest -m "$(ALONE)" --part 3/3 $(APART)
 
 # Campaigns whose engine and Asterisk are killed at random instants, for so long, from this seed on.
