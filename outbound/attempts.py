@@ -15,7 +15,8 @@ from sqlalchemy import BigInteger, Executable, Integer, String, and_, bindparam,
 
 from outbound.plan.outcome import Outcome
 from people.store.ownership import OWNED, Owner
-from people.store.tables import WAITING, attempt, campaign, contact, do_not_call, lead
+from people.store.persons import REFUSED
+from people.store.tables import WAITING, attempt, campaign, contact, lead
 
 #: Each with its parameters; beside them `whose`, the tenant.
 Statements = Sequence[tuple[Executable, dict[str, Any]]]
@@ -96,7 +97,6 @@ TAKE_DUE = (
     .returning(lead.c.id)
 )
 _its_contact = (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant)
-_on_list = (do_not_call.c.tenant == contact.c.tenant) & (do_not_call.c.phone == contact.c.phone)
 #: What is decided by, of those that were taken.
 TAKEN = (
     select(
@@ -107,10 +107,9 @@ TAKEN = (
         lead.c.due_at_ms,
         contact.c.phone,
         lead.c.language,
-        do_not_call.c.phone.label("refused"),
+        REFUSED.label("refused"),
     )
-    .join(contact, _its_contact)
-    .outerjoin(do_not_call, _on_list)
+    .outerjoin(contact, _its_contact)
     .where(lead.c.id.in_(bindparam("ids", expanding=True)), _its_lead)
     .order_by(lead.c.due_at_ms, lead.c.id)
 )

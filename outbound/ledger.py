@@ -35,6 +35,7 @@ from outbound.plan.decide import Because, CampaignRules, Caps, Decision, Dial, L
 from outbound.plan.recovery import Journalled
 from outbound.plan.trunks import By, NotNow
 from people.store.ownership import Owner, fence
+from people.store.persons import NUMBER_DIALLED
 from people.store.scope import Scope
 from people.store.tables import DIALLING, WAITING, attempt, call, campaign, contact, lead, tenant
 
@@ -193,7 +194,7 @@ class Ledger:
         left_out = 0
         for each in leads:
             before = Lead(state="waiting", attempts=each.attempts - 1, spared=each.spared, due_at_ms=each.due_at_ms)
-            person = Person(do_not_call=each.refused is not None)
+            person = Person(do_not_call=each.refused, forgotten=each.phone is None)
             left = replace(
                 caps,
                 campaign_channels=caps.campaign_channels - len(claims),
@@ -258,7 +259,7 @@ class Ledger:
     ) -> None:
         """`again_s`: no trunk takes the number before."""
         values: dict[str, object] = {"attempts": lead.c.attempts - 1, "state": "waiting"}
-        if isinstance(decision, LeaveOut) and decision.because is Because.DO_NOT_CALL:
+        if isinstance(decision, LeaveOut) and decision.because in (Because.DO_NOT_CALL, Because.FORGOTTEN):
             values |= {"state": "excluded", "excluded_reason": decision.because.value}
         elif isinstance(decision, LeaveOut):
             values |= {"state": "done"}
@@ -293,9 +294,9 @@ class Ledger:
     async def in_flight(self) -> list[Claim]:
         """Attempts of our gateway that are not settled, of every campaign of the tenant and of whichever owner."""
         rows = (
-            select(attempt, lead.c.spared, contact.c.phone, lead.c.language)
+            select(attempt, lead.c.spared, func.coalesce(contact.c.phone, "").label("phone"), lead.c.language)
             .join(lead, (lead.c.id == attempt.c.lead_id) & (lead.c.tenant == attempt.c.tenant))
-            .join(contact, (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant))
+            .outerjoin(contact, NUMBER_DIALLED)
             .where(attempt.c.gateway == self.owner.gateway, attempt.c.outcome.is_(None))
             .where(attempt.c.tenant == self.scope.tenant)
         )

@@ -121,7 +121,7 @@ async def account(connection: AsyncConnection, attempts: Iterable[Dialled], *, s
 async def _leads(connection: AsyncConnection, ids: Iterable[int]) -> dict[int, Any]:
     rows = (
         select(lead.c.id, lead.c.tenant, lead.c.campaign_id, lead.c.attempts, contact.c.phone)
-        .join(contact, contact.c.id == lead.c.contact_id)
+        .outerjoin(contact, contact.c.id == lead.c.contact_id)
         .where(lead.c.id.in_(list(ids)))
     )
     return {row.id: row for row in await connection.execute(rows)}

@@ -11,8 +11,9 @@ from faults import Fault, UserError
 from ivr.trunks import SiteTrunk, carrying
 from outbound import campaigns
 from outbound.plan.decide import CampaignRules, Caps, Decision, Lead, Person, decide
+from people.store.persons import REFUSED, person_with
 from people.store.scope import Scope
-from people.store.tables import attempt, campaign, contact, do_not_call, lead
+from people.store.tables import attempt, campaign, contact, lead
 from people.tenants import limits_of
 
 
@@ -29,7 +30,7 @@ class Why:
 
 
 async def explain(scope: Scope, *, name: str, phone: str, trunks: Sequence[SiteTrunk], now_ms: int) -> Why:
-    """What is decided of the person with that number (E.164) at `now_ms` (UTC).
+    """What is decided of the person who has that number (E.164), whichever it is, at `now_ms` (UTC).
 
     The pace of the engine, its link and opt-outs that it has not written yet are not known here. Raises UserError when
     there is no such campaign, it can't be understood, or the person is not in it.
@@ -37,14 +38,13 @@ async def explain(scope: Scope, *, name: str, phone: str, trunks: Sequence[SiteT
     found = await campaigns.find(scope, name=name)
     if found.rules is None:
         raise UserError(found.fault or ())
-    on_list = (do_not_call.c.tenant == contact.c.tenant) & (do_not_call.c.phone == contact.c.phone)
     its = (attempt.c.lead_id == lead.c.id) & (attempt.c.tenant == lead.c.tenant)
     row_of_lead = (
-        select(lead, do_not_call.c.phone.label("refused"), attempt.c.trunk)
+        select(lead, REFUSED.label("refused"), attempt.c.trunk)
         .join(contact, (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant))
-        .outerjoin(do_not_call, on_list)
         .outerjoin(attempt, its & (attempt.c.number == lead.c.attempts))
-        .where(lead.c.campaign_id == found.id, lead.c.tenant == scope.tenant, contact.c.phone == phone)
+        .where(lead.c.campaign_id == found.id, lead.c.tenant == scope.tenant)
+        .where(lead.c.contact_id == person_with(scope.tenant, phone).scalar_subquery())
     )
     dialling = (
         select(lead.c.campaign_id, func.count())
@@ -65,7 +65,7 @@ async def explain(scope: Scope, *, name: str, phone: str, trunks: Sequence[SiteT
     decision = decide(
         now_ms,
         Lead(state=row.state, attempts=row.attempts, spared=row.spared, due_at_ms=row.due_at_ms),
-        Person(do_not_call=row.refused is not None),
+        Person(do_not_call=row.refused),
         CampaignRules(state=found.state, retry=found.rules.retry),
         Caps(
             campaign_channels=found.rules.channels - taken.get(found.id, 0),

@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from ivr.flow.steps import Ended, NoteKind
 from people.numbers import mask_phone
+from people.store.persons import all_phones
 from people.store.scope import Scope
 from people.store.tables import attempt, call, campaign, journal
 from reports.chosen import find_campaign
@@ -71,7 +72,9 @@ class CallStory:
 async def read_calls(
     scope: Scope, *, campaign_name: str | None = None, phone: str | None = None, limit: int = 20
 ) -> list[CallStory]:
-    """The newest calls of the tenant, the oldest of them first; of one campaign or with one other party if named.
+    """The newest calls of the tenant, the oldest of them first; of one campaign or with one person if named.
+
+    A person is known by any of his numbers (E.164).
 
     Raises UserError when the tenant has no such campaign.
     """
@@ -85,7 +88,7 @@ async def read_calls(
         .limit(limit)
     )
     if phone is not None:
-        query = query.where(call.c.phone == phone)
+        query = query.where(or_(call.c.phone == phone, call.c.phone.in_(all_phones(scope.tenant, phone))))
     async with scope.begin() as connection:
         if campaign_name is not None:
             found = await find_campaign(connection, scope, campaign_name)

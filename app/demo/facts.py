@@ -15,6 +15,7 @@ from ivr.lab.subscribers import load_subscribers
 from ivr.lab.truth import Truth
 from ivr.resources import resource_dir
 from people.numbers import mask_phone
+from people.store.persons import NUMBER_DIALLED
 from people.store.tables import attempt, contact, lead
 from reports.calls import CallStory, read_calls
 from reports.figures import Report
@@ -62,7 +63,7 @@ async def _outcomes(up: Up) -> dict[str, list[str]]:
     query = (
         select(contact.c.phone, attempt.c.outcome)
         .join(lead, (lead.c.id == attempt.c.lead_id) & (lead.c.tenant == attempt.c.tenant))
-        .join(contact, (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant))
+        .join(contact, NUMBER_DIALLED)
         .where(attempt.c.dialled_at_ms.is_not(None), attempt.c.tenant == up.scope.tenant)
         .order_by(attempt.c.planned_at_ms)
     )

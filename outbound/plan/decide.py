@@ -17,6 +17,8 @@ class Because(StrEnum):
     #: The campaign is stopped or finished.
     OVER = "over"
     DO_NOT_CALL = "do_not_call"
+    #: All that was known of the person was taken away.
+    FORGOTTEN = "forgotten"
     #: Nothing is to be tried any more: the outcome is final, or every attempt is spent.
     ATTEMPTS = "attempts"
     #: An attempt is under way.
@@ -53,7 +55,9 @@ class Lead:
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
+    #: By whichever of the person's numbers.
     do_not_call: bool = False
+    forgotten: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +116,8 @@ def decide(now_ms: int, lead: Lead, person: Person, rules: CampaignRules, caps: 
         return LeaveOut(because=Because.OVER)
     if person.do_not_call or lead.state == "excluded":
         return LeaveOut(because=Because.DO_NOT_CALL)
+    if person.forgotten:
+        return LeaveOut(because=Because.FORGOTTEN)
     if lead.state == "done" or (lead.state == "waiting" and lead.attempts - lead.spared >= rules.retry.max_attempts):
         return LeaveOut(because=Because.ATTEMPTS)
     due_ms = _due_ms(now_ms, lead, rules.retry)

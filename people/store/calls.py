@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from sqlalchemy import JSON, Insert, bindparam, case, exists, insert, select
+from sqlalchemy import JSON, Insert, bindparam, case, exists, func, insert, select
 
 from people.store.dialect import upsert
+from people.store.persons import NUMBER_DIALLED
 from people.store.scope import Scope
 from people.store.tables import attempt, call, campaign, contact, do_not_call, journal, lead, loss, request
 from prompts.languages import Language
@@ -28,11 +29,13 @@ class OutboundCall:
     variables: Mapping[str, str]
 
 
+#: "": the person was forgotten since.
+_PHONE = func.coalesce(contact.c.phone, "").label("phone")
 _OUTBOUND = (
-    select(campaign.c.flow, campaign.c.version, lead.c.language, contact.c.phone, lead.c.name, lead.c.variables)
+    select(campaign.c.flow, campaign.c.version, lead.c.language, _PHONE, lead.c.name, lead.c.variables)
     .select_from(attempt)
     .join(lead, (lead.c.id == attempt.c.lead_id) & (lead.c.tenant == attempt.c.tenant))
-    .join(contact, (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant))
+    .outerjoin(contact, NUMBER_DIALLED)
     .join(campaign, (campaign.c.id == attempt.c.campaign_id) & (campaign.c.tenant == attempt.c.tenant))
     .where(attempt.c.id == bindparam("attempt_id"), attempt.c.tenant == bindparam("tenant"))
 )

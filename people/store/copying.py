@@ -46,10 +46,13 @@ class Part(NamedTuple):
 
 
 async def dump(connection: AsyncConnection) -> AsyncIterator[Part]:
-    """Every row, the tables that others point to first. Within `begin_snapshot` all of one moment."""
+    """Every row, those that others point to first. Within `begin_snapshot` all of one moment."""
     for table in (await connection.run_sync(reflected)).sorted_tables:
         names = [each.name for each in table.c]
-        async for rows in pages(connection, table, select(*plain(table, names))):
+        query = select(*plain(table, names))
+        if any(key.column.table is table for key in table.foreign_keys):
+            query = query.order_by(*table.primary_key)
+        async for rows in pages(connection, table, query):
             yield part(table.name, names, rows)
 
 

@@ -1,7 +1,8 @@
 """Remove rows that are kept no longer, some hundred in a transaction; count them before.
 
 A campaign's figures stay: its attempts are kept, its calls go only when it is over and nothing of it waits to be
-counted, and `removed` says until when they are gone. Whoever is on the do-not-call list stays on it.
+counted, and `removed` says until when they are gone. A person goes with one row, whose trigger takes him out of what
+stays. Whoever is on the do-not-call list stays on it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,9 @@ from sqlalchemy import (
     ColumnElement,
     Delete,
     Select,
-    String,
     Update,
     and_,
     case,
-    cast,
     delete,
     exists,
     func,
@@ -30,22 +29,21 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from people.store.dialect import upsert
+from people.store.persons import forgetting
 from people.store.results import removed, stale
 from people.store.scope import Scope
-from people.store.tables import call, campaign, contact, journal, lead, request
+from people.store.tables import FURTHER, call, campaign, contact, journal, lead, request
 
 #: Rows in a transaction: calls in progress and the dialler get in between.
 _BATCH = 500
 
 #: States of a campaign in which nobody of it is dialled any more.
 _OVER = ("stopped", "finished")
-#: A number that somebody has; what stands for one that was removed begins otherwise.
-_A_NUMBER = "+%"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chore:
-    """Rows of one table that a rule removes, or takes the person out of."""
+    """Rows of one table that a rule removes, or takes a number out of."""
 
     #: As people are told: "calls", "people".
     what: str
@@ -134,14 +132,24 @@ def _requests(tenant: str, before_ms: int) -> list[Chore]:
 
 
 def _people(tenant: str, before_ms: int) -> list[Chore]:
-    """People of no campaign that may still dial them, or did since; their numbers in calls and requests of before."""
+    """People of no campaign that may still dial them, or did since, who did not call since; numbers of others, too."""
     wanted = or_(campaign.c.state.not_in(_OVER), func.coalesce(campaign.c.ended_at_ms, before_ms) >= before_ms)
-    still = select(lead.c.id).join(campaign, campaign.c.id == lead.c.campaign_id)
+    his = contact.alias("his")
+    of_his = (his.c.tenant == tenant) & or_(his.c.id == contact.c.id, his.c.person_id == contact.c.id)
+    since: list[Select[Any]] = [
+        select(lead.c.id)
+        .join(campaign, campaign.c.id == lead.c.campaign_id)
+        .where(lead.c.contact_id == his.c.id, wanted),
+        select(call.c.id).where(
+            call.c.tenant == tenant, call.c.phone == his.c.phone, call.c.started_at_ms >= before_ms
+        ),
+        select(request.c.id).where(
+            request.c.tenant == tenant, request.c.phone == his.c.phone, request.c.asked_at_ms >= before_ms
+        ),
+    ]
+    heard_of = exists().where(of_his, or_(*(each.correlate(his).exists() for each in since)))
     people = select(contact.c.id).where(
-        contact.c.tenant == tenant,
-        contact.c.created_at_ms < before_ms,
-        contact.c.phone.like(_A_NUMBER),
-        ~exists(still.where(lead.c.contact_id == contact.c.id, wanted)),
+        contact.c.tenant == tenant, ~FURTHER, contact.c.created_at_ms < before_ms, ~heard_of
     )
     open_campaign = exists().where(campaign.c.id == call.c.campaign_id, wanted)
     calls = select(call.c.id).where(
@@ -150,16 +158,7 @@ def _people(tenant: str, before_ms: int) -> list[Chore]:
     asked = select(request.c.id).where(
         request.c.tenant == tenant, request.c.asked_at_ms < before_ms, request.c.phone != ""
     )
-    nobody = literal("#") + cast(contact.c.id, String)
-
-    def out_of_people(ids: list[Any]) -> list[Update | Delete]:
-        return [
-            update(lead).where(lead.c.contact_id.in_(ids)).values(name="", variables={}),
-            update(contact).where(contact.c.id.in_(ids)).values(name="", phone=nobody),
-        ]
-
     return [
-        Chore(what="people", keys=people, done=out_of_people),
         Chore(
             what="numbers in calls",
             keys=calls,
@@ -169,6 +168,11 @@ def _people(tenant: str, before_ms: int) -> list[Chore]:
             what="numbers in requests",
             keys=asked,
             done=lambda ids: [update(request).where(request.c.id.in_(ids)).values(phone="", variables={})],
+        ),
+        Chore(
+            what="people",
+            keys=people,
+            done=lambda ids: [forgetting(tenant, ids)],
         ),
     ]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, case, distinct, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from people.store.persons import NUMBER_DIALLED
 from people.store.scope import Scope
 from people.store.tables import attempt, call, contact, do_not_call, lead, loss
 
@@ -24,7 +25,7 @@ _PHONE = func.coalesce(contact.c.phone, call.c.phone)
 _LOST = (
     loss.outerjoin(attempt, (attempt.c.id == loss.c.attempt_id) & (attempt.c.tenant == loss.c.tenant))
     .outerjoin(lead, (lead.c.id == attempt.c.lead_id) & (lead.c.tenant == attempt.c.tenant))
-    .outerjoin(contact, (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c.tenant))
+    .outerjoin(contact, NUMBER_DIALLED)
     .outerjoin(call, (call.c.id == loss.c.call_id) & (call.c.tenant == loss.c.tenant))
 )
 #: Whoever withholds the number is one person a call.

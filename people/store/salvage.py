@@ -20,7 +20,7 @@ from people.store.scope import EveryTenant, Job
 _OPT_OUTS = "SELECT tenant, phone, since_ms, source, call_id FROM do_not_call"
 _ATTEMPTS = """
 SELECT a.id, a.lead_id, c.phone, a.planned_at_ms, a.dialled_at_ms, a.answered_at_ms, a.ended_at_ms
-FROM attempt a JOIN lead l ON l.id = a.lead_id JOIN contact c ON c.id = l.contact_id
+FROM attempt a JOIN lead l ON l.id = a.lead_id LEFT JOIN contact c ON c.id = l.contact_id
 WHERE a.planned_at_ms >= :since_ms
 """
 

@@ -64,22 +64,30 @@ tenant = Table(
     Column("closed_at_ms", BigInteger),
 )
 
+#: A person by one of his numbers. Who has several has a row for each: one is the person's, to which the others and his
+#: leads point, so that a number is one person's. When that is deleted the others go along, and a trigger takes him out
+#: of leads, calls and requests.
 contact = Table(
     "contact",
     metadata,
     Column("id", Integer, Identity(), primary_key=True),
     Column("tenant", String(64), nullable=False),
-    #: A person's number stands here alone: leads and attempts point to it.
+    #: Leads and attempts point to it; calls and requests have the other party's own.
     Column("phone", String(16), nullable=False),
     #: As the first file said, for releases before 0003. Leads have what their own file said.
     Column("name", String(200), nullable=False, default=""),
     Column("language", String(2), nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
+    #: If this is a further number: the person's row, which is older.
+    Column("person_id", Integer),
     ForeignKeyConstraint(["tenant"], ["tenant.name"]),
+    ForeignKeyConstraint(["tenant", "person_id"], ["contact.tenant", "contact.id"], ondelete="CASCADE"),
     UniqueConstraint("tenant", "phone"),
     UniqueConstraint("id", "tenant"),
     sqlite_autoincrement=True,
 )
+FURTHER = contact.c.person_id.is_not(None)
+Index("ix_contact_person", contact.c.tenant, contact.c.person_id, sqlite_where=FURTHER, postgresql_where=FURTHER)
 
 #: Bytes of files that versions name, by their hash (SHA-256, hexadecimal), in pieces. Written once, never changed.
 content = Table(
@@ -164,7 +172,8 @@ lead = Table(
     Column("id", Integer, Identity(), primary_key=True),
     Column("tenant", String(64)),
     Column("campaign_id", Integer, nullable=False),
-    Column("contact_id", Integer, nullable=False),
+    #: None: the person was forgotten.
+    Column("contact_id", Integer),
     #: What the campaign's own file said of the person. The line is 1-based; None: a release before did not keep it.
     Column("line", Integer),
     Column("name", String(200)),
@@ -178,17 +187,17 @@ lead = Table(
     #: state waiting: not before this moment.
     Column("due_at_ms", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
-    #: Of `attempts`, those that are not counted against the person: we gave up the call ourselves.
+    #: Of `attempts`, those that are not counted against the person.
     Column("spared", Integer, nullable=False, default=0, server_default="0"),
     #: Outcome of the last settled attempt.
     Column("outcome", String(16)),
+    #: The numbers that its own file said, in that order: ids of `contact`; None: the one of `contact_id` alone.
+    Column("phone_ids", JSON(none_as_null=True)),
     ForeignKeyConstraint(["tenant", "campaign_id"], ["campaign.tenant", "campaign.id"]),
     ForeignKeyConstraint(["tenant", "contact_id"], ["contact.tenant", "contact.id"]),
-    UniqueConstraint("campaign_id", "contact_id"),
-    # A campaign's leads in the order of their ids.
-    UniqueConstraint("campaign_id", "id", "tenant"),
-    # For releases before 0003.
-    Index("ix_lead_due", "campaign_id", "state", "due_at_ms"),
+    UniqueConstraint("contact_id", "campaign_id"),
+    UniqueConstraint("campaign_id", "id", "tenant"),  # a campaign's leads in the order of their ids
+    Index("ix_lead_due", "campaign_id", "state", "due_at_ms"),  # for releases before 0003
     sqlite_autoincrement=True,
 )
 #: As literals: neither database takes a partial index for a parameter.
@@ -261,6 +270,8 @@ attempt = Table(
     Column("sip_status", Integer),
     #: events, cdr, call (our journal), none: where the outcome was learned.
     Column("settled_by", String(16)),
+    #: The row of the number that it dialled, if the lead has several. No foreign key: the person may be forgotten.
+    Column("phone_id", Integer),
     ForeignKeyConstraint(["tenant", "campaign_id", "lead_id"], ["lead.tenant", "lead.campaign_id", "lead.id"]),
     Index("ix_attempt_campaign_outcome", "campaign_id", "outcome"),
 )
@@ -298,6 +309,7 @@ call = Table(
     #: engine died.
     Column("ended_by", String(16)),
     Index("ix_call_started", "tenant", "started_at_ms"),
+    Index("ix_call_phone", "tenant", "phone"),
 )
 _of_campaign = call.c.campaign_id.is_not(None)
 Index(
@@ -374,6 +386,7 @@ request = Table(
     Column("variables", JSON, nullable=False),
     Column("asked_at_ms", BigInteger, nullable=False),
     Index("ix_request_asked", "tenant", "asked_at_ms"),
+    Index("ix_request_phone", "tenant", "phone"),
     sqlite_autoincrement=True,
 )
 

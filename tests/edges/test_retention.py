@@ -176,6 +176,24 @@ async def test_nobody_can_be_told_from_the_rest_but_on_the_do_not_call_list(site
 
 
 @pytest.mark.both_databases
+@pytest.mark.parametrize("table", [call, request])
+async def test_who_was_heard_of_since_is_not_forgotten(site: Site, engine: AsyncEngine, table: Any) -> None:
+    rows = example(5)
+    rows.call(None, phone="+74951112233", started_at_ms=LATER if table is call else NOW)
+    await fill(engine, rows)
+    async with all_rows(engine).begin() as connection:
+        number = {"id": 900, "tenant": "shop", "phone": "+74951112233", "name": "", "language": "ru"}
+        await connection.execute(insert(contact), [{**number, "created_at_ms": NOW, "person_id": 1}])
+        if table is request:
+            wish = {"tenant": "shop", "kind": "call_back", "phone": "+74951112233", "variables": {}}
+            await connection.execute(insert(request), [{**wish, "asked_at_ms": LATER}])
+    people = await count(engine, contact, contact.c.person_id.is_(None))
+    assert (await removed_from(engine, keeping(site, people_days=10)))["people"] == people - 1
+    assert await count(engine, contact) == 2
+    assert await count(engine, table, table.c.phone == "+74951112233") == 1
+
+
+@pytest.mark.both_databases
 async def test_without_rules_nothing_goes_at_any_time(site: Site, engine: AsyncEngine) -> None:
     await fill(engine, example(5))
     assert await removed_from(engine, site, now_ms=LATER + 10_000 * DAY_MS) == {}

@@ -227,7 +227,7 @@ def of_theirs(folder: Path, site: Site, library: Library, clock: Clock) -> dict[
             "campaign": Campaign(**fields),
         },
         **{"phone": THEIR_PHONE, "phones": [THEIR_PHONE], "number": THEIR_PHONE, "numbers": [THEIR_PHONE]},
-        **{"attempt_id": "a2", "attempt_ids": ["a1", "a2"]},
+        **{"attempt_id": "a2", "attempt_ids": ["a1", "a2"], "person": 2},
         "claim": Claim(**claim, campaign_id=2, spent=1, phone=THEIR_PHONE, language="ru", planned_at_ms=1),
         "end": Settlement(**claim, outcome=Outcome.BUSY, settled_by="events", ended_at_ms=9),
         **{"path": numbers, "spool": folder, "library": library, "site": site, "clock": clock, "region": "RU"},
