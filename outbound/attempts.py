@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Executable, Integer, String, and_, bindparam, delete, exists, func, select, update
 
-from outbound.plan.outcome import Outcome
+from outbound.plan.outcome import NO_GOOD, Outcome
 from people.store.ownership import OWNED, Owner
 from people.store.persons import REFUSED
 from people.store.tables import WAITING, attempt, campaign, contact, lead
@@ -39,6 +39,9 @@ class Claim:
     planned_at_ms: int
     #: By which it goes; "": a release that did not say has sent it.
     trunk: str = ""
+    #: Of a lead with several numbers: the row of `phone`, and how many others are not known to be nobody's.
+    phone_id: int | None = None
+    other_numbers: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +103,13 @@ _its_contact = (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c
 #: What is decided by, of those that were taken.
 TAKEN = (
     select(
-        lead.c.id,
+        lead.c.id.label("lead_id"),
         lead.c.campaign_id,
         lead.c.attempts,
         lead.c.spared,
         lead.c.due_at_ms,
         contact.c.phone,
+        lead.c.phone_ids,
         lead.c.language,
         REFUSED.label("refused"),
     )
@@ -169,17 +173,19 @@ def intent(claim: Claim, tenant: str, owner: Owner) -> dict[str, object]:
         "lead_id": claim.lead_id,
         "number": claim.number,
         "planned_at_ms": claim.planned_at_ms,
+        "phone_id": claim.phone_id,
     }
 
 
 def settling(end: Settlement, now_ms: int) -> Statements:
-    spared = end.spared or end.outcome is Outcome.CANCELLED
+    gives_up = end.spared or end.outcome is Outcome.CANCELLED
+    next_number = end.outcome in NO_GOOD and end.rest_ms is not None
     of_lead = {
         "lead_id": end.lead_id,
         "number": end.number,
         "state": "done" if end.rest_ms is None else "waiting",
-        "persons_outcome": None if spared else end.outcome.value,
-        "spared": int(spared),
+        "persons_outcome": None if gives_up else end.outcome.value,
+        "spared": int(gives_up or next_number),
         "due_at_ms": None if end.rest_ms is None else now_ms + end.rest_ms,
     }
     of_attempt = {

@@ -29,6 +29,7 @@ from outbound.attempts import (
     new_id,
     settling,
 )
+from outbound.choosing import Chosen, choose_numbers
 from outbound.clock import Clock
 from outbound.gateway.trunks import Offer
 from outbound.plan.decide import Because, CampaignRules, Caps, Decision, Dial, Lead, LeaveOut, Person, WaitUntil, decide
@@ -192,6 +193,7 @@ class Ledger:
     ) -> int:
         """Add to `claims` who of `leads` is dialled now, and put the others back; how many of these for good."""
         left_out = 0
+        chosen = choose_numbers(connection, self.scope.tenant, leads)
         for each in leads:
             before = Lead(state="waiting", attempts=each.attempts - 1, spared=each.spared, due_at_ms=each.due_at_ms)
             person = Person(do_not_call=each.refused, forgotten=each.phone is None)
@@ -200,17 +202,20 @@ class Ledger:
                 campaign_channels=caps.campaign_channels - len(claims),
                 trunk_channels=caps.trunk_channels - len(claims),
             )
-            way = offer.trunk_for(each.phone) if offer is not None else By(name="")
+            number = chosen.get(each.lead_id)
+            way = offer.trunk_for(number.phone if number else each.phone or "") if offer is not None else By(name="")
             if isinstance(way, NotNow):
                 left = replace(left, carried=not way.none_carries, trunk_channels=0)
             decision = decide(self.due_now_ms(), before, person, rules, left)
             if isinstance(decision, Dial) and isinstance(way, By):
-                claims.append(self._claim(each, way.name))
+                claims.append(self._claim(each, way.name, number))
                 if offer is not None:
                     offer.promise(way.name)
             else:
                 left_out += isinstance(decision, LeaveOut)
-                self._put_back(connection, each.id, decision, again_s=way.again_s if isinstance(way, NotNow) else None)
+                self._put_back(
+                    connection, each.lead_id, decision, again_s=way.again_s if isinstance(way, NotNow) else None
+                )
         if claims:
             connection.execute(insert(attempt), [intent(claim, self.scope.tenant, self.owner) for claim in claims])
             self.ours.update(claim.attempt_id for claim in claims)
@@ -241,17 +246,19 @@ class Ledger:
         ids = connection.execute(TAKE_DUE, due).scalars().all()
         return connection.execute(TAKEN, {**whose, "ids": ids}).all() if ids else []
 
-    def _claim(self, row: Any, trunk: str) -> Claim:
+    def _claim(self, row: Any, trunk: str, chosen: Chosen | None) -> Claim:
         return Claim(
-            attempt_id=new_id(row.id),
+            attempt_id=new_id(row.lead_id),
             campaign_id=row.campaign_id,
-            lead_id=row.id,
+            lead_id=row.lead_id,
             number=row.attempts,
             spent=row.attempts - row.spared,
-            phone=row.phone,
+            phone=chosen.phone if chosen else row.phone,
             language=row.language,
             planned_at_ms=self.clock.now_ms(),
             trunk=trunk,
+            phone_id=chosen.phone_id if chosen else None,
+            other_numbers=chosen.others if chosen else 0,
         )
 
     def _put_back(
@@ -294,27 +301,34 @@ class Ledger:
     async def in_flight(self) -> list[Claim]:
         """Attempts of our gateway that are not settled, of every campaign of the tenant and of whichever owner."""
         rows = (
-            select(attempt, lead.c.spared, func.coalesce(contact.c.phone, "").label("phone"), lead.c.language)
+            select(
+                *(attempt, lead.c.spared, lead.c.phone_ids, lead.c.language),
+                func.coalesce(contact.c.phone, "").label("phone"),
+            )
             .join(lead, (lead.c.id == attempt.c.lead_id) & (lead.c.tenant == attempt.c.tenant))
             .outerjoin(contact, NUMBER_DIALLED)
             .where(attempt.c.gateway == self.owner.gateway, attempt.c.outcome.is_(None))
             .where(attempt.c.tenant == self.scope.tenant)
         )
         async with self.scope.begin() as connection:
-            return [
-                Claim(
-                    attempt_id=row.id,
-                    campaign_id=row.campaign_id,
-                    lead_id=row.lead_id,
-                    number=row.number,
-                    spent=row.number - row.spared,
-                    phone=row.phone,
-                    language=row.language,
-                    planned_at_ms=row.planned_at_ms,
-                    trunk=row.trunk or "",
-                )
-                for row in await connection.execute(rows)
-            ]
+            found = (await connection.execute(rows)).all()
+            chosen = await connection.run_sync(choose_numbers, self.scope.tenant, found)
+        return [
+            Claim(
+                attempt_id=row.id,
+                campaign_id=row.campaign_id,
+                lead_id=row.lead_id,
+                number=row.number,
+                spent=row.number - row.spared,
+                phone=row.phone,
+                language=row.language,
+                planned_at_ms=row.planned_at_ms,
+                trunk=row.trunk or "",
+                phone_id=row.phone_id,
+                other_numbers=chosen[row.lead_id].others if row.lead_id in chosen else 0,
+            )
+            for row in found
+        ]
 
     async def journalled(self, attempt_ids: Collection[str]) -> dict[str, Journalled]:
         """What the journal has of the calls that came of these attempts."""

@@ -124,4 +124,6 @@ def from_events(watch: Watch, *, in_journal: bool, now_ms: int) -> Settlement:
 
 def _rest_ms(watch: Watch, outcome: Outcome, *, ended_ago_ms: int) -> int | None:
     spent = watch.claim.spent - int(outcome is Outcome.CANCELLED)
-    return rest_ms(watch.rules.retry, outcome, spent=spent, ended_ago_ms=ended_ago_ms)
+    return rest_ms(
+        watch.rules.retry, outcome, spent=spent, ended_ago_ms=ended_ago_ms, other_numbers=watch.claim.other_numbers
+    )

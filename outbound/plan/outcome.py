@@ -27,6 +27,9 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+#: The number is nobody's: who has others is dialled by those, and it costs no attempt.
+NO_GOOD = frozenset({Outcome.INVALID_NUMBER})
+
 #: OriginateResponse Reason of a call that was answered (AST_CONTROL_ANSWER).
 ANSWERED = 4
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from outbound.plan.outcome import Outcome
+from outbound.plan.outcome import NO_GOOD, Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +41,14 @@ class Retry:
         return cls(max_attempts=max_attempts, rests=rests)
 
 
-def rest_ms(retry: Retry, outcome: Outcome, *, spent: int, ended_ago_ms: int = 0) -> int | None:
+def rest_ms(retry: Retry, outcome: Outcome, *, spent: int, ended_ago_ms: int = 0, other_numbers: int = 0) -> int | None:
     """How much longer the lead rests before it is dialled again; None: it never is.
 
-    `spent` counts the attempts that count, the one that has just ended included unless its outcome does not.
+    `spent` counts the attempts that count, the one that has just ended included unless its outcome does not. Where the
+    number was nobody's, a person who has `other_numbers` is dialled by the next at once: nobody was disturbed.
     """
+    if outcome in NO_GOOD and other_numbers:
+        return 0
     rest = retry.rests.get(outcome)
     if rest is None or (rest.counts and spent >= retry.max_attempts):
         return None
