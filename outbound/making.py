@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Integer, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal_column, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from faults import AuthorError, Fault, UserError
 from outbound.campaigns import Rules, State
 from people.contacts import Contact, ContactsFile, RefusedRow
-from people.store.dialect import upsert
+from people.store.joining import any_further, join, put_numbers
 from people.store.scope import Scope
 from people.store.tables import campaign, contact, lead, refused_row
 from people.tenants import check_open
@@ -65,12 +66,14 @@ async def create(
     refused: Counter[str] = Counter()
     examples: list[RefusedRow] = []
     leads = 0
+    adding = _Adding(scope=scope, campaign_id=campaign_id)
     for batch in _batches(contacts.rows()):
-        good = [row for row in batch if isinstance(row, Contact)]
-        bad = [row for row in batch if isinstance(row, RefusedRow)]
         async with scope.begin() as connection:
             await _hold(connection, scope, campaign_id, name)
-            await _add_leads(connection, scope, campaign_id, good, clock_ms())
+            again = await adding.add(connection, batch, clock_ms())
+            lines = {row.line for row in again}
+            good = [row for row in batch if isinstance(row, Contact) and row.line not in lines]
+            bad = [*(row for row in batch if isinstance(row, RefusedRow)), *again]
             if bad:
                 whose = {"tenant": scope.tenant, "campaign_id": campaign_id}
                 rows = [{**whose, "line": row.line, "reason": row.reason, "detail": row.detail} for row in bad]
@@ -93,7 +96,7 @@ async def create(
         leads=leads,
         refused=refused,
         examples=tuple(examples),
-        notices=tuple(contacts.notices),
+        notices=(*contacts.notices, *adding.notices),
     )
 
 
@@ -176,48 +179,98 @@ def _nobody(contacts: ContactsFile, refused: Mapping[str, int], examples: Iterab
     ]
 
 
-_LEAD = (
-    *("tenant", "campaign_id", "contact_id", "line", "name", "language", "variables"),
-    *("state", "due_at_ms", "attempts", "spared"),
+_SAID = ("tenant", "campaign_id", "line", "name", "language", "variables")
+_saying = {column: bindparam(column.name, type_=column.type) for column in lead.c if column.name in _SAID}
+#: Leads due at once, whatever the clock says when the campaign is started.
+_due: dict[ColumnElement[Any], ColumnElement[Any]] = {
+    lead.c.state: literal_column("'waiting'"),
+    **dict.fromkeys((lead.c.due_at_ms, lead.c.attempts, lead.c.spared), literal_column("0")),
+}
+#: Where nobody has several numbers: the person is found by the phone, which is half of what `join` costs.
+_ADD_BY_PHONE = insert(lead).from_select(
+    [lead.c.contact_id, *_saying, *_due],
+    select(contact.c.id, *_saying.values(), *_due.values()).where(
+        contact.c.tenant == bindparam("tenant"), contact.c.phone == bindparam("phone")
+    ),
 )
-#: Leads due at once, whatever the clock says when the campaign is started; each finds its contact by the phone.
-_ADD_LEADS = insert(lead).from_select(
-    _LEAD,
-    select(
-        contact.c.tenant,
-        bindparam("campaign_id", type_=Integer),
-        contact.c.id,
-        bindparam("line", type_=Integer),
-        bindparam("name", type_=lead.c.name.type),
-        bindparam("language", type_=lead.c.language.type),
-        bindparam("variables", type_=JSON),
-        *(literal_column(value) for value in ("'waiting'", "0", "0", "0")),
-    ).where(contact.c.tenant == bindparam("tenant"), contact.c.phone == bindparam("phone")),
+_ADD_JOINED = insert(lead).values(
+    {
+        lead.c.contact_id: bindparam("contact_id"),
+        lead.c.phone_ids: bindparam("phone_ids", type_=lead.c.phone_ids.type),
+        **_saying,
+        **_due,
+    }
 )
 
 
-async def _add_leads(
-    connection: AsyncConnection, scope: Scope, campaign_id: int, rows: list[Contact], now_ms: int
-) -> None:
-    if not rows:
-        return
-    person = {"tenant": scope.tenant, "created_at_ms": now_ms}
-    people = [{**person, "phone": row.phone, "name": row.name, "language": row.language} for row in rows]
-    # Whoever is there stays as he is. Two imports that meet the same people in one order never wait for each other.
-    people.sort(key=lambda one: str(one["phone"]))
-    await connection.execute(upsert(contact, connection.dialect.name).on_conflict_do_nothing(), people)
-    whose = {"tenant": scope.tenant, "campaign_id": campaign_id}
-    await connection.execute(
-        _ADD_LEADS,
-        [
-            {
-                **whose,
-                "phone": row.phone,
-                "line": row.line,
-                "name": row.name,
-                "language": row.language,
-                "variables": dict(row.variables),
-            }
-            for row in rows
-        ],
-    )
+@dataclass(kw_only=True)
+class _Adding:
+    """The leads of one campaign that is being made."""
+
+    scope: Scope
+    campaign_id: int
+    #: People with several numbers who are in the campaign, by some of them.
+    _there: set[int] = field(default_factory=set)
+    #: Numbers that stay another person's, and the line of the first.
+    of_others: int = 0
+    first_line: int = 0
+
+    @property
+    def notices(self) -> Sequence[str]:
+        if not self.of_others:
+            return ()
+        what = f"Numbers that another person has already: {self.of_others}, the first in line {self.first_line}."
+        return (f"{what} They stay that person's; whose rows these are is called by the others.",)
+
+    async def add(
+        self, connection: AsyncConnection, rows: Sequence[Contact | RefusedRow], now_ms: int
+    ) -> list[RefusedRow]:
+        """Add a lead for each contact of `rows`, due at once; those who are in the campaign already, as duplicates.
+
+        What a refused row has of numbers is joined to its person.
+        """
+        rows = [row for row in rows if len(row.phones) > isinstance(row, RefusedRow)]
+        if not rows:
+            return []
+        if not (any(len(row.phones) > 1 for row in rows) or await any_further(connection, self.scope)):
+            await put_numbers(connection, self.scope, rows, now_ms)
+            by_phone = [{**self._said(row), "phone": row.phones[0]} for row in rows if isinstance(row, Contact)]
+            await connection.execute(_ADD_BY_PHONE, by_phone)
+            return []
+        again: list[RefusedRow] = []
+        leads = []
+        joined = await join(connection, self.scope, rows, now_ms)
+        by_several = [one.person_id for one in joined if one.phone_ids is not None]
+        here = await self._in_campaign(connection, by_several) if by_several else set()
+        for row, one in zip(rows, joined, strict=True):
+            if one.of_others:
+                self.first_line = self.first_line or row.line
+                self.of_others += one.of_others
+            if isinstance(row, RefusedRow):
+                continue
+            if one.person_id in self._there or one.person_id in here:
+                detail = "the person is in an earlier row by another number"
+                again.append(RefusedRow(line=row.line, reason="duplicate", detail=detail))
+                continue
+            leads.append({**self._said(row), "contact_id": one.person_id, "phone_ids": one.phone_ids})
+            if by_several:
+                here.add(one.person_id)
+            if one.phone_ids is not None:
+                self._there.add(one.person_id)
+        if leads:
+            await connection.execute(_ADD_JOINED, leads)
+        return again
+
+    async def _in_campaign(self, connection: AsyncConnection, people: Sequence[int]) -> set[int]:
+        its = (lead.c.campaign_id == self.campaign_id, lead.c.tenant == self.scope.tenant)
+        return set(await connection.scalars(select(lead.c.contact_id).where(*its, lead.c.contact_id.in_(people))))
+
+    def _said(self, row: Contact) -> dict[str, object]:
+        return {
+            "tenant": self.scope.tenant,
+            "campaign_id": self.campaign_id,
+            "line": row.line,
+            "name": row.name,
+            "language": row.language,
+            "variables": row.variables,
+        }

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
 from faults import AuthorError, Fault
-from people.numbers import Unreadable, read_phone
+from people.numbers import read_phone, read_phones
 from prompts.files import open_file, read_lines
 from prompts.languages import Language
 
@@ -31,6 +31,10 @@ _COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(("phone", "phone number", "telephone", "tel", "mobile", "msisdn", "number"), "phone"),
     **dict.fromkeys(("телефон", "номер", "номер телефона", "тел", "мобильный", "моб", "сотовый"), "phone"),
     **dict.fromkeys(("номер телефону", "мобільний", "контактный телефон"), "phone"),
+    **dict.fromkeys(("мобильный телефон", "домашний телефон", "рабочий телефон", "сотовый телефон"), "phone"),
+    **dict.fromkeys(("второй телефон", "доп телефон", "дополнительный телефон", "другой телефон"), "phone"),
+    **dict.fromkeys(("мобільний телефон", "домашній телефон", "робочий телефон", "додатковий телефон"), "phone"),
+    **dict.fromkeys(("mobile phone", "home phone", "work phone", "second phone", "other phone", "cell phone"), "phone"),
     **dict.fromkeys(("name", "first name", "имя", "имя клиента", "фио", "клиент", "ім'я", "імя", "піб"), "name"),
     **dict.fromkeys(("language", "lang", "язык", "мова"), "language"),
 }
@@ -50,8 +54,8 @@ class Contact:
     """A row that can be dialled."""
 
     line: int
-    #: E.164
-    phone: str
+    #: E.164, in the order of the file: the first is tried first.
+    phones: tuple[str, ...]
     name: str
     language: Language
     #: Further columns by their header; empty cells are left out, so that a text's fallback is spoken.
@@ -65,6 +69,8 @@ class RefusedRow:
     reason: RefusedReason
     #: What is wrong, without the number itself.
     detail: str = ""
+    #: A duplicate's numbers, E.164: those that were not in the earlier row are the person's, too.
+    phones: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -79,6 +85,8 @@ class ContactsFile:
     #: What the author should know and needs not mend; more may come while the rows are read.
     notices: list[str] = field(default_factory=list)
     _header: Sequence[str | None]
+    #: Of the columns with numbers.
+    _places: Sequence[int]
     _lines: Iterator[tuple[int, str | None]]
     _region: str
     _language: Language
@@ -87,23 +95,32 @@ class ContactsFile:
         """Every row that is not empty, in the order of the file."""
         seen: set[int] = set()
         strange: dict[str, int] = {}
+        beside: dict[str, tuple[int, int]] = {}
         for line, cells in _rows(self._lines, self.delimiter):
             if cells is None:
                 yield RefusedRow(
                     line=line, reason="unreadable", detail="the line is too long, or a quote is not closed"
                 )
             elif any(map(str.strip, cells)):
-                row = self._row(line, cells, strange)
+                row = self._row(line, cells, strange, beside)
                 if isinstance(row, Contact):
-                    number = int(row.phone[1:])
-                    if number in seen:
-                        row = RefusedRow(line=line, reason="duplicate", detail="the number is in an earlier row")
-                    seen.add(number)
+                    numbers = [int(phone[1:]) for phone in row.phones]
+                    if not seen.isdisjoint(numbers):
+                        detail = "the number is in an earlier row"
+                        row = RefusedRow(line=line, reason="duplicate", detail=detail, phones=row.phones)
+                    seen.update(numbers)
                 yield row
         for word, count in strange.items():
             self.notices.append(f"Language {word!r} is not known ({count} rows): they are called in {self._language}.")
+        for why, (first, count) in beside.items():
+            what = f"Numbers beside a good one that are none: {why} ({count}, the first in line {first})."
+            self.notices.append(f"{what} The people are called by the others.")
 
-    def _row(self, line: int, cells: Sequence[str], strange: dict[str, int]) -> Contact | RefusedRow:
+    def _row(
+        self, line: int, cells: Sequence[str], strange: dict[str, int], beside: dict[str, tuple[int, int]]
+    ) -> Contact | RefusedRow:
+        """`strange` and `beside` gather what is told of the file as a whole: how many, and the first line."""
+
         def unreadable(detail: str) -> RefusedRow:
             return RefusedRow(line=line, reason="unreadable", detail=detail)
 
@@ -114,9 +131,10 @@ class ContactsFile:
                 f"{len(cells)} cells under {len(self._header)} headers; is a {self.delimiter!r} not quoted?"
             )
         values = {name: " ".join(cell.split()) for name, cell in zip(self._header, cells, strict=False) if name}
-        phone = read_phone(values.pop("phone", ""), region=self._region)
-        if isinstance(phone, Unreadable):
-            return RefusedRow(line=line, reason="invalid_number", detail=phone.why)
+        values.pop("phone", None)
+        phones, wrong = self._numbers(cells)
+        if not phones:
+            return RefusedRow(line=line, reason="invalid_number", detail=wrong[0])
         name = values.pop("name", "")
         if len(name) > MAX_NAME:
             return unreadable(f"the name is longer than {MAX_NAME} letters")
@@ -125,7 +143,21 @@ class ContactsFile:
         if word and word not in _LANGUAGES and (word in strange or len(strange) < 10):
             strange[word] = strange.get(word, 0) + 1
         variables = {key: value for key, value in values.items() if value}
-        return Contact(line=line, phone=phone, name=name, language=language, variables=variables)
+        for why in wrong:
+            first, count = beside.get(why, (line, 0))
+            beside[why] = (first, count + 1)
+        return Contact(line=line, phones=phones, name=name, language=language, variables=variables)
+
+    def _numbers(self, cells: Sequence[str]) -> tuple[tuple[str, ...], Sequence[str]]:
+        """The row's numbers in the order of its columns, each once; why others are none."""
+        first, *further = self._places
+        read = read_phones(cells[first] if first < len(cells) else "", region=self._region)
+        if not further:
+            return read.phones, [each.why for each in read.unreadable]
+        filled = [cells[place] for place in self._places if place < len(cells) and cells[place].strip()]
+        all_read = [read_phones(cell, region=self._region) for cell in filled] or [read]
+        phones = dict.fromkeys(phone for each in all_read for phone in each.phones)
+        return tuple(phones), [none.why for each in all_read for none in each.unreadable]
 
 
 def open_contacts(path: Path, *, region: str, language: Language, variables: Collection[str] = ()) -> ContactsFile:
@@ -158,17 +190,19 @@ def open_contacts(path: Path, *, region: str, language: Language, variables: Col
         raise _fault(
             path, "The first line is empty.", "Put the names of the columns there: phone, name, language.", number
         )
-    delimiter = delimiter or max(_DELIMITERS, key=lambda letter: _fits(header, letter))
+    # Under one column a comma or a semicolon stands between the numbers of a person.
+    there = [letter for letter in _DELIMITERS if letter in header] or ["\t"]
+    delimiter = delimiter or max(there, key=lambda letter: _fits(header, letter))
     found = [" ".join(cell.split()) for cell in _parsed(header, delimiter, strict=False)]
     known = {**{_plain(name): name for name in variables}, **_COLUMNS}
-    names = [known.get(_plain(cell), cell) or None for cell in found]
+    names = [_name_of(cell, known) for cell in found]
     listed = ", ".join(filter(None, found))
     if "phone" not in names:
         what = f"There is no column phone (or телефон). Found: {listed[:300]}."
         if any(isinstance(read_phone(cell, region=region), str) for cell in found):
             what = "The first line is a contact already; the line with the names of the columns is missing."
         raise _fault(path, what, "Name the columns in the first line: phone, name, language.", number)
-    if twice := next((name for name in names if name and names.count(name) > 1), None):
+    if twice := next((name for name in names if name and name != "phone" and names.count(name) > 1), None):
         what = f"Column {twice} is there twice. Found: {listed[:300]}."
         raise _fault(path, what, "Leave one of them, or rename it.", number)
     further = tuple(name for name in names if name and name not in ("phone", "name", "language"))
@@ -179,6 +213,7 @@ def open_contacts(path: Path, *, region: str, language: Language, variables: Col
         variables=further,
         notices=notices,
         _header=names,
+        _places=[place for place, name in enumerate(names) if name == "phone"],
         _lines=lines,
         _region=region,
         _language=language,
@@ -193,11 +228,19 @@ def _plain(header: str) -> str:
     return re.sub(r"[\s_.:-]+", " ", header).strip().casefold().replace("ё", "е").replace("’", "'").replace("`", "'")
 
 
+def _name_of(header: str, known: Mapping[str, str]) -> str | None:
+    """What a column is known by; "телефон 2" is one more with numbers. None: it has no name."""
+    plain = _plain(header)
+    name = known.get(plain)
+    if name is None and (counted := re.fullmatch(r"(.*?)\s?[№#]?\s?[1-9]", plain)):
+        name = "phone" if known.get(counted[1]) == "phone" else None
+    return name or header or None
+
+
 def _fits(header: str, delimiter: str) -> tuple[bool, int]:
     """How well `delimiter` cuts the header into names: the greater, the better."""
-    return any(
-        _COLUMNS.get(_plain(cell)) == "phone" for cell in _parsed(header, delimiter, strict=False)
-    ), header.count(delimiter)
+    names = [_name_of(cell, _COLUMNS) for cell in _parsed(header, delimiter, strict=False)]
+    return "phone" in names, header.count(delimiter)
 
 
 # ---------------------------------------------------------------- encodings

@@ -36,6 +36,15 @@ _OWN = {
     "KZ": ("+7", _written(r"\+?7|8|", "7[0-9]{2}")),
     "UA": ("+380", _written(r"\+?380|0", "[3-9][0-9]")),
 }
+#: What stands between the numbers of one cell: a sign, a line's end, "or" and "and", the plus of the next one.
+_BETWEEN = re.compile(
+    r"[,;/|\\&\r\n]|\s\+\s|\b(?:или|либо|и|або|чи|та|і|й|or|and)\b|(?<=[\d)])\s*(?=\+)", re.IGNORECASE
+)
+#: What people write beside a number to say whose telephone it is.
+_BESIDE = re.compile(
+    r"\(\s*[^\W\d_]+\.?\s*\)|\b(?:моб|раб|дом|сот|тел|mob|work|home|cell|tel)[^\W\d_]*\b[.:]*", re.IGNORECASE
+)
+_DIGITS = re.compile(r"\d")
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}", re.ASCII)
 
 
@@ -46,6 +55,42 @@ class Unreadable:
     why: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """What a cell holds."""
+
+    #: E.164, in the order in which they stand there, each once.
+    phones: tuple[str, ...]
+    #: Of those that are none.
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+def read_phones(text: str, *, region: str) -> Numbers:
+    """All numbers of a cell: several stand behind each other with a comma, a slash, "или" or a line's end between."""
+    if (own := _own_form(text.strip(), region)) is not None:
+        return Numbers(phones=(own,))
+    parts = [part for part in _BETWEEN.split(text) if _DIGITS.search(part)]
+    read: list[str | Unreadable] = []
+    if all(_own_form(word, region) for word in text.split()):
+        parts = text.split()
+    if len(parts) > 1 and not (_SHORTENED.search(text) or _FLOAT.fullmatch(text.strip())):
+        read = [_read_beside(part, region) for part in parts]
+    phones = tuple(dict.fromkeys(each for each in read if isinstance(each, str)))
+    if not phones:
+        # Whatever stands in it belongs to one number.
+        read = [_read_beside(text, region)]
+        phones = tuple(each for each in read if isinstance(each, str))
+    return Numbers(phones=phones, unreadable=tuple(each for each in read if isinstance(each, Unreadable)))
+
+
+def _read_beside(text: str, region: str) -> str | Unreadable:
+    read = read_phone(text, region=region)
+    if isinstance(read, str) or (bare := _BESIDE.sub(" ", text)) == text:
+        return read
+    again = read_phone(bare, region=region)
+    return again if isinstance(again, str) else read
+
+
 def read_phone(text: str, *, region: str) -> str | Unreadable:
     """The E.164 form ("+79161234567") of a number as written in `region` (ISO country), or why it is none.
 
@@ -53,12 +98,18 @@ def read_phone(text: str, *, region: str) -> str | Unreadable:
     another country needs its plus or its prefix (00), unless it is a valid number there as it stands (380501234567).
     """
     text = text.strip()
+    own = _own_form(text, region)
+    return _read_phone(" ".join(text.split()), region) if own is None else own
+
+
+def _own_form(text: str, region: str) -> str | None:
+    """The E.164 form of a number that is written as nearly all are; None: it is not."""
     if _PLAIN.fullmatch(text):
         return text
     code, own = _OWN.get(region, ("", None))
     if own is not None and (plain := own.fullmatch(text)):
         return "".join((code, *filter(None, plain.groups())))
-    return _read_phone(" ".join(text.split()), region)
+    return None
 
 
 @lru_cache(maxsize=4096)

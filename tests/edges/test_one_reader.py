@@ -35,7 +35,7 @@ async def test_a_contact_a_list_and_a_caller_are_one_person(tmp_path: Path, enco
             contacts.write_text(f"имя;телефон\nАнна;{written}\n", encoding)
             (contact,) = open_contacts(contacts, region="RU", language="ru").rows()
             assert isinstance(contact, Contact), (written, contact)
-            assert contact.phone == number, written
+            assert contact.phones == (number,), written
 
             numbers.write_text(f"телефон\n{written}\n", encoding)
             imported = await do_not_call.import_file(Scope(engine, "shop"), numbers, region="RU", now_ms=1)

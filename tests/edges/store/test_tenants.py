@@ -38,7 +38,7 @@ from outbound.ledger import Ledger
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.outcome import Outcome
 from outbound.running import RunningCampaigns
-from people.contacts import open_contacts
+from people.contacts import Contact, open_contacts
 from people.store import results, tables
 from people.store.dialect import never_below
 from people.store.forgetting import chores
@@ -228,6 +228,7 @@ def of_theirs(folder: Path, site: Site, library: Library, clock: Clock) -> dict[
         },
         **{"phone": THEIR_PHONE, "phones": [THEIR_PHONE], "number": THEIR_PHONE, "numbers": [THEIR_PHONE]},
         **{"attempt_id": "a2", "attempt_ids": ["a1", "a2"], "person": 2},
+        "rows": [Contact(line=2, phones=(THEIR_PHONE, "+74951112233"), name="Их", language="ru", variables={})],
         "claim": Claim(**claim, campaign_id=2, spent=1, phone=THEIR_PHONE, language="ru", planned_at_ms=1),
         "end": Settlement(**claim, outcome=Outcome.BUSY, settled_by="events", ended_at_ms=9),
         **{"path": numbers, "spool": folder, "library": library, "site": site, "clock": clock, "region": "RU"},

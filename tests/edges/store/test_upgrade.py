@@ -78,9 +78,11 @@ async def test_old_tables_are_brought_up_to_date_with_their_rows(path: Path, rev
     old_database(path, revision)
     counted = "SELECT (SELECT count(*) FROM lead), (SELECT count(*) FROM attempt), (SELECT count(*) FROM journal)"
     assert rows(path, counted) == [(5, 3, 2)]
+    numbers = rows(path, "SELECT p.phone FROM lead l JOIN contact p ON p.id = l.contact_id ORDER BY l.id")
     assert (await upgrade(url(path))).before == revision
     await opens(path)
     assert rows(path, counted) == [(5, 3, 2)]
+    assert rows(path, "SELECT p.phone FROM lead l JOIN contact p ON p.id = l.contact_id ORDER BY l.id") == numbers
     assert rows(path, "SELECT campaign_id, name, language, line FROM lead ORDER BY id") == [
         (1, "Иван", "ru", None),
         (1, "Ольга Петровна", "ru", None),
@@ -92,6 +94,17 @@ async def test_old_tables_are_brought_up_to_date_with_their_rows(path: Path, rev
         assert rows(path, f"SELECT DISTINCT tenant FROM {table}") == [("shop",)]  # noqa: S608
     assert rows(path, "SELECT id, campaign_id FROM call ORDER BY id") == [("c1", 1), ("c2", None)]
     assert rows(path, "PRAGMA foreign_key_check") == []
+
+
+async def test_who_was_kept_no_longer_is_nobody(path: Path) -> None:
+    """A release before has left a row of him."""
+    old_database(path, "0002")
+    await upgrade(url(path), to="0009")
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE contact SET phone = '#1', name = '' WHERE id = 1")
+    await upgrade(url(path))
+    assert rows(path, "SELECT id FROM contact WHERE id = 1") == []
+    assert rows(path, "SELECT contact_id, name, variables FROM lead WHERE id = 1") == [(None, "", "{}")]
 
 
 async def test_newer_tables_are_used_when_they_serve_this_release(path: Path) -> None:

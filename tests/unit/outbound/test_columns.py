@@ -26,7 +26,7 @@ def notes(promo: Flow, sentences: Sentences, *people: dict[str, str]) -> list[tu
     values = UnreadableValues(promo, sentences)
     for line, person in enumerate(people, 2):
         name = person.pop("name", "")
-        values.look(Contact(line=line, phone="+79161234567", name=name, language="en", variables=person))
+        values.look(Contact(line=line, phones=("+79161234567",), name=name, language="en", variables=person))
     return list(values.notes())
 
 

@@ -22,7 +22,7 @@ def opened(path: Path, data: bytes | str) -> ContactsFile:
 def summary(file: ContactsFile) -> list[tuple[int, str, str]]:
     """Each row as (line, phone or reason, name or detail)."""
     return [
-        (row.line, row.phone, row.name) if isinstance(row, Contact) else (row.line, row.reason, row.detail)
+        (row.line, " ".join(row.phones), row.name) if isinstance(row, Contact) else (row.line, row.reason, row.detail)
         for row in file.rows()
     ]
 
@@ -36,8 +36,8 @@ def test_a_plain_file(path: Path) -> None:
     file = opened(path, PLAIN)
     assert (file.encoding, file.delimiter, file.variables, file.notices) == ("utf-8", ",", ("price",), [])
     assert list(file.rows()) == [
-        Contact(line=2, phone="+79161234567", name="Иван", language="ru", variables={"price": "100"}),
-        Contact(line=3, phone="+79161234568", name="Олена", language="uk", variables={"price": "200"}),
+        Contact(line=2, phones=("+79161234567",), name="Иван", language="ru", variables={"price": "100"}),
+        Contact(line=3, phones=("+79161234568",), name="Олена", language="uk", variables={"price": "200"}),
     ]
 
 
@@ -189,3 +189,39 @@ def test_rows_are_not_held(path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 4_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_several_numbers_of_a_cell_and_of_columns(path: Path) -> None:
+    text = (
+        "Мобильный телефон;имя;Телефон 2;доп. телефон\n"
+        '"89161234567, 89161234568";Иван;;84951234567\n'
+        "89161234569;Анна;89161234569;нет\n"
+        ";Олег;89161234560;\n"
+        ";Никто;;\n"
+        '"123\n8 916 123 45 61";Пётр;45;\n'
+    )
+    file = opened(path, text)
+    assert file.variables == ()
+    assert summary(file) == [
+        (2, "+79161234567 +79161234568 +74951234567", "Иван"),
+        (3, "+79161234569", "Анна"),
+        (4, "+79161234560", "Олег"),
+        (5, "invalid_number", "empty"),
+        (6, "+79161234561", "Пётр"),
+    ]
+    assert file.notices == [
+        "Numbers beside a good one that are none: not a phone number (1, the first in line 3). The people are called by"
+        " the others.",
+        "Numbers beside a good one that are none: too short (2, the first in line 6). The people are called by the"
+        " others.",
+    ]
+
+
+def test_rows_that_share_a_number_are_told(path: Path) -> None:
+    file = opened(path, "phone\n89161234567; 89161234568\n89161234568; 89161234569\n89161234569\n")
+    first, *others = file.rows()
+    assert isinstance(first, Contact)
+    assert [(row.reason, row.phones) for row in others if isinstance(row, RefusedRow)] == [
+        ("duplicate", ("+79161234568", "+79161234569")),
+        ("duplicate", ("+79161234569",)),
+    ]

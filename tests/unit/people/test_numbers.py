@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from people import numbers
 from people.contacts import Contact, open_contacts
 from people.do_not_call import parse_phone
-from people.numbers import Unreadable, dial_string, mask_phone, normal_form, read_phone
+from people.numbers import Unreadable, dial_string, mask_phone, normal_form, read_phone, read_phones
 from tests.plain_numbers import draw
 
 
@@ -193,4 +193,36 @@ def test_an_opt_out_of_a_caller_meets_the_contact_of_a_file(tmp_path: Path) -> N
     (contact,) = open_contacts(file, region="RU", language="ru").rows()
     assert isinstance(contact, Contact)
     for caller in ("0079162914177", "89162914177", "+79162914177", "79162914177", "9162914177"):
-        assert normal_form(caller, "RU") == contact.phone
+        assert normal_form(caller, "RU") == contact.phones[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "phones", "wrong"),
+    [
+        ("89161234567", ["+79161234567"], []),
+        ("+7 916 123-45-67, 8 (903) 765-43-21", ["+79161234567", "+79037654321"], []),
+        ("89037654321;89161234567", ["+79037654321", "+79161234567"], []),
+        ("89161234567 / 89037654321", ["+79161234567", "+79037654321"], []),
+        ("8-916-123-45-67\n8-903-765-43-21", ["+79161234567", "+79037654321"], []),
+        ("89161234567 или 89037654321", ["+79161234567", "+79037654321"], []),
+        ("89161234567 та 89037654321", ["+79161234567", "+79037654321"], []),
+        ("89161234567 or 89037654321", ["+79161234567", "+79037654321"], []),
+        ("89161234567 89037654321", ["+79161234567", "+79037654321"], []),
+        ("+7(916)1234567+7(903)7654321", ["+79161234567", "+79037654321"], []),
+        ("+7 (916) 123-45-67 (моб), раб. 8 495 123-45-67", ["+79161234567", "+74951234567"], []),
+        ("89161234567, +7 916 123-45-67", ["+79161234567"], []),
+        ("89161234567, +380501234567", ["+79161234567", "+380501234567"], []),
+        ("89161234567, 123", ["+79161234567"], ["too short"]),
+        ("495 123-45-67/68", ["+74951234567"], ["too short"]),
+        ("нет, 89161234567", ["+79161234567"], []),
+        ("79161234567,0", ["+79161234567"], []),
+        ("79161234567.0, 79037654321.0", ["+79161234567", "+79037654321"], []),
+        ("7,91612E+10", [], ["a spreadsheet shortened it (7.9E+10); format the column as text"]),
+        ("8 495 123-45-67 доб. 12", [], ["has an extension or a second number"]),
+        ("", [], ["empty"]),
+        ("нет", [], ["not a phone number"]),
+    ],
+)
+def test_all_numbers_of_a_cell(text: str, phones: list[str], wrong: list[str]) -> None:
+    read = read_phones(text, region="RU")
+    assert (list(read.phones), [each.why for each in read.unreadable]) == (phones, wrong)
