@@ -84,6 +84,9 @@ _its_lead = lead.c.tenant == bindparam("whose")
 _running = exists().where(
     campaign.c.id == bindparam("campaign"), campaign.c.tenant == bindparam("whose"), campaign.c.state == "running"
 )
+#: As a table that is read once: a plan of PostgreSQL may run a subquery of `in` anew for each row, and as it skips the
+#: leads that it has just locked, it would take others each time. Inside of it, as SQLite's driver begins a transaction
+#: before an UPDATE only.
 _due = (
     select(lead.c.id)
     .where(lead.c.campaign_id == bindparam("campaign"), _its_lead, WAITING, _running)
@@ -91,11 +94,13 @@ _due = (
     .order_by(lead.c.due_at_ms, lead.c.id)
     .limit(bindparam("count", type_=Integer))
     .with_for_update(skip_locked=True)
+    .cte("due", nesting=True)
+    .prefix_with("MATERIALIZED")
 )
 #: Leads that are due, of a running campaign; only while the gateway is ours.
 TAKE_DUE = (
     update(lead)
-    .where(lead.c.id.in_(_due), _its_lead, OWNED)
+    .where(lead.c.id.in_(select(_due.c.id)), _its_lead, OWNED)
     .values(state="dialling", attempts=lead.c.attempts + 1)
     .returning(lead.c.id)
 )
