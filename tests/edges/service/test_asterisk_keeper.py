@@ -90,6 +90,7 @@ async def test_it_is_started_again_after_failures(tmp_path: Path, number: signal
         if number == signal.SIGSTOP:
             # It has been asked twice, and was not ended.
             greeted = first.home.control.with_name(first.home.control.name + ".greeted")
+            await until(greeted.exists)
             before = greeted.stat().st_size
             await until(lambda: greeted.stat().st_size >= before + 2)
         assert keeper.asterisk is first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -54,7 +55,7 @@ class Kept:
 
     def engines(self) -> list[int]:
         """Ids of the engines that came up, the first one first."""
-        return [int(line.split()[1]) for line in self.said.splitlines() if line.startswith("up ")]
+        return [int(number) for number in re.findall(r"^up (\d+)\n", self.said, re.MULTILINE)]
 
     async def up(self, times: int = 1) -> int:
         """The id of the engine, when one has come up so often."""
