@@ -32,6 +32,9 @@ class SiteTrunk:
         """What Asterisk calls it. An Asterisk of a site's own knows the first one as `trunk`."""
         return "trunk" if self.name == MAIN else f"trunk-{self.name}"
 
+    def serves(self, tenant: str) -> bool:
+        return not self.how.tenants or tenant in self.how.tenants
+
 
 def trunk_secret(site: Site, name: str) -> str:
     """The password that this machine has for a trunk; "": none."""
@@ -58,7 +61,7 @@ def carrying(trunks: Iterable[SiteTrunk], number: str, *, tenant: str) -> list[S
     found = []
     for each in trunks:
         fits = [len(beginning) for beginning in each.how.prefixes if number.startswith(beginning)]
-        if (fits or not each.how.prefixes) and (not each.how.tenants or tenant in each.how.tenants):
+        if (fits or not each.how.prefixes) and each.serves(tenant):
             found.append((-max(fits, default=0), each.how.position, each.name, each))
     return [each for *_, each in sorted(found, key=lambda one: one[:3])]
 
@@ -73,6 +76,10 @@ class InUse:
     def of(cls, settings: Settings) -> InUse:
         """Those of ivr.toml, without passwords, which only Asterisk's configuration needs."""
         return cls([SiteTrunk(name=name, how=how) for name, how in named_trunks(settings).items() if how.enabled])
+
+    def of_tenant(self, tenant: str) -> list[SiteTrunk]:
+        """Those that the tenant may use."""
+        return [each for each in self.trunks if each.serves(tenant)]
 
     def carrying(self, number: str, *, tenant: str) -> list[SiteTrunk]:
         return carrying(self.trunks, number, tenant=tenant)

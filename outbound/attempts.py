@@ -18,7 +18,7 @@ from people.store.ownership import OWNED, Owner
 from people.store.persons import REFUSED
 from people.store.tables import WAITING, attempt, campaign, contact, lead
 
-#: Each with its parameters; beside them `whose`, the tenant.
+#: Each with its parameters, `whose` among them: the tenant.
 Statements = Sequence[tuple[Executable, dict[str, Any]]]
 
 
@@ -27,6 +27,7 @@ class Claim:
     """An attempt that is ours to make: its intent is committed, nothing is sent yet."""
 
     attempt_id: str
+    tenant: str
     campaign_id: int
     lead_id: int
     #: 1 for the first attempt of the lead.
@@ -49,6 +50,7 @@ class Settlement:
     """The end of an attempt."""
 
     attempt_id: str
+    tenant: str
     lead_id: int
     number: int
     outcome: Outcome
@@ -109,6 +111,7 @@ _its_contact = (contact.c.id == lead.c.contact_id) & (contact.c.tenant == lead.c
 TAKEN = (
     select(
         lead.c.id.label("lead_id"),
+        lead.c.tenant,
         lead.c.campaign_id,
         lead.c.attempts,
         lead.c.spared,
@@ -167,10 +170,10 @@ RELEASE_LEAD = (
 )
 
 
-def intent(claim: Claim, tenant: str, owner: Owner) -> dict[str, object]:
+def intent(claim: Claim, owner: Owner) -> dict[str, object]:
     return {
         "id": claim.attempt_id,
-        "tenant": tenant,
+        "tenant": claim.tenant,
         "gateway": owner.gateway,
         "epoch": owner.epoch,
         "trunk": claim.trunk or None,
@@ -182,10 +185,23 @@ def intent(claim: Claim, tenant: str, owner: Owner) -> dict[str, object]:
     }
 
 
+def dialling(claim: Claim, at_ms: int) -> Statements:
+    return [(DIALLED, {"whose": claim.tenant, "attempt_id": claim.attempt_id, "at_ms": at_ms})]
+
+
+def releasing(claim: Claim) -> Statements:
+    of_attempt = {"whose": claim.tenant, "attempt_id": claim.attempt_id}
+    return [
+        (RELEASE_LEAD, {**of_attempt, "lead_id": claim.lead_id, "number": claim.number}),
+        (RELEASE_ATTEMPT, of_attempt),
+    ]
+
+
 def settling(end: Settlement, now_ms: int) -> Statements:
     gives_up = end.spared or end.outcome is Outcome.CANCELLED
     next_number = end.outcome in NO_GOOD and end.rest_ms is not None
     of_lead = {
+        "whose": end.tenant,
         "lead_id": end.lead_id,
         "number": end.number,
         "state": "done" if end.rest_ms is None else "waiting",
@@ -194,6 +210,7 @@ def settling(end: Settlement, now_ms: int) -> Statements:
         "due_at_ms": None if end.rest_ms is None else now_ms + end.rest_ms,
     }
     of_attempt = {
+        "whose": end.tenant,
         "attempt_id": end.attempt_id,
         "outcome": end.outcome.value,
         "settled_by": end.settled_by,

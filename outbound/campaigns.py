@@ -71,6 +71,7 @@ class Rules(Outbound):
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
     id: int
+    tenant: str
     name: str
     flow: str
     #: Of its flow and texts; None: a release before versions made it.
@@ -180,6 +181,7 @@ def _campaign(row: Any) -> Campaign:
         rules, fault = None, _not_understood(row.name, f"the state {row.state!r}")
     return Campaign(
         id=row.id,
+        tenant=row.tenant,
         name=row.name,
         flow=row.flow,
         version=row.version,

@@ -1,5 +1,8 @@
 """The account of every attempt: claimed before it is dialled, settled once. All SQL of dialling is here.
 
+It is of all tenants. Leads are claimed in the sight of the one whose campaign it is; ends of attempts are written
+together, each by a statement that says whose.
+
 A lead goes waiting -> dialling -> waiting | done, or waiting -> excluded. `lead.attempts` is the number of its newest
 attempt, so that whatever is written about an older one changes nothing. Every transaction is fenced by the epoch of the
 gateway's owner, so that an owner that slept while another took the gateway over writes nothing.
@@ -14,19 +17,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Executable, func, insert, select, update
+from sqlalchemy import Connection, Executable, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outbound.attempts import (
-    DIALLED,
-    RELEASE_ATTEMPT,
-    RELEASE_LEAD,
     TAKE_DUE,
     TAKEN,
     Claim,
     Settlement,
     Statements,
+    dialling,
     intent,
     new_id,
+    releasing,
     settling,
 )
 from outbound.choosing import Chosen, choose_numbers
@@ -37,7 +40,7 @@ from outbound.plan.recovery import Journalled
 from outbound.plan.trunks import By, NotNow
 from people.store.ownership import Owner, fence
 from people.store.persons import NUMBER_DIALLED
-from people.store.scope import Scope
+from people.store.scope import EveryTenant, Job, Scope
 from people.store.tables import DIALLING, WAITING, attempt, call, campaign, contact, lead, tenant
 
 log = structlog.get_logger(__name__)
@@ -66,7 +69,7 @@ class _Entry:
 class Ledger:
     """Its own clock for what is due keeps up with the time that passes, not with a time of day that somebody sets."""
 
-    scope: Scope
+    database: AsyncEngine
     owner: Owner
     clock: Clock
     #: Attempts of this run: from before their intent is committed until they are settled.
@@ -107,21 +110,20 @@ class Ledger:
         async with self._writing:
             before_ms = self.due_now_ms()
             by_ms = ahead_ms - self._ahead_ms
-            its = select(campaign.c.id).where(campaign.c.tenant == self.scope.tenant)
             moved = (
                 update(lead)
-                .where(lead.c.campaign_id.in_(its), self._its_lead, WAITING)
+                .where(lead.c.campaign_id.in_(select(campaign.c.id)), WAITING)
                 .where(lead.c.due_at_ms > min(before_ms, before_ms + by_ms))
                 .values(due_at_ms=lead.c.due_at_ms + by_ms)
             )
-            await self._owned(lambda connection: connection.execute(moved))
+            await self._owned(self._all, lambda connection: connection.execute(moved))
             self._ahead_ms = ahead_ms
         log.warning("clock_stepped", by_s=round(by_ms / 1000, 1))
 
-    async def shorten_rests(self, campaign_id: int, *, longest_s: int) -> None:
+    async def shorten_rests(self, scope: Scope, campaign_id: int, *, longest_s: int) -> None:
         """Let nobody of a campaign wait longer than its rules can mean: the clock was put back while we were away."""
         now_ms = self.due_now_ms()
-        waiting = (lead.c.campaign_id == campaign_id, self._its_lead, WAITING)
+        waiting = (lead.c.campaign_id == campaign_id, lead.c.tenant == scope.tenant, WAITING)
         never_tried = (*waiting, lead.c.attempts == 0, lead.c.due_at_ms > now_ms)
         too_far = (*waiting, lead.c.due_at_ms > now_ms + longest_s * 1000)
 
@@ -130,25 +132,26 @@ class Ledger:
             connection.execute(update(lead).where(*too_far).values(due_at_ms=now_ms + longest_s * 1000))
 
         async with self._writing:
-            await self._owned(shorten)
+            await self._owned(scope, shorten)
 
     @property
-    def _its_lead(self) -> ColumnElement[bool]:
-        return lead.c.tenant == self.scope.tenant
+    def _all(self) -> EveryTenant:
+        return EveryTenant(self.database, Job.DIALLING)
 
-    async def _owned(self, work: Callable[[Connection], object]) -> None:
+    async def _owned(self, sight: Scope | EveryTenant, work: Callable[[Connection], object]) -> None:
         """Do `work` in a transaction of the gateway's owner. Raises GatewayLost."""
 
         def fenced(connection: Connection) -> None:
             fence(connection, self.owner)
             work(connection)
 
-        await self.scope.transact(fenced)
+        await sight.transact(fenced)
 
     # ------------------------------------------------------------ claim
 
     async def claim(
         self,
+        scope: Scope,
         campaign_id: int,
         count: int,
         *,
@@ -167,14 +170,17 @@ class Ledger:
 
         def claim_some(connection: Connection) -> int:
             """How many of those that were due are left out for good."""
-            many = count if most_open is None else min(count, self._still_free(connection, campaign_id, most_open))
-            return self._decide(connection, self._take_due(connection, campaign_id, many), rules, caps, claims, offer)
+            many = count
+            if most_open is not None:
+                many = min(count, self._still_free(connection, scope.tenant, campaign_id, most_open))
+            due = self._take_due(connection, scope.tenant, campaign_id, many)
+            return self._decide(connection, scope.tenant, due, rules, caps, claims, offer)
 
         while not claims:
             async with self._writing:
                 try:
                     # An intent must outlive a power cut, or somebody is rung again after it.
-                    left_out = await self.scope.transact(claim_some, outlives_power_cut=True)
+                    left_out = await scope.transact(claim_some, outlives_power_cut=True)
                 except BaseException:
                     self.ours.difference_update(claim.attempt_id for claim in claims)
                     raise
@@ -185,6 +191,7 @@ class Ledger:
     def _decide(
         self,
         connection: Connection,
+        whose: str,
         leads: Sequence[Any],
         rules: CampaignRules,
         caps: Caps,
@@ -193,7 +200,7 @@ class Ledger:
     ) -> int:
         """Add to `claims` who of `leads` is dialled now, and put the others back; how many of these for good."""
         left_out = 0
-        chosen = choose_numbers(connection, self.scope.tenant, leads)
+        chosen = choose_numbers(connection, whose, leads)
         for each in leads:
             before = Lead(state="waiting", attempts=each.attempts - 1, spared=each.spared, due_at_ms=each.due_at_ms)
             person = Person(do_not_call=each.refused, forgotten=each.phone is None)
@@ -213,42 +220,41 @@ class Ledger:
                     offer.promise(way.name)
             else:
                 left_out += isinstance(decision, LeaveOut)
-                self._put_back(
-                    connection, each.lead_id, decision, again_s=way.again_s if isinstance(way, NotNow) else None
-                )
+                again_s = way.again_s if isinstance(way, NotNow) else None
+                self._put_back(connection, each, decision, again_s=again_s)
         if claims:
-            connection.execute(insert(attempt), [intent(claim, self.scope.tenant, self.owner) for claim in claims])
+            connection.execute(insert(attempt), [intent(claim, self.owner) for claim in claims])
             self.ours.update(claim.attempt_id for claim in claims)
         return left_out
 
-    def _still_free(self, connection: Connection, campaign_id: int, most: MostOpen) -> int:
+    def _still_free(self, connection: Connection, whose: str, campaign_id: int, most: MostOpen) -> int:
         """How many more leads may be dialled beside those of all gateways. Until we are done, nobody claims."""
         fence(connection, self.owner)
-        its = (campaign.c.id == campaign_id, campaign.c.tenant == self.scope.tenant)
+        its = (campaign.c.id == campaign_id, campaign.c.tenant == whose)
         connection.execute(select(campaign.c.id).where(*its).with_for_update(key_share=True))
-        dialling = select(func.count()).select_from(lead).where(self._its_lead, DIALLING)
+        dialling = select(func.count()).select_from(lead).where(lead.c.tenant == whose, DIALLING)
         of_campaign = connection.scalar(dialling.where(lead.c.campaign_id == campaign_id)) or 0
         free = most.of_campaign - of_campaign
         if most.of_tenant is not None:
-            row = select(tenant.c.name).where(tenant.c.name == self.scope.tenant).with_for_update(key_share=True)
+            row = select(tenant.c.name).where(tenant.c.name == whose).with_for_update(key_share=True)
             connection.execute(row)
-            all_its = select(campaign.c.id).where(campaign.c.tenant == self.scope.tenant)
+            all_its = select(campaign.c.id).where(campaign.c.tenant == whose)
             of_tenant = connection.scalar(dialling.where(lead.c.campaign_id.in_(all_its))) or 0
             free = min(free, most.of_tenant - of_tenant)
         return free
 
-    def _take_due(self, connection: Connection, campaign_id: int, count: int) -> Sequence[Any]:
+    def _take_due(self, connection: Connection, whose: str, campaign_id: int, count: int) -> Sequence[Any]:
         """Rows of due leads, now dialling: a narrower choice than the decision, which is made of each of them."""
         if count <= 0:
             return []
-        whose = {"whose": self.scope.tenant}
-        due = {**whose, "campaign": campaign_id, "now_ms": self.due_now_ms(), "count": count, **self.owner.of_fence}
-        ids = connection.execute(TAKE_DUE, due).scalars().all()
-        return connection.execute(TAKEN, {**whose, "ids": ids}).all() if ids else []
+        due = {"campaign": campaign_id, "now_ms": self.due_now_ms(), "count": count, **self.owner.of_fence}
+        ids = connection.execute(TAKE_DUE, {"whose": whose, **due}).scalars().all()
+        return connection.execute(TAKEN, {"whose": whose, "ids": ids}).all() if ids else []
 
     def _claim(self, row: Any, trunk: str, chosen: Chosen | None) -> Claim:
         return Claim(
             attempt_id=new_id(row.lead_id),
+            tenant=row.tenant,
             campaign_id=row.campaign_id,
             lead_id=row.lead_id,
             number=row.attempts,
@@ -261,9 +267,7 @@ class Ledger:
             other_numbers=chosen.others if chosen else 0,
         )
 
-    def _put_back(
-        self, connection: Connection, lead_id: int, decision: Decision, *, again_s: float | None = None
-    ) -> None:
+    def _put_back(self, connection: Connection, row: Any, decision: Decision, *, again_s: float | None = None) -> None:
         """`again_s`: no trunk takes the number before."""
         values: dict[str, object] = {"attempts": lead.c.attempts - 1, "state": "waiting"}
         if isinstance(decision, LeaveOut) and decision.because in (Because.DO_NOT_CALL, Because.FORGOTTEN):
@@ -274,13 +278,14 @@ class Ledger:
             values |= {"due_at_ms": decision.at_ms}
         elif again_s is not None and decision.because in (Because.NO_TRUNK, Because.CHANNELS):
             values |= {"due_at_ms": self.due_now_ms() + math.ceil(again_s * 1000)}
-        connection.execute(update(lead).where(lead.c.id == lead_id, self._its_lead).values(values))
+        its = (lead.c.id == row.lead_id, lead.c.tenant == row.tenant)
+        connection.execute(update(lead).where(*its).values(values))
 
     # ------------------------------------------------------------ what became of it
 
-    def dialled(self, attempt_id: str, at_ms: int) -> None:
+    def dialled(self, claim: Claim, at_ms: int) -> None:
         """Asterisk took the Originate. Written with the next settlement or by `flush`: nothing waits for it."""
-        self._pending.append(_Entry(statements=lambda _: [(DIALLED, {"attempt_id": attempt_id, "at_ms": at_ms})]))
+        self._pending.append(_Entry(statements=lambda _: dialling(claim, at_ms)))
 
     async def flush(self) -> None:
         """Write what waits to be written."""
@@ -289,8 +294,7 @@ class Ledger:
 
     async def release(self, claim: Claim) -> None:
         """The Originate was never sent: there was no attempt, the lead waits again."""
-        of_lead = {"lead_id": claim.lead_id, "number": claim.number, "attempt_id": claim.attempt_id}
-        await self._write(lambda _: [(RELEASE_LEAD, of_lead), (RELEASE_ATTEMPT, {"attempt_id": claim.attempt_id})])
+        await self._write(lambda _: releasing(claim))
         self.ours.discard(claim.attempt_id)
 
     async def settle(self, end: Settlement) -> None:
@@ -299,7 +303,7 @@ class Ledger:
         self.ours.discard(end.attempt_id)
 
     async def in_flight(self) -> list[Claim]:
-        """Attempts of our gateway that are not settled, of every campaign of the tenant and of whichever owner."""
+        """Attempts of our gateway that are not settled, of every tenant and of whichever owner."""
         rows = (
             select(
                 *(attempt, lead.c.spared, lead.c.phone_ids, lead.c.language),
@@ -308,14 +312,17 @@ class Ledger:
             .join(lead, (lead.c.id == attempt.c.lead_id) & (lead.c.tenant == attempt.c.tenant))
             .outerjoin(contact, NUMBER_DIALLED)
             .where(attempt.c.gateway == self.owner.gateway, attempt.c.outcome.is_(None))
-            .where(attempt.c.tenant == self.scope.tenant)
         )
-        async with self.scope.begin() as connection:
+        async with self._all.begin() as connection:
             found = (await connection.execute(rows)).all()
-            chosen = await connection.run_sync(choose_numbers, self.scope.tenant, found)
+            others: dict[int, int] = {}
+            for whose in {row.tenant for row in found}:
+                chosen = await connection.run_sync(choose_numbers, whose, [row for row in found if row.tenant == whose])
+                others |= {lead_id: each.others for lead_id, each in chosen.items()}
         return [
             Claim(
                 attempt_id=row.id,
+                tenant=row.tenant,
                 campaign_id=row.campaign_id,
                 lead_id=row.lead_id,
                 number=row.number,
@@ -325,19 +332,17 @@ class Ledger:
                 planned_at_ms=row.planned_at_ms,
                 trunk=row.trunk or "",
                 phone_id=row.phone_id,
-                other_numbers=chosen[row.lead_id].others if row.lead_id in chosen else 0,
+                other_numbers=others.get(row.lead_id, 0),
             )
             for row in found
         ]
 
     async def journalled(self, attempt_ids: Collection[str]) -> dict[str, Journalled]:
         """What the journal has of the calls that came of these attempts."""
-        rows = select(call.c.attempt_id, call.c.answered_at_ms, call.c.ended_at_ms, call.c.amd).where(
-            call.c.tenant == self.scope.tenant
-        )
+        rows = select(call.c.attempt_id, call.c.answered_at_ms, call.c.ended_at_ms, call.c.amd)
         found: dict[str, Journalled] = {}
         ids = list(attempt_ids)
-        async with self.scope.begin() as connection:
+        async with self._all.begin() as connection:
             for start in range(0, len(ids), 500):
                 chunk = rows.where(call.c.attempt_id.in_(ids[start : start + 500]))
                 for row in await connection.execute(chunk):
@@ -363,15 +368,13 @@ class Ledger:
                 values: dict[int, tuple[Executable, list[dict[str, Any]]]] = {}
                 for each in batch:
                     for statement, parameters in each.statements(now_ms):
-                        values.setdefault(id(statement), (statement, []))[1].append(
-                            {"whose": self.scope.tenant, **parameters}
-                        )
+                        values.setdefault(id(statement), (statement, []))[1].append(parameters)
 
                 def write(connection: Connection) -> None:
                     for statement, many in values.values():
                         connection.execute(statement, many)
 
-                await self._owned(write)
+                await self._owned(self._all, write)
                 for each in batch:
                     each.written = True
         finally:

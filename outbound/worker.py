@@ -1,4 +1,4 @@
-"""Run every running campaign of the tenant: claim leads that are due, dial them as the caps allow, end what is done.
+"""Run the running campaigns of every tenant: claim leads that are due, dial them as the caps allow, end what is done.
 
 A lead's way: `_claim` (the ledger decides) -> `_send` (the Originate leaves) -> Dialer.attend (watch, outcome, settle).
 It reads the campaigns' states from the database, so that `ivr campaign pause` needs no way to reach it.
@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections import Counter, deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.settings import Settings
 from ivr.trunks import InUse
@@ -30,8 +30,8 @@ from outbound.gateway.lease import Lease
 from outbound.gateway.recovery import Recovery
 from outbound.gateway.trunks import Trunks
 from outbound.ledger import Ledger, MostOpen
+from outbound.lines import AHEAD_S, Line, Lines
 from outbound.plan.decide import CampaignRules, Caps
-from outbound.plan.pacing import Pace
 from outbound.running import Open, RunningCampaigns
 from outbound.trouble import Trouble, unexpected, words
 from people.store.scope import Scope
@@ -40,8 +40,6 @@ log = structlog.get_logger(__name__)
 
 #: How soon a change of state, or a lead that has come due, is seen; and a start, while no campaign runs.
 _POLL_S, _IDLE_POLL_S = 0.25, 1.0
-#: Leads are claimed so long before they leave, several in one transaction.
-_AHEAD_S = 0.1
 #: What could not leave by then is decided anew: somebody may have asked not to be called.
 _DECIDED_FOR_S = 1.0
 #: Asterisk is asked about attempts that have been in flight for longer than their ring time and so much more.
@@ -54,28 +52,12 @@ _GIVE_BACK_S = 5.0
 _LOOK_AGAIN_S = 1.0
 
 
-@dataclass(kw_only=True)
-class _Line:
-    """A running campaign as the worker has it."""
-
-    open: Open
-    pace: Pace
-    #: Claimed; they leave in this order.
-    ready: deque[Claim] = field(default_factory=deque)
-    #: Turn of its last claim.
-    claimed_at: int = 0
-    claimed_at_s: float = 0.0
-    #: An error that is this campaign's own keeps it from being dialled until then; the others go on.
-    not_before_s: float = 0.0
-    trouble: Trouble
-
-
 class Worker:
-    """One per tenant and gateway."""
+    """One per gateway, for all tenants."""
 
     def __init__(
         self,
-        scope: Scope,
+        database: AsyncEngine,
         ami: Ami,
         settings: Settings,
         *,
@@ -87,10 +69,10 @@ class Worker:
         trunks: InUse | None = None,
     ) -> None:
         """`trunks`: else those of the settings. `may_dial` is asked before every claim: a text may not be ready yet."""
-        self._scope, self._ami, self._may_dial = scope, ami, may_dial
+        self._database, self._ami, self._may_dial = database, ami, may_dial
         self._lease, self._clock = lease, (clock := clock or Clock())
-        self._ledger = ledger = Ledger(scope=scope, owner=lease.owner, clock=clock)
-        self.trunks = Trunks(in_use=trunks or InUse.of(settings), clock=clock, ahead_s=_AHEAD_S)
+        self._ledger = ledger = Ledger(database=database, owner=lease.owner, clock=clock)
+        self.trunks = Trunks(in_use=trunks or InUse.of(settings), clock=clock, ahead_s=AHEAD_S)
         self._dialer = Dialer(ami=ami, ledger=ledger, trunks=self.trunks, clock=clock, asterisk_log=asterisk_log)
         self._recovery = Recovery(
             ami=ami,
@@ -101,13 +83,9 @@ class Worker:
             adopt=self._adopt,
             grace_s=grace_s,
         )
-        self._campaigns = RunningCampaigns(scope, self._clock)
-        #: Of the campaigns that are running, and of those whose calls are not over.
-        self._lines: dict[int, _Line] = {}
-        self._paces: dict[int, Pace] = {}
+        self._campaigns = RunningCampaigns(database, clock)
+        self._lines = Lines(clock=clock, trunks=self.trunks)
         self._read_at_s, self._turns = -math.inf, 0
-        #: Claimed and not sent, of all campaigns.
-        self._ready, self._in_flight = 0, Counter[int]()
         self._calls: set[asyncio.Task[None]] = set()
         self._recoveries: set[asyncio.Task[None]] = set()
         self._wake, self._closed = asyncio.Event(), asyncio.Event()
@@ -117,12 +95,12 @@ class Worker:
     @property
     def in_flight(self) -> int:
         """Attempts that are dialled and not settled."""
-        return self._in_flight.total()
+        return self._lines.in_flight.total()
 
     @property
     def trouble(self) -> str | None:
         """What keeps it from dialling now, such as a database that can't be written; None: nothing."""
-        each = (self._lease.trouble, self._trouble, *(line.trouble for line in self._lines.values()))
+        each = (self._lease.trouble, self._trouble, *(line.trouble for line in self._lines))
         return next((trouble.what for trouble in each if trouble.what is not None), None)
 
     async def run(self) -> None:
@@ -161,86 +139,66 @@ class Worker:
         if self._clock.monotonic_s() >= self._read_at_s + _POLL_S:
             await self._read()
         wait_s = _POLL_S if self._lines else self._clock.to_beat_s(_IDLE_POLL_S)
-        for line in self._in_turn():
-            if self._clock.monotonic_s() >= self._claims_at_s(line) and (count := self._room(line)):
+        for line in self._lines.in_turn():
+            if self._clock.monotonic_s() >= self._lines.claims_at_s(line) and (count := self._room(line)):
                 await self._claim(line, count)
         return min(wait_s, self._send())
 
-    def _ready_to_dial(self, line: _Line) -> bool:
+    def _ready_to_dial(self, line: Line) -> bool:
         return self._lease.relied_on and self._dialer.ready and self._may_dial(line.open.campaign)
 
-    def _in_turn(self) -> list[_Line]:
-        """Who was served longest ago is first: none takes the whole trunk for itself."""
-        return sorted(self._lines.values(), key=lambda line: line.claimed_at)
+    def _scope(self, campaign: Campaign) -> Scope:
+        return Scope(self._database, campaign.tenant)
 
     async def _read(self) -> None:
         await self._ledger.follow_clock(self._lease.common_ahead_ms)
         running = await self._campaigns.read()
-        now_s = self._read_at_s = self._clock.monotonic_s()
-        if running:
-            self.trunks.limit(running[0].limits, engines=1 + self._lease.others)
-        for id in self._lines.keys() - {each.campaign.id for each in running}:
-            line = self._lines.pop(id)
-            self._paces[id] = line.pace
+        self._read_at_s, engines = self._clock.monotonic_s(), 1 + self._lease.others
+        self.trunks.share(engines)
+        for line in self._lines.gone(running):
             self._release(line)
         for each in running:
             id, longest_s = each.campaign.id, each.rules.retry.longest_rest_s
             farthest_ms = self._ledger.due_now_ms() + longest_s * 1000
             if id not in self._lines or (each.first_due_ms or 0) > farthest_ms:
-                await self._ledger.shorten_rests(id, longest_s=longest_s)
-            # Every gateway that dials has an equal part of the pace.
-            rate = each.rules.calls_per_second / (1 + self._lease.others)
-            if id not in self._lines:
-                pace = self._paces.pop(id, Pace(calls_per_second=rate, next_s=now_s))
-                trouble = Trouble(event="campaign_not_dialled", clock=self._clock)
-                self._lines[id] = _Line(open=each, pace=pace, trouble=trouble)
-            line = self._lines[id]
-            line.open, line.pace = each, replace(line.pace, calls_per_second=rate)
-            over = each.first_due_ms is None and not each.dialling and not self._in_flight[id]
-            if over and await finish_if_done(self._scope, id, now_ms=self._clock.now_ms()):
-                log.info("campaign_finished", campaign=each.campaign.name)
+                await self._ledger.shorten_rests(self._scope(each.campaign), id, longest_s=longest_s)
+            self._lines.follow(each, engines=engines)
+            if each.first_due_ms is None and not each.dialling and not self._lines.in_flight[id]:
+                await self._finish(each)
         await self._ledger.flush()
+
+    async def _finish(self, each: Open) -> None:
+        if await finish_if_done(self._scope(each.campaign), each.campaign.id, now_ms=self._clock.now_ms()):
+            log.info("campaign_finished", tenant=each.campaign.tenant, campaign=each.campaign.name)
 
     # ------------------------------------------------------------ claim
 
-    def _room(self, line: _Line) -> int:
-        """How many leads of a campaign may be claimed, if some are due, so that they are there when they may leave."""
+    def _room(self, line: Line) -> int:
+        """How many leads of a campaign may be claimed now; 0 when none is due."""
         due_ms = line.open.first_due_ms
-        if due_ms is None or due_ms > self._ledger.due_now_ms() or len(line.ready) > line.pace.within(_AHEAD_S) // 2:
+        if due_ms is None or due_ms > self._ledger.due_now_ms() or self._stopping:
             return 0
-        if self._stopping or not self._ready_to_dial(line):
-            return 0
-        ahead = min(line.pace.within(_AHEAD_S) - len(line.ready), self.trunks.ahead - self._ready)
-        return max(0, min(ahead, *self._free(line)))
+        room = self._lines.room(line)
+        return room if room and self._ready_to_dial(line) else 0
 
-    def _claims_at_s(self, line: _Line) -> float:
-        return max(line.pace.next_s - _AHEAD_S / 2, self.trunks.next_s - _AHEAD_S / 2, line.not_before_s)
-
-    def _free(self, line: _Line) -> tuple[int, int]:
-        """Channels that are free, of the campaign and of the trunks; what is claimed has its channel already."""
-        own = line.open.rules.channels - self._in_flight[line.open.campaign.id] - len(line.ready)
-        return own, self.trunks.free
-
-    async def _claim(self, line: _Line, count: int) -> None:
-        own, trunks = self._free(line)
-        offer = self.trunks.offer(self._scope.tenant)
+    async def _claim(self, line: Line, count: int) -> None:
+        campaign, (own, trunks) = line.open.campaign, self._lines.free(line)
+        offer = self.trunks.offer(campaign.tenant)
         rules = CampaignRules(state="running", retry=line.open.rules.retry)
         # Of the pace is taken care at the instant at which each leaves.
         caps = Caps(campaign_channels=own, trunk_channels=trunks)
         most_open = MostOpen(line.open.rules.channels, line.open.limits.channels) if self._lease.shared else None
-        line.claimed_at = self._turns
+        line.claimed_at = line.share.claimed_at = self._turns
         try:
-            id = line.open.campaign.id
-            claims = await self._ledger.claim(id, count, rules=rules, caps=caps, most_open=most_open, offer=offer)
+            claims = await self._ledger.claim(
+                self._scope(campaign), campaign.id, count, rules=rules, caps=caps, most_open=most_open, offer=offer
+            )
         except Exception as error:
-            line.trouble.met(error, campaign=line.open.campaign.name, exc_info=unexpected(error))
+            line.trouble.met(error, tenant=campaign.tenant, campaign=campaign.name, exc_info=unexpected(error))
             line.not_before_s = self._clock.monotonic_s() + _AGAIN_FIRST_S
             return
         line.trouble.over()
-        self.trunks.claimed(claims, offer)
-        line.claimed_at_s = self._clock.monotonic_s()
-        line.ready.extend(claims)
-        self._ready += len(claims)
+        self._lines.claimed(line, claims, offer)
         if len(claims) < count:
             # Nobody more is due: the next reading says who is.
             line.open = replace(line.open, first_due_ms=None)
@@ -250,12 +208,10 @@ class Worker:
     def _send(self) -> float:
         """Let leave what may leave now; seconds until the next may, without end when nobody waits to leave."""
         waits_s = [math.inf]
-        for line in self._in_turn():
+        for line in self._lines.in_turn():
             while line.ready and not self._stopping:
                 now_s = self._clock.monotonic_s()
-                # Who goes by a trunk with room does not wait for who came before and goes by another.
-                claim = min(line.ready, key=lambda each: self.trunks.leaves_s(each.trunk))
-                next_s = max(line.pace.next_s, self.trunks.leaves_s(claim.trunk))
+                claim, next_s = self._lines.first(line)
                 if not self._ready_to_dial(line) or now_s > line.claimed_at_s + _DECIDED_FOR_S:
                     self._release(line)
                     break
@@ -267,44 +223,38 @@ class Worker:
                 except NotSent:
                     self._release(line)
                     break
-                line.ready.remove(claim)
-                self._ready -= 1
-                line.pace = line.pace.left(now_s=now_s)
-                self.trunks.left(claim.trunk, now_s=now_s)
+                self._lines.left(line, claim, now_s=now_s)
                 self._take(claim, self._dialer.attend(watch))
             if self._room(line):
-                waits_s.append(self._claims_at_s(line) - self._clock.monotonic_s())
+                waits_s.append(self._lines.claims_at_s(line) - self._clock.monotonic_s())
         return max(0.0, min(waits_s))
 
-    def _release(self, line: _Line) -> None:
+    def _release(self, line: Line) -> None:
         """Give back what was claimed and not sent: it is decided anew."""
-        self._ready -= len(line.ready)
         while line.ready:
-            claim = line.ready.popleft()
-            self.trunks.given_back(claim.trunk)
+            claim = self._lines.give_back(line)
             self._take(claim, self._dialer.release(claim))
 
     def _take(self, claim: Claim, call: Coroutine[None, None, None]) -> None:
         """Let an attempt go on by itself to its end."""
         task = asyncio.create_task(call, name=claim.attempt_id)
-        self._in_flight[claim.campaign_id] += 1
+        self._lines.began(claim)
         self._calls.add(task)
 
         def ended(task: asyncio.Task[None]) -> None:
-            self._in_flight[claim.campaign_id] -= 1
             self._calls.discard(task)
-            self._one_ended(claim.campaign_id, full=self.trunks.ended(claim.trunk))
+            self._one_ended(claim)
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("attempt_failed", attempt=claim.attempt_id, error=words(error), exc_info=unexpected(error))
 
         task.add_done_callback(ended)
 
-    def _one_ended(self, campaign_id: int, *, full: bool) -> None:
-        """Wake up where more calls may start at once: the channels were all taken, or the campaign may be over."""
-        own, line = self._in_flight[campaign_id], self._lines.get(campaign_id)
-        if own == 0:
-            self._read_at_s = -math.inf
-        if own == 0 or full or (line and own == line.open.rules.channels - 1):
+    def _one_ended(self, claim: Claim) -> None:
+        """Wake up where more calls may start at once, or the campaign may be over."""
+        wakes = self._lines.ended(claim)
+        if not self._lines.in_flight[claim.campaign_id]:
+            self._read_at_s, wakes = -math.inf, True
+        if wakes:
             self._wake.set()
 
     async def _rest(self, seconds: float) -> None:
@@ -338,9 +288,11 @@ class Worker:
 
     async def _adopt(self, claims: list[Claim]) -> None:
         """Watch what an earlier engine dialled. Of a campaign that can't be understood it stays as it is."""
-        ids = {claim.campaign_id for claim in claims}
-        found = await list_campaigns(self._scope, ids=ids) if ids else []
-        rules = {each.id: each.rules for each in found}
+        ids: dict[str, set[int]] = {}
+        for claim in claims:
+            ids.setdefault(claim.tenant, set()).add(claim.campaign_id)
+        found = [await list_campaigns(Scope(self._database, tenant), ids=its) for tenant, its in ids.items()]
+        rules = {each.id: each.rules for its in found for each in its}
         for claim in claims:
             if (known := rules.get(claim.campaign_id)) is not None:
                 self.trunks.adopted(claim.trunk)
@@ -372,7 +324,7 @@ class Worker:
     async def _release_ready(self) -> None:
         """Give back what was claimed and not sent, when the turn that is being taken is over."""
         async with self._turning:
-            for line in self._lines.values():
+            for line in self._lines:
                 self._release(line)
 
     async def calls_ended(self, within_s: float) -> None:

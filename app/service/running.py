@@ -186,10 +186,11 @@ async def _start(up: Up, reporter: Reporter) -> None:
 
     def may_dial(campaign: Campaign) -> bool:
         # Who was promised to be called no more is on the list before; and whoever answers hears the campaign's texts.
-        return compared and engine.journal.opt_outs_waiting == 0 and engine.versions.has(campaign.version)
+        heard = campaign.tenant == up.scope.tenant and engine.versions.has(campaign.version)
+        return heard and compared and engine.journal.opt_outs_waiting == 0
 
     worker = Worker(
-        up.scope,
+        up.scope.database,
         ami,
         site.settings,
         lease=lease,

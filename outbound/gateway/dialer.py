@@ -136,7 +136,7 @@ class Dialer:
         else:
             self._asking.over()
             self._hung = False
-            self._ledger.dialled(attempt_id, self._clock.now_ms())
+            self._ledger.dialled(watch.claim, self._clock.now_ms())
         self._unanswered.pop(attempt_id, None)
 
     async def release(self, claim: Claim) -> None:
@@ -290,7 +290,7 @@ class Dialer:
             self._trunks.took(name)
             return end
         why = "Asterisk has no channel for it" if watch.no_channel else f"SIP {watch.sip_status} before any ringing"
-        if not self._trunks.instead_of(name, claim.phone, self._ledger.scope.tenant, why):
+        if not self._trunks.instead_of(name, claim.phone, claim.tenant, why):
             return end
         log.info("by_another_trunk", attempt=claim.attempt_id, trunk=name, sip_status=watch.sip_status)
         return replace(end, spared=True, rest_ms=0)

@@ -14,14 +14,11 @@ from outbound.clock import Clock
 from outbound.plan.pacing import Pace
 from outbound.plan.trunks import By, Carrier, NotNow, choose, passed_over_s
 from outbound.trouble import Trouble
-from people.tenants import Limits
 
 log = structlog.get_logger(__name__)
 
 #: Of a number no more is told than this beginning.
 _BEGINNING = 5
-#: Calls per second where a tenant has no limit of its own: the trunks' paces alone count.
-_UNLIMITED = 1e6
 
 
 @dataclass(kw_only=True)
@@ -49,11 +46,8 @@ class Trunks:
     #: Of these, those that have not left yet.
     _ready: Counter[str] = field(default_factory=Counter)
     _states: dict[str, _State] = field(default_factory=dict)
-    #: Of the tenant; and gateways that dial: those that share a trunk have equal parts of it.
-    _limits: Limits = field(default_factory=Limits)
+    #: Gateways that dial: those that share a trunk have equal parts of it.
     _engines: int = 1
-    #: Of the tenant, over all trunks.
-    _pace: Pace = field(default_factory=lambda: Pace(calls_per_second=_UNLIMITED, next_s=0.0))
     #: Beginnings of numbers that no trunk carries.
     _uncarried: set[str] = field(default_factory=set)
 
@@ -77,45 +71,35 @@ class Trunks:
         return Offer(self, tenant)
 
     def carrier(self, each: SiteTrunk) -> Carrier:
-        state = self._state(each)
-        ahead = state.pace.within(self.ahead_s) - self._ready[each.name]
         return Carrier(
             name=each.name,
-            room=0 if each.name in self.changing else min(self._channels(each) - self._taken[each.name], ahead),
-            passed_over_until_s=state.passed_over_until_s,
+            room=0 if each.name in self.changing else min(self._free(each), self._ahead(each)),
+            passed_over_until_s=self._state(each).passed_over_until_s,
             silent=each.name in self.silent,
         )
 
     # ------------------------------------------------------------ how much there is room for
 
-    def limit(self, limits: Limits, *, engines: int) -> None:
-        """What the tenant may use of them, and how many gateways dial, this one included."""
-        self._limits, self._engines = limits, engines
-        rate = _UNLIMITED if limits.calls_per_second is None else limits.calls_per_second / engines
-        self._pace = replace(self._pace, calls_per_second=rate)
+    def share(self, engines: int) -> None:
+        """So many gateways dial, this one included."""
+        self._engines = engines
 
-    @property
-    def free(self) -> int:
-        """Channels that nobody has, of all trunks."""
-        free = sum(max(0, self._channels(each) - self._taken[each.name]) for each in self.in_use.trunks)
-        return free if self._limits.channels is None else min(free, self._limits.channels - self._taken.total())
+    def free(self, tenant: str) -> int:
+        """Channels that nobody has, of all trunks that the tenant may use."""
+        return sum(max(0, self._free(each)) for each in self.in_use.of_tenant(tenant))
 
-    @property
-    def ahead(self) -> int:
-        """How many calls may leave in the next moments, by all trunks together."""
-        together = sum(self._state(each).pace.within(self.ahead_s) for each in self.in_use.trunks)
-        return min(together, self._pace.within(self.ahead_s))
+    def ahead(self, tenant: str) -> int:
+        """How many more calls of the tenant may leave in the next moments, by all its trunks together."""
+        return sum(max(0, self._ahead(each)) for each in self.in_use.of_tenant(tenant))
 
-    @property
-    def next_s(self) -> float:
-        """The first moment at which a call may leave, by one of them."""
-        first_s = min((self._state(each).pace.next_s for each in self.in_use.trunks), default=0.0)
-        return max(first_s, self._pace.next_s)
+    def next_s(self, tenant: str) -> float:
+        """The first moment at which a call of the tenant may leave, by one of them."""
+        return min((self._state(each).pace.next_s for each in self.in_use.of_tenant(tenant)), default=0.0)
 
     def leaves_s(self, name: str) -> float:
         """When the next call may leave by this one; where it is gone, that is found at the sending."""
         found = self.find(name)
-        return self._pace.next_s if found is None else max(self._pace.next_s, self._state(found).pace.next_s)
+        return 0.0 if found is None else self._state(found).pace.next_s
 
     # ------------------------------------------------------------ what is taken
 
@@ -132,7 +116,6 @@ class Trunks:
     def left(self, name: str, *, now_s: float) -> None:
         """The Originate left."""
         self._ready[name] -= 1
-        self._pace = self._pace.left(now_s=now_s)
         if (state := self._states.get(name)) is not None:
             state.pace = state.pace.left(now_s=now_s)
 
@@ -145,8 +128,9 @@ class Trunks:
         self._taken[name] += 1
 
     def ended(self, name: str) -> bool:
-        """Its channel is free again; whether there was none free before."""
-        full = self.free <= 0
+        """Its channel is free again; whether it had none free before, or is gone."""
+        found = self.find(name)
+        full = found is None or self._free(found) <= 0
         self._taken[name] -= 1
         return full
 
@@ -191,6 +175,12 @@ class Trunks:
         elif state.pace.calls_per_second != rate:
             state.pace = replace(state.pace, calls_per_second=rate)
         return state
+
+    def _free(self, each: SiteTrunk) -> int:
+        return self._channels(each) - self._taken[each.name]
+
+    def _ahead(self, each: SiteTrunk) -> int:
+        return self._state(each).pace.within(self.ahead_s) - self._ready[each.name]
 
     def _channels(self, each: SiteTrunk) -> int:
         return max(1, each.how.channels // self._engines) if each.shared else each.how.channels

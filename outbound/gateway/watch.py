@@ -75,6 +75,7 @@ def from_learned(watch: Watch, learned: Learned, *, now_ms: int) -> Settlement:
         outcome = Outcome.CANCELLED
     return Settlement(
         attempt_id=watch.claim.attempt_id,
+        tenant=watch.claim.tenant,
         lead_id=watch.claim.lead_id,
         number=watch.claim.number,
         outcome=outcome,
@@ -108,6 +109,7 @@ def from_events(watch: Watch, *, in_journal: bool, now_ms: int) -> Settlement:
         )
     return Settlement(
         attempt_id=watch.claim.attempt_id,
+        tenant=watch.claim.tenant,
         lead_id=watch.claim.lead_id,
         number=watch.claim.number,
         outcome=outcome,

@@ -77,6 +77,8 @@ class Job(Enum):
 
     #: Add, list and close tenants.
     TENANTS = "tenants"
+    #: Dial the campaigns of all, and learn of whose attempt an answered call came.
+    DIALLING = "dialling"
     #: Own gateways, keep their trunks, and give up what those that are gone left in flight: they are of no tenant.
     GATEWAYS = "gateways"
     #: Bring kept figures up to date, in one transaction for whoever is marked.

@@ -62,6 +62,21 @@ tenant = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     #: None: it is open. Nobody is dialled for a closed one.
     Column("closed_at_ms", BigInteger),
+    #: What is its own of the settings (ivr.settings.TenantSettings); NULL: nobody has said.
+    Column("settings", JSON),
+)
+
+#: Which tenant's flow answers a dialled number: one number means one tenant.
+hotline_number = Table(
+    "hotline_number",
+    metadata,
+    #: As `people.numbers.normal_form` writes it; "*": every number that has no row.
+    Column("number", String(32), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("flow", String(64), nullable=False),
+    #: file: as the tenant's folder says; command: as a person said.
+    Column("source", String(16), nullable=False),
+    ForeignKeyConstraint(["tenant"], ["tenant.name"]),
 )
 
 #: A person by one of his numbers. Who has several has a row for each: one is the person's, to which the others and his
@@ -147,6 +162,8 @@ campaign = Table(
     UniqueConstraint("id", "tenant"),
     sqlite_autoincrement=True,
 )
+_running = campaign.c.state == literal_column("'running'")
+Index("ix_campaign_running", campaign.c.id, campaign.c.tenant, sqlite_where=_running, postgresql_where=_running)
 
 #: Rows of the contacts file that never became a lead. Kept, because the report counts them.
 refused_row = Table(

@@ -74,7 +74,7 @@ async def claims(engine: AsyncEngine, campaign: Campaign) -> tuple[float, float]
     rules = CampaignRules(state="running", retry=campaign.rules.retry)
     lease = Lease(engine, "main")
     await lease.take()
-    ledger = Ledger(scope=Scope(engine, "shop"), owner=lease.owner, clock=Clock())
+    ledger = Ledger(database=engine, owner=lease.owner, clock=Clock())
     caps = Caps(campaign_channels=_AT_ONCE, trunk_channels=_AT_ONCE)
 
     async def take() -> None:
@@ -83,7 +83,7 @@ async def claims(engine: AsyncEngine, campaign: Campaign) -> tuple[float, float]
             assert len(taken.all()) == _AT_ONCE
 
     async def claim() -> None:
-        assert len(await ledger.claim(campaign.id, _AT_ONCE, rules=rules, caps=caps)) == _AT_ONCE
+        assert len(await ledger.claim(Scope(engine, "shop"), campaign.id, _AT_ONCE, rules=rules, caps=caps)) == _AT_ONCE
 
     took: dict[Callable[[], Awaitable[None]], list[float]] = {take: [], claim: []}
     for _ in range(_WARM + _CLAIMS):

@@ -54,19 +54,22 @@ class CampaignSite:
     clock: Clock = field(default_factory=Clock)
     #: Of the workers' leases.
     terms: Terms = field(default_factory=Terms)
+    #: Whose campaigns are made; those of every one are dialled.
+    tenant: str = "shop"
 
     @property
     def scope(self) -> Scope:
-        return Scope(self.engine, "shop")
+        return Scope(self.engine, self.tenant)
 
     @property
     def log(self) -> Path:
         return self.folder / "log"
 
-    async def campaign(self, leads: int, *, name: str = "sony", **rules: Any) -> Campaign:
-        """A running campaign of subscribers 0 to `leads` - 1."""
+    async def campaign(self, leads: int, *, name: str = "sony", first: int = 0, **rules: Any) -> Campaign:
+        """A running campaign of so many subscribers from `first` on."""
         path = self.folder / f"{name}.csv"
-        path.write_text("phone,name\n" + "".join(f"+{number(n)},Имя{n}\n" for n in range(leads)))
+        rows = (f"+{number(n)},Имя{n}\n" for n in range(first, first + leads))
+        path.write_text("phone,name\n" + "".join(rows))
         own = {"channels": 50, "calls_per_second": 200, "retry_after_s": 1, "max_attempts": 1} | rules
         await making.create(
             self.scope,
@@ -146,7 +149,7 @@ class CampaignSite:
         async with owning(self.engine, settings.gateway, clock=clock, terms=self.terms) as lease:
             await ami.open()
             worker = Worker(
-                self.scope,
+                self.engine,
                 ami,
                 settings,
                 lease=lease,

@@ -22,7 +22,7 @@ async def main(folder: Path, database: str, port: int, lease_s: float) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(lease.keep())
         await ami.open()
-        worker = Worker(site.scope, ami, SETTINGS, lease=lease, asterisk_log=site.log, grace_s=1.0)
+        worker = Worker(site.engine, ami, SETTINGS, lease=lease, asterisk_log=site.log, grace_s=1.0)
         group.create_task(worker.run())
 
 

@@ -65,13 +65,14 @@ async def make(
 
 def ledger(site: CampaignSite, clock: Clock | None = None) -> Ledger:
     owner = Owner(gateway="main", epoch=1)
-    return Ledger(scope=site.scope, owner=owner, clock=clock or Clock())
+    return Ledger(database=site.engine, owner=owner, clock=clock or Clock())
 
 
 async def claim(book: Ledger, made: Campaign, count: int) -> list[Claim]:
     assert made.rules is not None
     rules = CampaignRules(state="running", retry=made.rules.retry)
-    return await book.claim(made.id, count, rules=rules, caps=Caps(campaign_channels=count, trunk_channels=count))
+    caps = Caps(campaign_channels=count, trunk_channels=count)
+    return await book.claim(Scope(book.database, made.tenant), made.id, count, rules=rules, caps=caps)
 
 
 def settlement(
@@ -79,6 +80,7 @@ def settlement(
 ) -> Settlement:
     return Settlement(
         attempt_id=attempt_id,
+        tenant="shop",
         lead_id=lead_id,
         number=number,
         outcome=outcome,
@@ -284,7 +286,7 @@ async def test_what_is_due_moves_with_a_clock_that_is_set(site: CampaignSite) ->
     clock.step(-3600)
     await first.follow_clock()
     assert [each.lead_id for each in await claim(first, campaign, 10)] == [1]
-    await first.shorten_rests(campaign.id, longest_s=1800)
+    await first.shorten_rests(site.scope, campaign.id, longest_s=1800)
     assert [each.lead_id for each in await claim(first, campaign, 10)] == [2]
 
 
@@ -312,7 +314,7 @@ async def test_an_attempt_that_was_never_sent_leaves_no_trace(site: CampaignSite
     assert (again.lead_id, again.number) == (claimed.lead_id, 1)
     # One that Asterisk took is not released.
     book = ledger(site)
-    book.dialled(again.attempt_id, now_ms())
+    book.dialled(again, now_ms())
     await book.flush()
     await book.release(again)
     assert [row.lead_state for row in await site.attempts()] == ["dialling"]

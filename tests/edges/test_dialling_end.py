@@ -16,6 +16,7 @@ from faults import UserError
 from outbound import campaigns
 from outbound.ledger import Ledger
 from outbound.worker import Worker
+from people.store.scope import Scope
 from people.store.tables import lead
 from tests.databases import all_rows, owning
 from tests.edges.campaign_site import CampaignSite, now_ms, number, opened
@@ -306,10 +307,10 @@ async def test_one_campaign_whose_claim_fails_does_not_keep_the_others(
     await site.campaign(3, name="sony")
     whole = Ledger.claim
 
-    async def claim(self: Ledger, campaign_id: int, *args: object, **kwargs: object) -> object:
+    async def claim(self: Ledger, scope: Scope, campaign_id: int, *args: object, **kwargs: object) -> object:
         if campaign_id == bad.id:
             raise ValueError("a row that nobody expects")
-        return await whole(self, campaign_id, *args, **kwargs)  # type: ignore[arg-type]
+        return await whole(self, scope, campaign_id, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Ledger, "claim", claim)
     async with running(FakeAmi(log=site.log)) as fake, site.working(fake) as worker:

@@ -64,7 +64,7 @@ def test_no_trunk_has_more_calls_than_it_carries_and_the_next_takes_the_rest(hou
             fake.let_go.set()
             for name in ("sony", "lg"):
                 await site.until_state("finished", name=name, within_s=120)
-            assert worker.trunks.free == 5
+            assert worker.trunks.free("shop") == 5
 
     fake = hours.run(main, Subscriber(rings_s=1, talks_s=1))
     assert fake.most_channels == 5

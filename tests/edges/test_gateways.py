@@ -225,15 +225,16 @@ async def test_an_owner_of_before_claims_nobody_and_settles_nothing(site: Campai
     )
 
     def ledger(epoch: int) -> Ledger:
-        return Ledger(scope=site.scope, owner=Owner(gateway="main", epoch=epoch), clock=Clock())
+        return Ledger(database=site.engine, owner=Owner(gateway="main", epoch=epoch), clock=Clock())
 
     await (await taken(site)).hand_back()
     old = ledger(1)
-    (claim,) = await old.claim(campaign.id, 1, rules=rules, caps=caps)
+    (claim,) = await old.claim(site.scope, campaign.id, 1, rules=rules, caps=caps)
     assert (await taken(site)).owner.epoch == 2
-    assert await old.claim(campaign.id, 1, rules=rules, caps=caps) == []
+    assert await old.claim(site.scope, campaign.id, 1, rules=rules, caps=caps) == []
     end = Settlement(
         attempt_id=claim.attempt_id,
+        tenant=claim.tenant,
         lead_id=claim.lead_id,
         number=1,
         outcome=Outcome.HUMAN,
@@ -243,8 +244,8 @@ async def test_an_owner_of_before_claims_nobody_and_settles_nothing(site: Campai
     for write in (
         old.settle(end),
         old.release(claim),
-        old.shorten_rests(campaign.id, longest_s=0),
-        old.claim(campaign.id, 1, rules=rules, caps=caps, most_open=MostOpen(9)),
+        old.shorten_rests(site.scope, campaign.id, longest_s=0),
+        old.claim(site.scope, campaign.id, 1, rules=rules, caps=caps, most_open=MostOpen(9)),
     ):
         with pytest.raises(GatewayLost):
             await write
@@ -261,9 +262,9 @@ async def test_an_owner_of_before_claims_nobody_and_settles_nothing(site: Campai
 async def test_nobody_takes_a_gateway_over_in_the_middle_of_a_claim(site: CampaignSite) -> None:
     campaign = await site.campaign(1)
     first = await taken(site)
-    ledger = Ledger(scope=site.scope, owner=first.owner, clock=Clock())
+    ledger = Ledger(database=site.engine, owner=first.owner, clock=Clock())
     async with all_rows(site.engine).begin() as connection:
-        assert len(await connection.run_sync(ledger._take_due, campaign.id, 1)) == 1
+        assert len(await connection.run_sync(ledger._take_due, "shop", campaign.id, 1)) == 1
         await site.clock.sleep(SHORT.lease_s)
         assert not (await found(site)).held
         taking = asyncio.create_task(taken(site))

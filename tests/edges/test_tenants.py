@@ -101,14 +101,14 @@ async def test_gateways_together_keep_to_a_tenants_channels(site: CampaignSite) 
     made = [await site.campaign(6, name=name) for name in ("sony", "lg")]
     lease = Lease(site.engine, "main")
     await lease.take()
-    ledger = Ledger(scope=site.scope, owner=lease.owner, clock=Clock())
+    ledger = Ledger(database=site.engine, owner=lease.owner, clock=Clock())
     caps = Caps(campaign_channels=9, trunk_channels=9)
     claimed = []
     for campaign in (*made, made[0]):
         assert campaign.rules is not None
         rules = CampaignRules(state="running", retry=campaign.rules.retry)
         most = MostOpen(9, of_tenant=4)
-        claimed.append(len(await ledger.claim(campaign.id, 3, rules=rules, caps=caps, most_open=most)))
+        claimed.append(len(await ledger.claim(site.scope, campaign.id, 3, rules=rules, caps=caps, most_open=most)))
     assert claimed == [3, 1, 0]
 
 

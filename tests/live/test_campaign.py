@@ -42,7 +42,7 @@ async def working(site: Site, campaign: CampaignSite) -> AsyncIterator[tuple[Wor
     async with owning(campaign.engine) as lease:
         await ami.open()
         log = conf.site_home(site).log
-        worker = Worker(campaign.scope, ami, site.settings, lease=lease, asterisk_log=log, grace_s=3.0)
+        worker = Worker(campaign.scope.database, ami, site.settings, lease=lease, asterisk_log=log, grace_s=3.0)
         task = asyncio.create_task(worker.run())
         try:
             yield worker, ami

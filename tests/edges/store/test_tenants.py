@@ -37,7 +37,6 @@ from outbound.launch import promo_flow
 from outbound.ledger import Ledger
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.outcome import Outcome
-from outbound.running import RunningCampaigns
 from people.contacts import Contact, open_contacts
 from people.store import results, tables
 from people.store.dialect import never_below
@@ -61,6 +60,7 @@ _RULES = Rules.of(Outbound())
 _VERSION = Version(number=2, hash=THEIR_HASH, files={"dialplans/promo.yaml": THEIR_HASH}, published_at_ms=1)
 #: Each has a row of either tenant, with another id.
 _ROWS: dict[Any, dict[str, Any]] = {
+    tables.hotline_number: {"flow": "hotline", "source": "file"},
     tables.content: {"hash": "ours", "piece": 0, "data": b"x"},
     tables.version: {"hash": "ours", "files": {"dialplans/promo.yaml": "ours"}, "published_at_ms": 1},
     tables.contact: {"phone": PHONE, "name": "Иван", "language": "ru", "created_at_ms": 1},
@@ -99,6 +99,8 @@ def _row(table: Any, tenant: str, number: int) -> dict[str, Any]:
     ids = {"campaign_id": number, "contact_id": number, "lead_id": number, "call_id": f"c{number}"}
     ids |= {"attempt_id": f"h{number}" if table is tables.call else f"a{number}"}
     row |= {name: value for name, value in ids.items() if name in table.c}
+    if table is tables.hotline_number:
+        row["number"] = f"+7800000000{number}"
     if "id" in table.c:
         row["id"] = {"call": f"c{number}", "attempt": f"a{number}"}.get(table.name, number)
     return row
@@ -160,6 +162,8 @@ _COMPOSED = {
     "app.retention.remove",
     "reports.metrics.prove_copied",
 }
+#: Take an attempt that says whose it is.
+_SAYS_WHOSE = {f"outbound.ledger.Ledger.{name}" for name in ("release", "settle", "flush")}
 
 
 def _modules() -> Iterator[Any]:
@@ -177,7 +181,7 @@ def _takes_scope(what: Any) -> bool:
 
 
 def asking() -> dict[str, Any]:
-    """Every public function that waits for a database and takes a scope, and such methods of what has one.
+    """Every public function or method that waits for a database and takes a scope, and all such of what has one.
 
     Those that wait for nothing make statements for them.
     """
@@ -185,12 +189,12 @@ def asking() -> dict[str, Any]:
     for module in _modules():
         for name, what in vars(module).items():
             full = f"{module.__name__}.{name}"
-            if getattr(what, "__module__", "") != module.__name__ or name.startswith("_") or not _takes_scope(what):
-                continue
-            if full in _COMPOSED:
+            if getattr(what, "__module__", "") != module.__name__ or name.startswith("_") or full in _COMPOSED:
                 continue
             members = inspect.getmembers(what, inspect.isfunction) if inspect.isclass(what) else [("", what)]
             for member, function in members:
+                if not (_takes_scope(what) or _takes_scope(function) or f"{full}.{member}" in _SAYS_WHOSE):
+                    continue
                 waits = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
                 if waits and not member.startswith("_"):
                     found[f"{full}.{member}".rstrip(".")] = function
@@ -207,6 +211,7 @@ def of_theirs(folder: Path, site: Site, library: Library, clock: Clock) -> dict[
     fields: dict[str, Any] = {
         **{
             "id": 2,
+            "tenant": OURS,
             "name": THEIR_NAME,
             "flow": "promo",
             "version": 2,
@@ -216,7 +221,7 @@ def of_theirs(folder: Path, site: Site, library: Library, clock: Clock) -> dict[
         },
         **{"paused_because": None, "fault": None, "created_at_ms": 1, "started_at_ms": 1, "ended_at_ms": None},
     }
-    claim: dict[str, Any] = {"attempt_id": "a2", "lead_id": 2, "number": 1}
+    claim: dict[str, Any] = {"attempt_id": "a2", "tenant": OURS, "lead_id": 2, "number": 1}
     return {
         **{
             "name": THEIR_NAME,
@@ -259,7 +264,7 @@ async def answer(full: str, function: Any, scope: Scope, given: Mapping[str, Any
     async with AsyncExitStack() as stack:
         for parameter in inspect.signature(function).parameters.values():
             if parameter.name == "self":
-                values["self"] = await _made(full, scope, stack)
+                values["self"] = _made(full, scope, given)
             elif parameter.name == "scope":
                 values["scope"] = scope
             elif parameter.name == "connection":
@@ -285,14 +290,11 @@ async def answer(full: str, function: Any, scope: Scope, given: Mapping[str, Any
             return str(error).replace(str(given["spool"]), "")
 
 
-async def _made(full: str, scope: Scope, stack: AsyncExitStack) -> Any:
-    if "Ledger" in full:
-        ledger = Ledger(scope=scope, owner=Owner(gateway="main", epoch=1), clock=Clock())
-        ledger.dialled("a2", 7)
-        return ledger
-    running = RunningCampaigns(scope, Clock())
-    stack.push_async_callback(running.close)
-    return running
+def _made(full: str, scope: Scope, given: Mapping[str, Any]) -> Any:
+    assert "Ledger" in full, f"say how {full} is made"
+    ledger = Ledger(database=scope.database, owner=Owner(gateway="main", epoch=1), clock=Clock())
+    ledger.dialled(given["claim"], 7)
+    return ledger
 
 
 def test_there_is_something_to_walk() -> None:

@@ -57,13 +57,14 @@ def writes(rows: Rows, dialect: str) -> list[Write]:
         if each["outcome"] is not None:
             end = Settlement(
                 attempt_id=each["id"],
+                tenant="shop",
                 lead_id=each["lead_id"],
                 number=each["number"],
                 outcome=Outcome(each["outcome"]),
                 settled_by="events",
                 ended_at_ms=NOON,
             )
-            told += [(statement, {"whose": "shop", **values}) for statement, values in settling(end, NOON)]
+            told += settling(end, NOON)
     for each in rows.rows.get(call, []):
         told.append((lines.begun, {name: each[name] for name in JOURNAL_COLUMNS["begun"]}))
         told.append((lines.ended, {name: each[name] for name in JOURNAL_COLUMNS["ended"]}))
