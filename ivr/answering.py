@@ -1,6 +1,6 @@
-"""Answer a call: which flow, which person; and the ends that the flow did not choose.
+"""Answer a call: whose it is, which flow, which person; and the ends that the flow did not choose.
 
-    opening -> which flow, which person -> answer -> ivr.call walks it to its End -> IVR_DONE
+    opening -> which tenant, which flow, which person -> answer -> ivr.call walks it to its End -> IVR_DONE
 
 After a fault of ours IVR_DONE stays unset: on the hotline the dialplan then tries the second engine and the local
 fallback, which apologises and offers the operator. A subscriber we rang has no such fallback and is told goodbye here.
@@ -21,10 +21,10 @@ from ivr.call import Call, NoFlow
 from ivr.flow.model import Say
 from ivr.flow.steps import Begun, Heard
 from ivr.journal import Journal, Leg
-from ivr.settings import Settings
 from ivr.speaking import Speech
+from ivr.tenants import Served, Tenants
 from ivr.trunks import InUse
-from ivr.versions.loaded import LoadedVersion, Versions
+from ivr.versions.loaded import LoadedVersion
 from people.numbers import normal_form
 from people.store.calls import OutboundCall
 from prompts.languages import Language
@@ -35,6 +35,8 @@ log = structlog.get_logger()
 RESUME_S = 1.0
 #: Said when the engine ends a call that the flow would have gone on with.
 GOODBYE = "fallback.goodbye"
+#: Said to who dialled a number that is nobody's.
+UNKNOWN_NUMBER = "fallback.unknown_number"
 
 
 def wall_clock_ms() -> int:
@@ -53,21 +55,17 @@ class Answering:
 
     def __init__(
         self,
-        settings: Settings,
-        versions: Versions,
+        tenants: Tenants,
         journal: Journal,
         find_outbound: Callable[[str], Awaitable[OutboundCall | None]],
         now_ms: Callable[[], int] = wall_clock_ms,
         *,
         trunks: InUse | None = None,
     ) -> None:
-        self._settings, self._trunks = settings, trunks or InUse.of(settings)
-        self._versions = versions
+        self._tenants, self._trunks = tenants, trunks or InUse.of(tenants.own.settings)
         self._journal = journal
         self._find_outbound = find_outbound
         self._now_ms = now_ms
-        numbers = settings.hotline.numbers
-        self._flow_of_number = {normal_form(number, settings.region): flow for number, flow in numbers.items()}
 
     async def __call__(self, session: Session) -> None:
         """Carry one call out. Faults are told to the caller here; nothing but cancellation comes out."""
@@ -103,26 +101,32 @@ class Answering:
             return await self._open_outbound(session, status, cause)
         raise NoFlow(f"the dialplan asks for the service {script!r}; the engine has inbound and outbound")
 
-    async def _open_inbound(self, session: Session, dialled: str) -> Call:
-        settings, started_at_ms = self._settings, self._now_ms()
+    async def _open_inbound(self, session: Session, dialled: str) -> Call | None:
+        started_at_ms = self._now_ms()
         # Already answered by the dialplan, as a rule: there it costs no round trip.
         alive = session.opening.answered or await session.answer()
+        meant = self._tenants.meaning(dialled)
+        if meant is None:
+            # Ours, so it is told in full.
+            log.warning("call.unknown_number", uniqueid=session.opening.uniqueid, dialled=dialled)
+            await self._say(session, None, UNKNOWN_NUMBER)
+            return None
+        served = self._served(meant.tenant)
+        settings, version = served.settings, served.versions.current
         caller = normal_form(session.opening.caller, settings.region)
-        numbers = self._flow_of_number
-        flow = numbers.get(normal_form(dialled, settings.region)) or numbers.get("*", "")
-        version = self._versions.current
         return self._begin(
             session,
+            served,
             version,
             Leg(
                 id=new_call_id(started_at_ms),
-                tenant=settings.tenant,
+                tenant=meant.tenant,
                 direction="inbound",
                 attempt_id=None,
                 uniqueid=session.opening.uniqueid,
                 phone=caller,
                 dialled=dialled,
-                flow=flow,
+                flow=meant.flow,
                 version=version.number,
                 language=settings.language,
                 amd="",
@@ -134,18 +138,20 @@ class Answering:
         )
 
     async def _open_outbound(self, session: Session, status: str, cause: str) -> Call | None:
-        settings, now_ms = self._settings, self._now_ms()
+        now_ms = self._now_ms()
         attempt_id = session.opening.uniqueid
         found = await self._find_outbound(attempt_id)
         if found is None:
             raise NoFlow(f"no attempt {attempt_id!r} was planned")
-        version = await self._versions.of(found.version)
+        served = self._served(found.tenant)
+        version = await served.versions.of(found.version)
         call = self._begin(
             session,
+            served,
             version,
             Leg(
                 id=new_call_id(now_ms),
-                tenant=settings.tenant,
+                tenant=found.tenant,
                 direction="outbound",
                 attempt_id=attempt_id,
                 uniqueid=attempt_id,
@@ -166,15 +172,28 @@ class Answering:
             return None
         return call
 
+    def _served(self, tenant: str) -> Served:
+        """Raises NoFlow."""
+        served = self._tenants.get(tenant)
+        if served is None:
+            raise NoFlow(f"the tenant {tenant!r} has nothing here that could answer")
+        return served
+
     def _begin(
-        self, session: Session, version: LoadedVersion, leg: Leg, language: Language, variables: Mapping[str, str]
+        self,
+        session: Session,
+        served: Served,
+        version: LoadedVersion,
+        leg: Leg,
+        language: Language,
+        variables: Mapping[str, str],
     ) -> Call:
         return Call(
             session=session,
             version=version,
             speech=Speech(session, version.voice),
             journal=self._journal.begin(leg),
-            settings=self._settings,
+            settings=served.settings,
             trunks=self._trunks,
             begun=Begun(language=language, variables=variables),
             now_ms=self._now_ms,
@@ -210,7 +229,8 @@ class Answering:
             session.abort_unless_finished()
 
     async def _say(self, session: Session, call: Call | None, text: str) -> None:
-        version, language = self._versions.current, self._settings.language
+        own = self._tenants.own
+        version, language = own.versions.current, own.settings.language
         if call is not None:
             version, language = call.version, call.language
         speech = Speech(session, version.voice)

@@ -37,7 +37,7 @@ from ivr.settings import Settings
 from ivr.speaking import Speech
 from ivr.trunks import InUse
 from ivr.versions.loaded import LoadedVersion
-from people.numbers import dial_string, mask_phone, normal_form
+from people.numbers import dial_string, normal_form
 from prompts.languages import Language
 
 log = structlog.get_logger()
@@ -80,8 +80,6 @@ class Call:
     async def run(self) -> None:
         """Walk the call through its flow until it is over. Raises NoFlow, and whatever a fault of ours raises."""
         leg = self.journal.leg
-        if not leg.flow:
-            raise NoFlow(f"hotline.numbers of ivr.toml has no flow for the dialled number {mask_phone(leg.dialled)!r}")
         machine = self.version.machines.get(leg.flow)
         if machine is None:
             where = "dialplans/" if self.version.number is None else f"version {self.version.number}"
@@ -163,7 +161,8 @@ class Call:
     async def _transfer(self, step: TransferTo) -> TransferEnded | HungUp:
         number = self.settings.destinations.get(step.destination)
         if number is None:
-            log.error("call.no_destination", call=self.id, destination=step.destination, where="ivr.toml: destinations")
+            whose = self.journal.leg.tenant
+            log.error("call.no_destination", call=self.id, tenant=whose, destination=step.destination)
             self.fault(f"destination: {step.destination}", step.node)
             return TransferEnded(answered=False)
         number = normal_form(number, self.settings.region)

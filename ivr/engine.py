@@ -7,6 +7,7 @@ import functools
 from pathlib import Path
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faults import MachineError
 from ivr.agi.server import FastAgiServer, Limits
@@ -14,13 +15,11 @@ from ivr.agi.session import Session
 from ivr.answering import Answering
 from ivr.fallback.prepare import prepare_fallback
 from ivr.journal import Journal
-from ivr.settings import Settings
 from ivr.spool import keep_picking_up, try_to_pick_up
+from ivr.tenants import Tenants
 from ivr.trunks import InUse
-from ivr.versions.loaded import Versions
 from people.store.calls import find_outbound
 from people.store.group_commit import group_writer
-from people.store.scope import Scope
 
 log = structlog.get_logger()
 
@@ -31,15 +30,14 @@ _WATCH_EVERY_S = 5.0
 class Engine:
     """`start`; run `prepare_fallback` and `pick_up` beside it; `drain` (or `stop`) ends it.
 
-    Made inside the running loop; the database of `scope` stays its opener's.
+    Made inside the running loop; the database stays its opener's. Of `tenants` it takes what is there at the moment.
     """
 
     def __init__(
         self,
-        settings: Settings,
+        tenants: Tenants,
         *,
-        versions: Versions,
-        scope: Scope,
+        database: AsyncEngine,
         #: Site.agi_key: what the dialplan sends along.
         agi_key: str,
         #: var/ of the site: spool/, fallback/ and the journal's files lie there.
@@ -47,14 +45,15 @@ class Engine:
         #: By which calls are transferred; None: those of the settings.
         trunks: InUse | None = None,
     ) -> None:
+        settings = tenants.own.settings
         agi = settings.agi
         self._settings = settings
-        self._scope = scope
-        self.versions = versions
+        self._database = database
+        self.tenants = tenants
         self._spool, self._fallback = var / "spool", var / "fallback"
-        self.journal = Journal(group_writer(scope.database), var / "journal.jsonl")
-        found = functools.partial(find_outbound, scope)
-        self._answering = Answering(settings, versions, self.journal, found, trunks=trunks)
+        self.journal = Journal(group_writer(database), var / "journal.jsonl")
+        found = functools.partial(find_outbound, database)
+        self._answering = Answering(tenants, self.journal, found, trunks=trunks)
         limits = Limits(header_timeout_s=agi.header_timeout_s, max_call_s=agi.max_call_s)
         self.server = FastAgiServer(self._answer, key=agi_key, limits=limits)
         self._callers_refused = False
@@ -68,17 +67,17 @@ class Engine:
         except MachineError:
             await self.journal.close()
             raise
-        await try_to_pick_up(self._scope, self._spool, region=self._settings.region)
+        await try_to_pick_up(self._database, self._spool, self.tenants)
 
     # ------------------------------------------------------------ beside the calls
 
     async def prepare_fallback(self) -> None:
         """Make ready what is played when this engine is gone. Raises OSError or UserError when it can't be."""
-        await prepare_fallback(self.versions.current.voice, self._fallback)
+        await prepare_fallback(self.tenants.own.versions.current.voice, self._fallback)
 
     async def pick_up(self) -> None:
         """Bring what the fallback noted into the database, now and again until cancelled."""
-        await keep_picking_up(self._scope, self._spool, region=self._settings.region)
+        await keep_picking_up(self._database, self._spool, self.tenants)
 
     async def watch(self) -> None:
         """Raises JournalDied or RuntimeError when the journal or the server does no work any more."""

@@ -3,6 +3,7 @@
 A site is a folder that `ivr init` makes:
 
     ivr.toml  secrets.toml (mode 0600)  dialplans/*.yaml  prompts/texts/*.yaml  prompts/recordings/
+    tenants/NAME/   tenant.toml and folders as above, of another retailer whom the same machine serves
     var/      ivr.sqlite3, audio/ (cache), spool/, asterisk/ (etc, run, log), lab/
 """
 
@@ -28,6 +29,9 @@ Transport = Literal["udp", "tcp", "tls"]
 #: The trunk of the section [trunk], and what others may be called.
 MAIN = "main"
 TRUNK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+#: Folder of a site in which its other tenants have theirs.
+TENANTS = "tenants"
+TENANT_FILE = "tenant.toml"
 #: A number inside the operator's or the retailer's own exchange.
 _INTERNAL = re.compile(r"[0-9*#]{1,15}")
 _NUMBER_FIELD = re.compile(r"\{(e164|digits|national)\}")
@@ -191,8 +195,8 @@ class Outbound(_Section):
     machines: Literal["detect", "off"] = "detect"
 
 
-class Prompts(_Section):
-    """Speech. `auto` takes the first engine that works here and says which."""
+class Speech(_Section):
+    """`auto` takes the first engine that works here and says which."""
 
     engine: dict[Language, str] = {}
     voice: dict[Language, str] = {}
@@ -202,6 +206,11 @@ class Prompts(_Section):
     pause: float = Field(1.0, ge=0.2, le=3.0)
     #: Speech level of every prompt, LUFS.
     level_lufs: float = Field(-21.0, ge=-40, le=-10)
+
+
+class Prompts(Speech):
+    """Speech, and the machine's cache of it."""
+
     cache_max_mb: int = Field(2000, ge=10)
 
 
@@ -230,9 +239,9 @@ class Secrets(_Section):
     database_password: SecretStr = SecretStr("")
 
 
-class Settings(_Section):
-    #: Short name of the retailer, stored with every row: letters, digits, dash.
-    tenant: str = Field("shop", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+class TenantSettings(_Section):
+    """What is a tenant's own: of the site's own tenant it stands in ivr.toml, of others in tenants/NAME/tenant.toml."""
+
     #: The retailer's name as people read it in reports.
     title: str = ""
     #: Language of reports, and of callers whose language is not known.
@@ -241,21 +250,11 @@ class Settings(_Section):
     timezone: str = "Europe/Moscow"
     #: ISO country whose national numbers the contacts file may hold.
     region: str = Field("RU", pattern=r"^[A-Z]{2}$")
-    #: postgresql://role@host/name, the password in secrets.toml; or another SQLAlchemy URL; empty: var/ivr.sqlite3.
-    database: str = ""
-    #: Name of this Asterisk with its engine and audio; engines that share a database have a name each.
-    gateway: str = Field("main", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
-    #: The first of the site's trunks, which is called main; the others by name.
-    trunk: Trunk
-    trunks: dict[str, Trunk] = {}
-    hotline: Hotline = Hotline()
+    hotline: Hotline = Hotline(numbers={})
     #: Where a flow may transfer to: name -> number, dialled through the trunk by its dial_format.
     destinations: dict[str, str] = {}
-    agi: Agi = Agi()
-    asterisk: AsteriskSettings = AsteriskSettings()
     outbound: Outbound = Outbound()
-    prompts: Prompts = Prompts()
-    retention: Retention = Retention()
+    prompts: Speech = Speech()
 
     @property
     def transfers_to(self) -> Collection[str] | None:
@@ -264,30 +263,6 @@ class Settings(_Section):
         Callers who ask for an operator are then told that all are busy.
         """
         return self.destinations.keys() or None
-
-    @field_validator("database")
-    @classmethod
-    def _an_address(cls, value: str) -> str:
-        if not value:
-            return value
-        # Slow to import, and seldom in use.
-        from sqlalchemy.engine import make_url
-        from sqlalchemy.exc import ArgumentError
-
-        try:
-            make_url(value)
-        except (ArgumentError, ValueError):
-            # Its own words may quote the password.
-            raise ValueError("is no address of a database, such as postgresql://role@host/name") from None
-        return value
-
-    @field_validator("trunks")
-    @classmethod
-    def _other_names(cls, value: dict[str, Trunk]) -> dict[str, Trunk]:
-        for name in value:
-            if name == MAIN or not TRUNK_NAME.fullmatch(name):
-                raise ValueError(f"{name[:40]!r} is no name for a trunk; {MAIN} is the one under [trunk]")
-        return value
 
     @field_validator("region")
     @classmethod
@@ -315,18 +290,80 @@ class Settings(_Section):
         return value
 
 
+class Settings(TenantSettings):
+    """What may stand in ivr.toml: the machine's, and that of the site's own tenant."""
+
+    #: Short name of the retailer, stored with every row: letters, digits, dash.
+    tenant: str = Field("shop", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    #: postgresql://role@host/name, the password in secrets.toml; or another SQLAlchemy URL; empty: var/ivr.sqlite3.
+    database: str = ""
+    #: Name of this Asterisk with its engine and audio; engines that share a database have a name each.
+    gateway: str = Field("main", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    #: The first of the site's trunks, which is called main; the others by name.
+    trunk: Trunk
+    trunks: dict[str, Trunk] = {}
+    hotline: Hotline = Hotline()
+    agi: Agi = Agi()
+    asterisk: AsteriskSettings = AsteriskSettings()
+    prompts: Prompts = Prompts()
+    retention: Retention = Retention()
+
+    @field_validator("database")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        if not value:
+            return value
+        # Slow to import, and seldom in use.
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            make_url(value)
+        except (ArgumentError, ValueError):
+            # Its own words may quote the password.
+            raise ValueError("is no address of a database, such as postgresql://role@host/name") from None
+        return value
+
+    @field_validator("trunks")
+    @classmethod
+    def _other_names(cls, value: dict[str, Trunk]) -> dict[str, Trunk]:
+        for name in value:
+            if name == MAIN or not TRUNK_NAME.fullmatch(name):
+                raise ValueError(f"{name[:40]!r} is no name for a trunk; {MAIN} is the one under [trunk]")
+        return value
+
+    @property
+    def of_tenant(self) -> TenantSettings:
+        """Those of the tenant alone."""
+        return TenantSettings.model_validate({name: getattr(self, name) for name in TenantSettings.model_fields})
+
+    def for_tenant(self, name: str, own: TenantSettings) -> Settings:
+        """The machine's, with `own` in place of those of the site's own tenant."""
+        theirs: dict[str, object] = {each: getattr(own, each) for each in TenantSettings.model_fields}
+        speech = {each: getattr(own.prompts, each) for each in Speech.model_fields}
+        return self.model_copy(update={**theirs, "tenant": name, "prompts": self.prompts.model_copy(update=speech)})
+
+
 class Site(BaseModel):
-    """A site folder with its settings and secrets."""
+    """A site folder with its settings and secrets; or that of one of its tenants, on the same machine."""
 
     model_config = ConfigDict(frozen=True)
 
     folder: Path
     settings: Settings
     secrets: Secrets
+    #: The site whose machine it is; None: it is that itself.
+    machine: Site | None = None
 
     @property
     def var(self) -> Path:
-        return self.folder / "var"
+        return (self.machine or self).folder / "var"
+
+    def of_tenant(self, name: str, own: TenantSettings) -> Site:
+        """The same machine as another tenant of it sees it, in the folder tenants/NAME, which need not be there."""
+        folder = self.folder / TENANTS / name
+        settings = self.settings.for_tenant(name, own)
+        return Site(folder=folder, settings=settings, secrets=self.secrets, machine=self)
 
     @property
     def agi_key(self) -> str:

@@ -1,22 +1,28 @@
-"""Read ivr.toml and secrets.toml of a site folder: both are checked as a whole, and every fault has its place."""
+"""Read ivr.toml and secrets.toml of a site folder, and tenant.toml: each is checked as a whole.
+
+Every fault has its place.
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from faults import AuthorError, Fault
-from ivr.settings import Secrets, Settings, Site
+from ivr.settings import TENANT_FILE, TENANTS, Secrets, Settings, Site, TenantSettings
 from prompts.files import read_text
 
 _MISSING = {
     "ivr.toml": "Copy one of another site, or make a new site with: ivr init DIR.",
     "secrets.toml": 'Write it anew, for your eyes only (chmod 600): ami_secret = "a long random word".',
 }
+_MISSING_TENANT = "Write one, empty at first, or make the folder anew with: ivr tenant add NAME --folder."
 
 
 #: The file that ivr init makes has 6 kB.
@@ -25,7 +31,10 @@ _MAX_BYTES = 64 * 1024
 _LONGEST_NAME = 1000
 
 
-def _read(path: Path, model: type[Settings] | type[Secrets]) -> tuple[Settings | Secrets | None, list[Fault]]:
+_Model = TypeVar("_Model", Settings, Secrets, TenantSettings)
+
+
+def _read(path: Path, model: type[_Model]) -> tuple[_Model | None, list[Fault]]:
     try:
         text = read_text(path, at_most=_MAX_BYTES)
         for number, written in enumerate(text.split("\n"), 1):
@@ -35,7 +44,7 @@ def _read(path: Path, model: type[Settings] | type[Secrets]) -> tuple[Settings |
                 return None, [Fault(what=what, where=path, line=number, mend="Write settings as: name = 5.")]
         return model.model_validate(tomllib.loads(text)), []
     except FileNotFoundError:
-        return None, [Fault(what="The file is missing.", where=path, mend=_MISSING[path.name])]
+        return None, [Fault(what="The file is missing.", where=path, mend=_MISSING.get(path.name, _MISSING_TENANT))]
     except OSError as error:
         what = f"The file can't be read: {error.strerror}."
         return None, [Fault(what=what, where=path, mend="Check its rights, and that --site names a site's folder.")]
@@ -103,10 +112,27 @@ def load_site(folder: Path) -> Site:
         raise AuthorError(Fault(what="There is no site here.", where=folder, mend=mend))
     settings, faults = _read(folder / "ivr.toml", Settings)
     secrets, more = _read(folder / "secrets.toml", Secrets)
-    if faults + more or not isinstance(settings, Settings) or not isinstance(secrets, Secrets):
+    if settings is None or secrets is None:
         raise AuthorError(faults + more)
     if not secrets.trunk_secret.get_secret_value():
         secrets = secrets.model_copy(update={"trunk_secret": settings.trunk.secret})
     beside = {name: each.secret for name, each in settings.trunks.items() if each.secret.get_secret_value()}
     secrets = secrets.model_copy(update={"trunk_secrets": beside | secrets.trunk_secrets})
     return Site(folder=folder, settings=settings, secrets=secrets)
+
+
+def load_tenant(folder: Path) -> TenantSettings:
+    """What the tenant.toml in a tenant's folder says. Raises AuthorError with every fault of it."""
+    settings, faults = _read(folder / TENANT_FILE, TenantSettings)
+    if settings is None:
+        raise AuthorError(faults)
+    return settings
+
+
+def tenant_folders(site: Site) -> Mapping[str, Path]:
+    """The folders of a site's other tenants, by name; a name may be none that a tenant can have."""
+    try:
+        found = sorted(path for path in (site.folder / TENANTS).iterdir() if path.is_dir())
+    except OSError:
+        return {}
+    return {path.name: path for path in found if not path.name.startswith(".")}

@@ -9,8 +9,10 @@ from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.fallback.call_back import CallBack
+from ivr.tenants import Tenants
 from people.numbers import normal_form
 from people.store.calls import WRITE_REQUEST
 from people.store.scope import Scope
@@ -23,8 +25,11 @@ EVERY_S = 30.0
 _YOUNG_S = 10.0
 
 
-def _read(spool: Path, *, tenant: str, region: str) -> dict[Path, dict[str, Any]]:
-    """The rows of the files in `spool`; an unreadable file is set aside as `.bad`."""
+def _read(spool: Path, tenants: Tenants) -> dict[Path, dict[str, Any]]:
+    """The rows of the files in `spool`, each of the tenant whose number was dialled; an unreadable file is set aside.
+
+    It then ends in `.bad`.
+    """
     rows: dict[Path, dict[str, Any]] = {}
     for path in sorted(spool.glob("*.json")):
         try:
@@ -37,9 +42,9 @@ def _read(spool: Path, *, tenant: str, region: str) -> dict[Path, dict[str, Any]
             path.rename(path.with_suffix(".bad"))
             continue
         rows[path] = {
-            "tenant": tenant,
+            "tenant": tenants.whose(request.dialled),
             "kind": "call_back",
-            "phone": normal_form(request.phone, region)[:32],
+            "phone": normal_form(request.phone, tenants.own.settings.region)[:32],
             "call_id": None,
             "variables": {"dialled": request.dialled, "language": request.language, "uniqueid": request.uniqueid},
             "asked_at_ms": request.asked_at_ms,
@@ -54,32 +59,33 @@ def _is_young(path: Path) -> bool:
         return True
 
 
-async def pick_up(scope: Scope, spool: Path, *, region: str) -> int:
+async def pick_up(database: AsyncEngine, spool: Path, tenants: Tenants) -> int:
     """Bring the requests in `spool` into the database; how many. A file goes only when its request is committed.
 
     A file that came twice, or stayed through a crash, makes one request.
     """
-    rows = _read(spool, tenant=scope.tenant, region=region)
-    if not rows:
-        return 0
-    async with scope.begin() as connection:
-        await connection.execute(WRITE_REQUEST, list(rows.values()))
-    for path in rows:
-        path.unlink(missing_ok=True)
-    log.info("spool.picked_up", requests=len(rows))
+    rows = _read(spool, tenants)
+    for tenant in sorted({row["tenant"] for row in rows.values()}):
+        its = {path: row for path, row in rows.items() if row["tenant"] == tenant}
+        async with Scope(database, tenant).begin() as connection:
+            await connection.execute(WRITE_REQUEST, list(its.values()))
+        for path in its:
+            path.unlink(missing_ok=True)
+    if rows:
+        log.info("spool.picked_up", requests=len(rows))
     return len(rows)
 
 
-async def keep_picking_up(scope: Scope, spool: Path, *, region: str) -> None:
+async def keep_picking_up(database: AsyncEngine, spool: Path, tenants: Tenants) -> None:
     """Pick up every now and again until cancelled."""
     while True:
         await asyncio.sleep(EVERY_S)
-        await try_to_pick_up(scope, spool, region=region)
+        await try_to_pick_up(database, spool, tenants)
 
 
-async def try_to_pick_up(scope: Scope, spool: Path, *, region: str) -> None:
+async def try_to_pick_up(database: AsyncEngine, spool: Path, tenants: Tenants) -> None:
     """Pick up; trouble with the database or the folder is logged, and the files stay for the next time."""
     try:
-        await pick_up(scope, spool, region=region)
+        await pick_up(database, spool, tenants)
     except (SQLAlchemyError, OSError) as error:
         log.error("spool.waiting", what=str(error))

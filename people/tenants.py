@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from faults import Fault, UserError
 from people.store.dialect import upsert
 from people.store.scope import EveryTenant, Job, Scope
-from people.store.tables import tenant
+from people.store.tables import campaign, hotline_number, tenant
 
 #: As settings.tenant may be.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -107,6 +108,32 @@ async def closed(scope: Scope) -> Fault | None:
 def _closed(name: str) -> Fault:
     what = f"The tenant {name!r} is closed: nobody is dialled for it."
     return Fault(what=what, mend=f"If that is to change: ivr tenant add {name}.")
+
+
+async def keep_settings(scope: Scope, settings: Mapping[str, Any], *, title: str) -> None:
+    """Let the store have what a tenant's folder says, for machines that have no such folder."""
+    its = update(tenant).where(tenant.c.name == scope.tenant)
+    async with scope.begin() as connection:
+        await connection.execute(its.values(settings=dict(settings), **({"title": title[:200]} if title else {})))
+
+
+async def settings_of(scope: Scope) -> Mapping[str, Any] | None:
+    """What `keep_settings` kept; None: nothing."""
+    async with scope.begin() as connection:
+        kept = await connection.scalar(select(tenant.c.settings).where(tenant.c.name == scope.tenant))
+    return kept if isinstance(kept, Mapping) else None
+
+
+async def wanted_tenants(database: AsyncEngine) -> list[str]:
+    """Whom an engine has to serve: to whom a number leads, and who is open and has campaigns that run."""
+    numbers = select(hotline_number.c.tenant)
+    running = (
+        select(campaign.c.tenant)
+        .join(tenant, tenant.c.name == campaign.c.tenant)
+        .where(campaign.c.state == "running", tenant.c.closed_at_ms.is_(None))
+    )
+    async with EveryTenant(database, Job.DIALLING).begin() as connection:
+        return sorted(await connection.scalars(numbers.union(running)))
 
 
 async def limits_of(scope: Scope) -> Limits:

@@ -15,11 +15,10 @@ from rich.table import Table
 
 from app.commands import do_not_call
 from app.commands.console import plain_console
-from app.commands.database import on_database, on_scope
-from app.commands.options import SiteFolder
+from app.commands.database import on_database, on_scope, tenant_site
+from app.commands.options import SiteFolder, TenantName
 from app.copies.telling import sentence
 from ivr.settings import Site
-from ivr.settings_files import load_site
 from outbound import campaigns, following
 from outbound.campaigns import Rules
 from outbound.clock import Clock
@@ -67,13 +66,14 @@ def create(
         typer.Option(help="detect: tell answering machines from people; off: whoever answers hears it."),
     ] = None,
     site: SiteFolder = Path(),
+    tenant: TenantName = "",
 ) -> None:
     """Make a campaign from a contacts file. Nobody is called before `ivr campaign start`.
 
     What is not given comes from the outbound section of ivr.toml. Rows that can't be dialled are counted, named and
     left out.
     """
-    loaded = load_site(site)
+    loaded = tenant_site(site, tenant)
     rules = Rules.of(
         loaded.settings.outbound,
         channels=channels,
@@ -106,12 +106,12 @@ def create(
 
 
 @app.command()
-def start(name: Name, watch: Watch = False, site: SiteFolder = Path()) -> None:
+def start(name: Name, watch: Watch = False, site: SiteFolder = Path(), tenant: TenantName = "") -> None:
     """Start a campaign; the engine (`ivr up`) dials it."""
     from app.commands.bars import print_rendered, speech_bar
     from outbound import launch
 
-    loaded = load_site(site)
+    loaded = tenant_site(site, tenant)
 
     async def work(scope: Scope) -> Started:
         with speech_bar(_console) as told:
@@ -125,32 +125,32 @@ def start(name: Name, watch: Watch = False, site: SiteFolder = Path()) -> None:
 
 
 @app.command()
-def pause(name: Name, site: SiteFolder = Path()) -> None:
+def pause(name: Name, site: SiteFolder = Path(), tenant: TenantName = "") -> None:
     """Dial nobody for now; calls in progress go on to their end."""
-    _change(load_site(site), name, "pause")
+    _change(tenant_site(site, tenant), name, "pause")
     _console.print(f"{escape(name)} is paused. Go on with: ivr campaign resume {escape(name)}")
 
 
 @app.command()
-def resume(name: Name, watch: Watch = False, site: SiteFolder = Path()) -> None:
+def resume(name: Name, watch: Watch = False, site: SiteFolder = Path(), tenant: TenantName = "") -> None:
     """Go on with a paused campaign."""
-    loaded = load_site(site)
+    loaded = tenant_site(site, tenant)
     _change(loaded, name, "resume")
     _console.print(f"{escape(name)} is running.")
     _goes_on(loaded, name, watch)
 
 
 @app.command()
-def stop(name: Name, site: SiteFolder = Path()) -> None:
+def stop(name: Name, site: SiteFolder = Path(), tenant: TenantName = "") -> None:
     """End a campaign for good; calls in progress go on to their end."""
-    _change(load_site(site), name, "stop")
+    _change(tenant_site(site, tenant), name, "stop")
     _console.print(f"{escape(name)} is stopped. Its result: ivr report {escape(name)}")
 
 
 @app.command()
-def status(name: Name, watch: Watch = False, site: SiteFolder = Path()) -> None:
+def status(name: Name, watch: Watch = False, site: SiteFolder = Path(), tenant: TenantName = "") -> None:
     """Show how far a campaign is."""
-    loaded = load_site(site)
+    loaded = tenant_site(site, tenant)
     if watch:
         _watch(loaded, name)
         return
@@ -186,9 +186,10 @@ def why_(
     name: Name,
     phone: Annotated[str, typer.Option(help="The person's number, as people write it.")],
     site: SiteFolder = Path(),
+    tenant: TenantName = "",
 ) -> None:
     """Say why a person of a campaign is dialled now or not."""
-    loaded = load_site(site)
+    loaded = tenant_site(site, tenant)
     settings = loaded.settings
     number = parse_phone(phone, region=settings.region)
 
@@ -211,9 +212,9 @@ def why_(
 
 
 @app.command("list")
-def list_(site: SiteFolder = Path()) -> None:
+def list_(site: SiteFolder = Path(), tenant: TenantName = "") -> None:
     """List the site's campaigns."""
-    loaded = load_site(site)
+    loaded = tenant_site(site, tenant)
     table = Table("name", "state", "flow", "made", box=None, pad_edge=False)
     for header in ("leads", "done", "waiting", "excluded"):
         table.add_column(header, justify="right")

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.settings import Site
+from ivr.settings_files import load_site
+from ivr.tenant_site import site_of_tenant
 from outbound.clock import Clock
 from people.store.db import open_database
 from people.store.scope import Scope
 from people.tenants import register
 
 _T = TypeVar("_T")
+
+
+def tenant_site(folder: Path, tenant: str) -> Site:
+    """The site in `folder` as that tenant has it; "": the site's own. Raises UserError, for an unknown name, too."""
+    site = load_site(folder)
+    if tenant in ("", site.settings.tenant):
+        return site
+    return on_database(site, lambda engine: site_of_tenant(site, engine, tenant))
 
 
 def on_scope(site: Site, work: Callable[[Scope], Awaitable[_T]]) -> _T:

@@ -11,9 +11,8 @@ import typer
 from rich.markup import escape
 
 from app.commands.console import plain_console, put
-from app.commands.database import on_scope
-from app.commands.options import SiteFolder
-from ivr.settings_files import load_site
+from app.commands.database import on_scope, tenant_site
+from app.commands.options import SiteFolder, TenantName
 from outbound.clock import Clock
 from people import do_not_call
 
@@ -27,10 +26,12 @@ _console = plain_console(soft_wrap=True)
 
 @app.command()
 def add(
-    numbers: Annotated[list[str], typer.Argument(help="Phone numbers as people write them.")], site: SiteFolder = Path()
+    numbers: Annotated[list[str], typer.Argument(help="Phone numbers as people write them.")],
+    site: SiteFolder = Path(),
+    tenant: TenantName = "",
 ) -> None:
     """Never dial these numbers again, in any campaign."""
-    loaded = load_site(site)
+    loaded = tenant_site(site, tenant)
     region = loaded.settings.region
     added = on_scope(
         loaded,
@@ -40,18 +41,18 @@ def add(
 
 
 @app.command()
-def remove(number: str, site: SiteFolder = Path()) -> None:
+def remove(number: str, site: SiteFolder = Path(), tenant: TenantName = "") -> None:
     """Allow calls to a number again: only when its owner asks for it."""
-    loaded = load_site(site)
+    loaded = tenant_site(site, tenant)
     region = loaded.settings.region
     phone = on_scope(loaded, lambda scope: do_not_call.remove_written(scope, number, region=region))
     _console.print(f"{phone} may be called again.")
 
 
 @app.command("list")
-def list_(site: SiteFolder = Path()) -> None:
+def list_(site: SiteFolder = Path(), tenant: TenantName = "") -> None:
     """Print the list, the newest first: number, since when, and how it came there."""
-    loaded = load_site(site)
+    loaded = tenant_site(site, tenant)
     zone = ZoneInfo(loaded.settings.timezone)
     for entry in on_scope(loaded, do_not_call.entries):
         since = datetime.fromtimestamp(entry.since_ms / 1000, zone).strftime("%Y-%m-%d %H:%M")
@@ -59,9 +60,9 @@ def list_(site: SiteFolder = Path()) -> None:
 
 
 @app.command("import")
-def import_(file: Path, site: SiteFolder = Path()) -> None:
+def import_(file: Path, site: SiteFolder = Path(), tenant: TenantName = "") -> None:
     """Add the number that begins each line of a file."""
-    loaded = load_site(site)
+    loaded = tenant_site(site, tenant)
     region = loaded.settings.region
     imported = on_scope(
         loaded,

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from app.commands.console import put, put_json
+from app.commands.options import TenantName
 from faults import AuthorError, Fault, UserError
 from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_file, check_flow_files, flow_files
@@ -137,14 +138,16 @@ def phone(
 
 @app.command()
 def versions(
-    site: SiteOption = Path(), json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False
+    site: SiteOption = Path(),
+    tenant: TenantName = "",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """List what was published of the site's flows, texts and recordings, the newest last, and who goes by it."""
     # The others need no database.
-    from app.commands.database import on_scope
+    from app.commands.database import on_scope, tenant_site
     from outbound.versions import published
 
-    loaded = load_site(site)
+    loaded = tenant_site(site, tenant)
     found = on_scope(loaded, lambda scope: published(scope, loaded))
     if json:
         put_json(_versions_json(found))

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from app.commands.console import plain_console, put, put_json
-from app.commands.database import on_scope
+from app.commands.database import on_scope, tenant_site
+from app.commands.options import SiteFolder, TenantName
 from faults import Fault, MachineError, UserError
-from ivr.settings_files import load_site
 from outbound.clock import Clock
 from people.numbers import Unreadable, read_phone
 from prompts.languages import Language
@@ -24,8 +24,6 @@ from reports.metrics import Proof, compute_report, prove
 from reports.page import render_html
 from reports.slices import Slices, compute_slices
 from reports.terminal import render_slices, render_terminal
-
-SiteFolder = Annotated[Path, typer.Option("--site", metavar="DIR", help="The site's folder.")]
 
 
 class ReportLanguage(StrEnum):
@@ -37,6 +35,7 @@ class ReportLanguage(StrEnum):
 def report(
     campaign: Annotated[str, typer.Argument(help="The campaign's name.")],
     site: SiteFolder = Path(),
+    tenant: TenantName = "",
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one self-contained page to mail.")] = None,
     csv: Annotated[
         Path | None,
@@ -61,7 +60,7 @@ def report(
 
     Works while the campaign is running. No phone number appears in it.
     """
-    loaded = load_site(site)
+    loaded = tenant_site(site, tenant)
     if recount:
         proof = on_scope(loaded, lambda scope: prove(scope, campaign_name=campaign))
         _tell_of_recount(proof, ZoneInfo(loaded.settings.timezone))
@@ -94,6 +93,7 @@ def report(
 
 def calls(
     site: SiteFolder = Path(),
+    tenant: TenantName = "",
     campaign: Annotated[str | None, typer.Option(help="Only calls of this campaign.")] = None,
     phone: Annotated[str | None, typer.Option(help="Only calls with this number, written as people do.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="So many of the newest calls.")] = 20,
@@ -103,7 +103,7 @@ def calls(
     ] = False,
 ) -> None:
     """Show what happened on each call: what was heard and for how long, which keys, who hung up."""
-    loaded = load_site(site)
+    loaded = tenant_site(site, tenant)
     number = _phone(phone, loaded.settings.region) if phone is not None else None
     stories = on_scope(loaded, lambda scope: read_calls(scope, campaign_name=campaign, phone=number, limit=limit))
     if not show_phones:

@@ -11,10 +11,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from app.commands.console import put
-from app.commands.database import on_scope
-from app.commands.options import SiteFolder
+from app.commands.database import on_scope, tenant_site
+from app.commands.options import SiteFolder, TenantName
 from app.retention import Due, look, remove
-from ivr.settings_files import load_site
 from outbound.clock import Clock
 from people.store.scope import Scope
 
@@ -22,12 +21,13 @@ from people.store.scope import Scope
 def retention(
     apply: Annotated[bool, typer.Option("--apply", help="Remove it now; ivr up does so each night.")] = False,
     site: SiteFolder = Path(),
+    tenant: TenantName = "",
 ) -> None:
     """Show what the rules under [retention] in ivr.toml would remove, or remove it. Without rules all is kept.
 
     Kept for ever are the do-not-call list, attempts and figures. Calls and people of a campaign go when it is over.
     """
-    loaded = load_site(site)
+    loaded = tenant_site(site, tenant)
     clock = Clock()
 
     async def work(scope: Scope) -> list[Due]:

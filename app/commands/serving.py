@@ -119,6 +119,8 @@ async def _serve(site: Site, signals: Signals, terminal: Terminal) -> int:
     async with site_running(site, TerminalReporter(terminal)) as running:
         signals.interrupt = None
         settings = site.settings
+        names = ", ".join(each.name for each in running.engine.tenants.all)
+        terminal.say(f"Tenants served: {escape(names)}.")
         terminal.say(
             f"[green]The site is up.[/green] Calls come in on SIP {settings.asterisk.sip_host}:"
             f"{settings.asterisk.sip_port} from {settings.trunk.host}; campaigns are dialled. Ctrl-C ends it."

@@ -73,6 +73,7 @@ COMMANDS: Mapping[str, Place] = {
         "app",
         "SIP peers that carry the calls: list, add, change and remove them while the site runs.",
     ),
+    "number": Place("app.commands.number", "app", "Dialled numbers: which flow of which tenant answers each."),
     "tenant": Place("app.commands.tenant", "app", "Retailers that share a database: add, list, limit and close them."),
     "backup": Place(
         "app.commands.copies",

@@ -3,7 +3,7 @@
 copy.json        of which release and moment; the highest ids given
 journal.jsonl    lines that wait for the database, and spool/: wishes that wait to be picked up
 tables/NAME/N    rows, as people.store.copying has them
-site/            ivr.toml, dialplans/, prompts/; secrets.toml when that is asked for
+site/            ivr.toml, dialplans/, prompts/, tenants/; secrets.toml when that is asked for
 audio/           what is made of the texts, under its hash
 """
 
@@ -30,7 +30,7 @@ from people.store.scope import EveryTenant, Job
 
 #: What of a site's folder is copied.
 SETTINGS, SECRETS = "ivr.toml", "secrets.toml"
-FOLDERS = ("dialplans", "prompts")
+FOLDERS = ("dialplans", "prompts", "tenants")
 ABOUT, JOURNAL, TABLES, FILES, SPOOL, AUDIO = "copy.json", "journal.jsonl", "tables", "site", "spool", "audio"
 SUFFIX = ".ivrcopy"
 

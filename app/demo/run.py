@@ -129,7 +129,7 @@ async def _launch(up: Up, onlooker: Onlooker, clock: Clock) -> None:
     )
     onlooker.said(f"The campaign has {made.created.leads} leads; refused rows: {dict(made.created.refused)}.")
     with onlooker.rendering() as told:
-        workers = up.publishing.workers
+        workers = up.serving.workers
         started = await launch.start(up.scope, site, CAMPAIGN, clock=clock, workers=workers, told=told)
     if started.rendered is not None:
         onlooker.rendered(started.rendered)

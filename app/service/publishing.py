@@ -1,4 +1,4 @@
-"""What the engine's callers hear: look at the site's folder now and again, publish what is good in it, and take that.
+"""What a tenant's callers hear: look at the site's folder now and again, publish what is good in it, and take that.
 
 Calls in progress go on as they began, and campaigns with the version that they were made with. What has faults is told,
 and the last good version stays.
@@ -16,7 +16,7 @@ from app.service.reporter import Reporter
 from faults import AuthorError, Fault, MachineError, UserError
 from ivr.flow.check import unread_texts
 from ivr.flow.model import Flow
-from ivr.settings import Site
+from ivr.settings import TENANT_FILE, Site
 from ivr.speech import fixed_speech, open_library
 from ivr.versions.folder import Script, Seen, dialplans_in, look, read_script
 from ivr.versions.loaded import LoadedVersion, Versions
@@ -51,12 +51,14 @@ class Publishing:
         scope: Scope,
         reporter: Reporter,
         *,
+        workers: Workers | None = None,
         clock: Clock | None = None,
     ) -> None:
+        """`workers`, which stay their opener's, make the audio of every version."""
         self._site, self._scope, self._reporter = site, scope, reporter
         self._clock = clock or Clock()
-        #: They make the audio of every version.
-        self.workers = Workers()
+        self.workers = workers
+        self._pin = _PIN if site.machine is None else f"{_PIN}-{scope.tenant}"
         self._hashes: dict[Seen, str] = {}
         #: At the last look, and when something was last made of them.
         self._seen: frozenset[Seen] | None = None
@@ -66,8 +68,12 @@ class Publishing:
         self._running = Glance(scope.database, RUNNING_VERSIONS)
         self._trouble = Trouble(event="versions_not_looked_at", clock=self._clock)
 
+    @property
+    def _from_store(self) -> bool:
+        """Whether the tenant has no folder on this machine."""
+        return self._site.machine is not None and not self._site.folder.is_dir()
+
     def close(self) -> None:
-        self.workers.close()
         self._running.close()
 
     # ------------------------------------------------------------ the start
@@ -89,7 +95,7 @@ class Publishing:
             await adopt_version(self._scope, flows=promos, version=number)
         await release_finished(self._scope, library)
         try:
-            await self._render(library, flows, _PIN)
+            await self._render(library, flows, self._pin)
         except MachineError as error:
             # Without engine or disk, what is cached is still played.
             self._warn(error)
@@ -97,6 +103,11 @@ class Publishing:
 
     async def _first(self, script: Script) -> Version | None:
         """Raises AuthorError when nothing can answer a call."""
+        if self._from_store:
+            if (stored := await last_good(self._scope, self._site)) is None:
+                what = f"The tenant {self._scope.tenant!r} has no folder here, and nothing was ever published for it."
+                raise AuthorError(Fault(what=what, mend="Make its folder: ivr tenant add NAME --folder."))
+            return stored
         try:
             return await publish(self._scope, self._site, now_ms=self._clock.now_ms(), known=self._hashes)
         except AuthorError as error:
@@ -136,7 +147,8 @@ class Publishing:
             if name not in flows:
                 what = f"hotline.numbers leads {number!r} to the flow {name!r}, which is not there."
                 mend = "Callers of it hear an apology until you mend it."
-                self._reporter.warning(Fault(what=what, where="ivr.toml", mend=mend))
+                where = "ivr.toml" if self._site.machine is None else self._site.folder / TENANT_FILE
+                self._reporter.warning(Fault(what=what, where=where, mend=mend))
 
     def _warn(self, error: UserError) -> None:
         for fault in error.faults:
@@ -182,7 +194,9 @@ class Publishing:
         took_s = self._clock.monotonic_s() - began_s
         try:
             # What differs from the last look is still being written.
-            if seen == self._seen != self._taken:
+            if self._from_store:
+                await self._take_stored(versions)
+            elif seen == self._seen != self._taken:
                 await self._take(versions, changed)
                 self._taken = seen
             await self._have_ready(versions)
@@ -202,20 +216,30 @@ class Publishing:
             for fault in error.faults:
                 self._reporter.left_out(fault)
             return
-        if version.number == before:
-            return
+        if version.number != before:
+            await self._let_hear(versions, version)
+            await changed()
+
+    async def _take_stored(self, versions: Versions) -> None:
+        """What another machine, which has the folder, has published last."""
+        newest = await find_version(self._scope)
+        if newest is not None and newest.number != versions.current.number:
+            await self._let_hear(versions, newest)
+
+    async def _let_hear(self, versions: Versions, version: Version) -> None:
+        before = versions.current.number
         library, flows = await self._open(version)
         self._tell_numbers(flows)
-        await self._render(library, flows, _PIN)
+        await self._render(library, flows, self._pin)
         versions.current = LoadedVersion.of(version.number, flows, library)
         was = None if before is None else await find_version(self._scope, id=before)
         names = changes(was.files, version.files).names if was else ()
-        log.info("version_heard", version=version.number, before=before, changed=names)
+        whose = self._scope.tenant
+        log.info("version_heard", tenant=whose, version=version.number, before=before, changed=names)
         for campaign in await list_campaigns(self._scope):
             if campaign.state in ("ready", "running", "paused") and campaign.version not in (None, version.number):
                 mend = "Make a new campaign for the new text."
                 log.info("campaign_keeps_version", campaign=campaign.name, version=campaign.version, mend=mend)
-        await changed()
 
     async def _wanted(self) -> frozenset[int]:
         """Versions that calls may be of at any moment."""

@@ -21,18 +21,18 @@ from app.retention import remove_nightly
 from app.service import ending
 from app.service.asterisk import Keeper
 from app.service.heartbeat import Heartbeat, Watchdog
-from app.service.publishing import Publishing
 from app.service.reporter import Reporter
 from app.service.settled import settle
 from app.service.supervision import Supervision
 from app.service.systemd import Systemd
+from app.service.tenants import Serving
 from app.service.trunks import TrunksKept
 from faults import AuthorError, Fault, MachineError
 from ivr.asterisk import conf, ports, program, running
 from ivr.engine import Engine
 from ivr.settings import Site
+from ivr.tenants import Tenants
 from ivr.trunks import SiteTrunk
-from ivr.versions.loaded import Versions
 from outbound.campaigns import Campaign
 from outbound.clock import Clock
 from outbound.gateway.ami import Ami
@@ -60,9 +60,9 @@ class Up:
     """A site that runs."""
 
     site: Site
-    #: Of the tenant whose calls it answers and whose campaigns it dials.
+    #: Of the site's own tenant; beside it, those of `engine.tenants` are served.
     scope: Scope
-    publishing: Publishing
+    serving: Serving
     trunks: TrunksKept
     engine: Engine
     systemd: Systemd
@@ -115,13 +115,13 @@ async def site_running(site: Site, reporter: Reporter | None = None) -> AsyncIte
         trunks = TrunksKept(site, database, reporter)
         stack.callback(trunks.close)
         await trunks.begin()
-        publishing = Publishing(site, scope, reporter)
-        stack.callback(publishing.close)
-        versions = await publishing.begin()
+        serving = Serving(site, database, reporter)
+        stack.callback(serving.close)
+        tenants = await serving.begin()
         for finding in examine_trunk(site):
             if finding.level is Level.FAIL:
                 reporter.warning(Fault(what=finding.what, mend=finding.mend))
-        up = _made(site, scope, publishing, versions, trunks)
+        up = _made(site, scope, serving, tenants, trunks)
         stack.push_async_callback(up.end, 0.0)
         await _start(up, reporter)
         settle()
@@ -129,10 +129,8 @@ async def site_running(site: Site, reporter: Reporter | None = None) -> AsyncIte
         yield up
 
 
-def _made(site: Site, scope: Scope, publishing: Publishing, versions: Versions, trunks: TrunksKept) -> Up:
-    engine = Engine(
-        site.settings, versions=versions, scope=scope, agi_key=site.agi_key, var=site.var, trunks=trunks.in_use
-    )
+def _made(site: Site, scope: Scope, serving: Serving, tenants: Tenants, trunks: TrunksKept) -> Up:
+    engine = Engine(tenants, database=scope.database, agi_key=site.agi_key, var=site.var, trunks=trunks.in_use)
     systemd = Systemd()
 
     def status() -> str:
@@ -142,7 +140,7 @@ def _made(site: Site, scope: Scope, publishing: Publishing, versions: Versions, 
     return Up(
         site=site,
         scope=scope,
-        publishing=publishing,
+        serving=serving,
         trunks=trunks,
         engine=engine,
         systemd=systemd,
@@ -165,7 +163,7 @@ async def _start(up: Up, reporter: Reporter) -> None:
     keep("engine", engine.watch, deaths=1)
     keep("spool", engine.pick_up)
     up.supervision.until_done("fallback", engine.prepare_fallback)
-    keep("versions", lambda: up.publishing.watch(engine.versions, engine.prepare_fallback))
+    keep("versions", lambda: up.serving.watch(engine.tenants, engine.prepare_fallback))
     keeper = None
     if site.settings.asterisk.mode != "external":
         keeper = await _start_asterisk(site, up.trunks.in_use.trunks, reporter)
@@ -186,7 +184,7 @@ async def _start(up: Up, reporter: Reporter) -> None:
 
     def may_dial(campaign: Campaign) -> bool:
         # Who was promised to be called no more is on the list before; and whoever answers hears the campaign's texts.
-        heard = campaign.tenant == up.scope.tenant and engine.versions.has(campaign.version)
+        heard = engine.tenants.has(campaign.tenant, campaign.version)
         return heard and compared and engine.journal.opt_outs_waiting == 0
 
     worker = Worker(

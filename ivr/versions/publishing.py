@@ -73,7 +73,7 @@ async def last_good(scope: Scope, site: Site) -> Version | None:
 
 def _last(site: Site) -> Path:
     """Where the hash of what this site published last stands."""
-    return site.var / "versions" / "last"
+    return site.var / "versions" / ("last" if site.machine is None else f"last-{site.settings.tenant}")
 
 
 async def _add_contents(scope: Scope, files: Mapping[Path, str]) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import cast
 
 from sqlalchemy import JSON, Insert, bindparam, case, exists, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from people.store.dialect import upsert
 from people.store.persons import NUMBER_DIALLED
-from people.store.scope import Scope
+from people.store.scope import EveryTenant, Job
 from people.store.tables import attempt, call, campaign, contact, do_not_call, journal, lead, loss, request
 from prompts.languages import Language
 
@@ -20,6 +21,7 @@ class OutboundCall:
     """What the attempt behind an answered call is about."""
 
     attempt_id: str
+    tenant: str
     flow: str
     #: The campaign's; None: it has none.
     version: int | None
@@ -32,25 +34,34 @@ class OutboundCall:
 #: "": the person was forgotten since.
 _PHONE = func.coalesce(contact.c.phone, "").label("phone")
 _OUTBOUND = (
-    select(campaign.c.flow, campaign.c.version, lead.c.language, _PHONE, lead.c.name, lead.c.variables)
+    select(
+        attempt.c.tenant,
+        campaign.c.flow,
+        campaign.c.version,
+        lead.c.language,
+        _PHONE,
+        lead.c.name,
+        lead.c.variables,
+    )
     .select_from(attempt)
     .join(lead, (lead.c.id == attempt.c.lead_id) & (lead.c.tenant == attempt.c.tenant))
     .outerjoin(contact, NUMBER_DIALLED)
     .join(campaign, (campaign.c.id == attempt.c.campaign_id) & (campaign.c.tenant == attempt.c.tenant))
-    .where(attempt.c.id == bindparam("attempt_id"), attempt.c.tenant == bindparam("tenant"))
+    .where(attempt.c.id == bindparam("attempt_id"))
 )
 
 
-async def find_outbound(scope: Scope, attempt_id: str) -> OutboundCall | None:
-    """The campaign, person and variables behind an attempt; None when the tenant has no such attempt."""
-    async with scope.begin() as connection:
-        row = (await connection.execute(_OUTBOUND, {"attempt_id": attempt_id, "tenant": scope.tenant})).one_or_none()
+async def find_outbound(database: AsyncEngine, attempt_id: str) -> OutboundCall | None:
+    """The tenant, campaign, person and variables behind an attempt; None when there is no such attempt."""
+    async with EveryTenant(database, Job.DIALLING).begin() as connection:
+        row = (await connection.execute(_OUTBOUND, {"attempt_id": attempt_id})).one_or_none()
     if row is None:
         return None
     variables: dict[str, str] = {"name": row.name} if row.name else {}
     variables.update((name, str(value)) for name, value in row.variables.items())
     return OutboundCall(
         attempt_id=attempt_id,
+        tenant=row.tenant,
         flow=row.flow,
         version=row.version,
         language=cast(Language, row.language),

@@ -79,6 +79,8 @@ class Job(Enum):
     TENANTS = "tenants"
     #: Dial the campaigns of all, and learn of whose attempt an answered call came.
     DIALLING = "dialling"
+    #: Know whose each dialled number is.
+    NUMBERS = "numbers"
     #: Own gateways, keep their trunks, and give up what those that are gone left in flight: they are of no tenant.
     GATEWAYS = "gateways"
     #: Bring kept figures up to date, in one transaction for whoever is marked.

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ivr.engine import Engine
 from ivr.settings import Agi, Hotline, Settings, Trunk
+from ivr.tenants import alone
 from people.store.db import open_database
-from people.store.scope import Scope
 from people.store.upgrade import upgrade
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import KEY
@@ -29,7 +29,7 @@ async def run(folder: Path, address: str) -> None:
     voice = DiskVoice(folder / "audio")
     for text in ("promo.greeting", "promo.offer", "promo.opted_out", "fallback.opt_out_not_kept", "fallback.goodbye"):
         voice.clips("ru", text, {})
-    engine = Engine(settings, versions=versions_in(voice), scope=Scope(database, "shop"), agi_key=KEY, var=folder)
+    engine = Engine(alone(settings, versions_in(voice)), database=database, agi_key=KEY, var=folder)
     await engine.journal.start()
     await engine.server.start("127.0.0.1", 0)
     told = asyncio.Event()

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ivr import speaking
 from ivr.engine import Engine
 from ivr.settings import Agi, Hotline, Settings, Trunk
-from people.store.scope import Scope
+from ivr.tenants import alone
 from people.store.tables import call, do_not_call, journal, loss
 from prompts.voice import Clip
 from tests.databases import a_database, all_rows
@@ -58,7 +58,7 @@ async def bench(folder: Path, *, voice: DiskVoice | None = None) -> AsyncIterato
         agi=Agi(port=1),
     )
     async with a_database(folder) as database:
-        engine = Engine(settings, versions=versions_in(voice), scope=Scope(database, "shop"), agi_key=KEY, var=folder)
+        engine = Engine(alone(settings, versions_in(voice)), database=database, agi_key=KEY, var=folder)
         await engine.journal.start()
         await engine.server.start("127.0.0.1", 0)
         this = Bench(

@@ -121,7 +121,7 @@ async def test_a_person_of_two_campaigns_is_called_as_each_file_says(site: Campa
     assert (people, [tuple(row) for row in said]) == (1, [(2, "Иван", "uk"), (3, "", "ru")])
     for name, heard in (("sony", ("uk", {"name": "Иван"})), ("lg", ("ru", {}))):
         (one,) = await claim(ledger(site), await site.change("start", name=name), 1)
-        found = await find_outbound(site.scope, one.attempt_id)
+        found = await find_outbound(site.engine, one.attempt_id)
         assert found is not None
         assert (one.language, (found.language, found.variables)) == (heard[0], heard)
 

@@ -13,7 +13,7 @@ from ivr.engine import Engine
 from ivr.fallback.call_back import CallBack
 from ivr.settings import Agi, Settings, Trunk
 from ivr.site import free_ports
-from people.store.scope import Scope
+from ivr.tenants import alone
 from people.store.tables import call, request
 from tests.databases import a_database, all_rows
 from tests.edges.disk_voice import DiskVoice
@@ -29,9 +29,9 @@ async def test_from_start_to_stop(tmp_path: Path) -> None:
     CallBack(phone="+79160000000", dialled="", language="ru", uniqueid="1.1", asked_at_ms=5).write(tmp_path / "spool")
     voice = DiskVoice(tmp_path / "audio")
     async with a_database(tmp_path) as database:
-        engine = Engine(settings, versions=versions_in(voice), scope=Scope(database, "shop"), agi_key=KEY, var=tmp_path)
+        engine = Engine(alone(settings, versions_in(voice)), database=database, agi_key=KEY, var=tmp_path)
         await engine.start()
-        taken = Engine(settings, versions=versions_in(voice), scope=Scope(database, "shop"), agi_key=KEY, var=tmp_path)
+        taken = Engine(alone(settings, versions_in(voice)), database=database, agi_key=KEY, var=tmp_path)
         with pytest.raises(MachineError, match="can't listen"):
             await taken.start()
         async with FakeAsterisk(settings.agi.port) as asterisk:

@@ -17,15 +17,19 @@ from sqlalchemy import select
 
 from ivr.fallback.call_back import CallBack
 from ivr.fallback.prepare import TEXTS, prepare_fallback
+from ivr.settings import Settings, Trunk
 from ivr.spool import pick_up
-from people.store.scope import Scope
+from ivr.tenants import alone
 from people.store.tables import request
 from tests.databases import a_database, all_rows
 from tests.edges.disk_voice import DiskVoice
 from tests.edges.fake_asterisk import opening
 from tests.edges.waiting import PATIENCE_S
+from tests.golden.flows import versions_in
 
 CALLER = "79161234567"
+#: Whoever dialled is one of its callers.
+SHOP = alone(Settings(trunk=Trunk(host="x")), versions_in(DiskVoice(Path("nowhere"))))
 
 
 class Script:
@@ -85,10 +89,10 @@ async def test_a_wish_is_noted_and_picked_up_once(tmp_path: Path) -> None:
     again = noted.read_bytes()
 
     async with a_database(tmp_path) as database:
-        assert await pick_up(Scope(database, "shop"), spool, region="RU") == 1
+        assert await pick_up(database, spool, SHOP) == 1
         assert list(spool.iterdir()) == []
         noted.write_bytes(again)  # As if the engine had died between the commit and the removal.
-        await pick_up(Scope(database, "shop"), spool, region="RU")
+        await pick_up(database, spool, SHOP)
         async with all_rows(database).begin() as connection:
             row = (await connection.execute(select(request))).one()
     assert (row.kind, row.phone, row.call_id) == ("call_back", "+79161234567", None)
@@ -151,7 +155,7 @@ async def test_unreadable_requests_are_set_aside(tmp_path: Path) -> None:
     (spool / "3.part").write_text("half", "utf-8")
     CallBack(phone="100", dialled="", language="ru", uniqueid="1.1", asked_at_ms=5).write(spool)
     async with a_database(tmp_path) as database:
-        assert await pick_up(Scope(database, "shop"), spool, region="RU") == 1
+        assert await pick_up(database, spool, SHOP) == 1
     assert sorted(path.name for path in spool.iterdir()) == ["1.bad", "2.bad", "3.part"]
 
 
@@ -164,7 +168,7 @@ async def test_a_request_that_is_being_written_is_picked_up_later(tmp_path: Path
     whole = {"phone": "100", "dialled": "", "language": "ru", "uniqueid": "1.1", "asked_at_ms": 5}
     async with a_database(tmp_path) as database:
         wish.write_text(json.dumps(whole)[:20], "utf-8")
-        assert await pick_up(Scope(database, "shop"), spool, region="RU") == 0
+        assert await pick_up(database, spool, SHOP) == 0
         wish.write_text(json.dumps(whole), "utf-8")
-        assert await pick_up(Scope(database, "shop"), spool, region="RU") == 1
+        assert await pick_up(database, spool, SHOP) == 1
     assert list(spool.iterdir()) == []

@@ -224,7 +224,7 @@ async def test_an_attempt_in_flight_is_found_by_its_number(site: CampaignSite) -
     assert (second.phone, second.other_numbers) == (B, 1)
     (found,) = await book.in_flight()
     assert (found.phone, found.phone_id, found.other_numbers) == (B, second.phone_id, 1)
-    outbound = await find_outbound(site.scope, second.attempt_id)
+    outbound = await find_outbound(site.engine, second.attempt_id)
     assert outbound is not None
     assert outbound.phone == B
 

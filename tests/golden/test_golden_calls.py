@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivr.engine import Engine
 from ivr.settings import Agi, Settings, Trunk
-from people.store.scope import Scope
+from ivr.tenants import alone
 from people.store.tables import attempt, call, campaign, contact, do_not_call, journal, lead, request
 from tests.databases import a_database, all_rows
 from tests.edges.disk_voice import DiskVoice
@@ -99,9 +99,7 @@ async def test_golden_call(path: Path, tmp_path: Path) -> None:
     voice.silent.update(line.partition(": ")[2] for line in lines if line.startswith("silent:"))
     async with a_database(tmp_path) as database:
         await plan_attempt(database)
-        engine = Engine(
-            site_settings(), versions=versions_in(voice), scope=Scope(database, "shop"), agi_key=KEY, var=tmp_path
-        )
+        engine = Engine(alone(site_settings(), versions_in(voice)), database=database, agi_key=KEY, var=tmp_path)
         await engine.journal.start()
         await engine.server.start("127.0.0.1", 0)
         try:

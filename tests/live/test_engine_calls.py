@@ -12,7 +12,7 @@ from sqlalchemy import select
 from ivr.asterisk import running
 from ivr.engine import Engine
 from ivr.settings import Site
-from people.store.scope import Scope
+from ivr.tenants import alone
 from people.store.tables import call, journal
 from prompts import g722
 from prompts.library import Library, Speech
@@ -40,9 +40,8 @@ async def test_a_phone_that_sends_no_audio_did_not_hang_up(
         site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"}, trunk__rtp_timeout_s=10)
         await start_asterisk(site)
         engine = Engine(
-            site.settings,
-            versions=versions_in(voice),
-            scope=Scope(database, "shop"),
+            alone(site.settings, versions_in(voice)),
+            database=database,
             agi_key=site.agi_key,
             var=site.var,
         )
@@ -73,9 +72,8 @@ async def test_keys_and_heard_milliseconds_are_what_the_caller_saw(
         site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"})
         await start_asterisk(site)
         engine = Engine(
-            site.settings,
-            versions=versions_in(voice),
-            scope=Scope(database, "shop"),
+            alone(site.settings, versions_in(voice)),
+            database=database,
             agi_key=site.agi_key,
             var=site.var,
         )
@@ -111,9 +109,8 @@ async def test_a_text_that_the_engine_cuts_and_its_goodbye_are_measured_too(
         site = make_site(trunk_port=peer.port, hotline__numbers={"*": "promo"})
         await start_asterisk(site)
         engine = Engine(
-            site.settings,
-            versions=versions_in(voice),
-            scope=Scope(database, "shop"),
+            alone(site.settings, versions_in(voice)),
+            database=database,
             agi_key=site.agi_key,
             var=site.var,
         )
@@ -158,9 +155,8 @@ async def test_on_a_wideband_trunk_clips_are_sent_as_they_are_and_their_millisec
         site = make_site(trunk_port=peer.port, trunk__codec="g722", hotline__numbers={"*": "promo"})
         await start_asterisk(site)
         engine = Engine(
-            site.settings,
-            versions=versions_in(library),
-            scope=Scope(database, "shop"),
+            alone(site.settings, versions_in(library)),
+            database=database,
             agi_key=site.agi_key,
             var=site.var,
         )

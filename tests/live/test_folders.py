@@ -14,8 +14,8 @@ from ivr.fallback.call_back import CallBack
 from ivr.fallback.prepare import prepare_fallback
 from ivr.settings import Site
 from ivr.site import free_ports, init_site
+from ivr.tenants import alone
 from people.store.db import open_database
-from people.store.scope import Scope
 from people.store.tables import journal
 from people.store.upgrade import upgrade
 from tests.databases import all_rows
@@ -51,9 +51,8 @@ async def test_a_site_works_in_a_folder_of_any_name(short: Path, start_asterisk:
         await upgrade(site.database_url)
         database = await open_database(site.database_url)
         engine = Engine(
-            site.settings,
-            versions=versions_in(voice),
-            scope=Scope(database, "shop"),
+            alone(site.settings, versions_in(voice)),
+            database=database,
             agi_key=site.agi_key,
             var=site.var,
         )

@@ -156,6 +156,9 @@ _COMPOSED = {
     "outbound.worker.Worker",
     "app.service.running.Up",
     "app.service.publishing.Publishing",
+    # Whoever wants a number that another has is told whose it is (tests/edges/test_hotline_numbers.py).
+    "people.hotline_numbers.add_number",
+    "people.hotline_numbers.import_numbers",
     # For ever; and those that bring kept figures up to date before, which is a job of all.
     "app.retention.remove_nightly",
     "app.retention.look",
@@ -237,7 +240,15 @@ def of_theirs(folder: Path, site: Site, library: Library, clock: Clock) -> dict[
         "claim": Claim(**claim, campaign_id=2, spent=1, phone=THEIR_PHONE, language="ru", planned_at_ms=1),
         "end": Settlement(**claim, outcome=Outcome.BUSY, settled_by="events", ended_at_ms=9),
         **{"path": numbers, "spool": folder, "library": library, "site": site, "clock": clock, "region": "RU"},
-        **{"contacts": contacts, "flow": "promo", "main_message": "m", "source": "command", "action": "pause"},
+        **{
+            "settings": {},
+            "title": "",
+            "contacts": contacts,
+            "flow": "promo",
+            "main_message": "m",
+            "source": "command",
+            "action": "pause",
+        },
         **{
             "by": "language",
             "now_ms": 9,
@@ -269,6 +280,8 @@ async def answer(full: str, function: Any, scope: Scope, given: Mapping[str, Any
                 values["scope"] = scope
             elif parameter.name == "connection":
                 values["connection"] = await stack.enter_async_context(scope.snapshot())
+            elif parameter.name == "number" and name == "remove_number":
+                values["number"] = _row(tables.hotline_number, THEIRS, 2)["number"]
             elif parameter.name == "rules":
                 values["rules"] = given["rules"](name) or _RULES
             elif parameter.name == "flow" and name == "render_campaign":

@@ -18,6 +18,7 @@ from ivr.engine import Engine
 from ivr.settings import Site
 from ivr.settings_files import load_site
 from ivr.site import init_site
+from ivr.tenants import alone
 from ivr.versions.loaded import Versions
 from outbound import campaigns, launch
 from outbound.campaigns import Rules
@@ -57,7 +58,7 @@ nodes:
 """
 OFFER = "prompts/texts/ru.yaml"
 #: With what the calls here begin.
-SAID = ("promo.offer", "hotline.more", "fallback.goodbye")
+SAID = ("promo.offer", "hotline.more", "fallback.goodbye", "fallback.unknown_number")
 
 
 class Quiet(Reporter):
@@ -164,7 +165,7 @@ async def running(site: Site, scope: Scope) -> AsyncIterator[Running]:
     reporter = Quiet()
     publishing = Publishing(site, scope, reporter)
     versions = await publishing.begin()
-    engine = Engine(site.settings, versions=versions, scope=scope, agi_key=KEY, var=site.var)
+    engine = Engine(alone(site.settings, versions), database=scope.database, agi_key=KEY, var=site.var)
     await engine.journal.start()
     await engine.server.start("127.0.0.1", 0)
     try:
