@@ -9,13 +9,14 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from app.copies.telling import sentence
-from app.findings import Finding, fail, of_faults, ok, warn
+from app.findings import Finding, Level, fail, of_faults, ok, warn
 from app.machine import examine_clock, examine_disk, examine_ports, examine_room, examine_trunk
 from app.vitals import (
     Answer,
@@ -32,12 +33,13 @@ from ivr.asterisk import conf, program, running
 from ivr.flow.check import unread_texts
 from ivr.flow.load import check_flow_files, flow_files
 from ivr.flow.model import Transfer
-from ivr.settings import Site
-from ivr.settings_files import load_site
+from ivr.settings import TENANT_FILE, Site
+from ivr.settings_files import load_site, load_tenant, tenant_folders
 from ivr.versions.folder import faults_in
 from people.store.db import open_database
 from people.store.losses import Missing
 from people.store.roles import mixes_tenants
+from people.tenants import NAME
 from prompts.engines.choice import AUTO, speakers
 from prompts.sentences import SHIPPED, load_sentences
 
@@ -107,16 +109,36 @@ def _flows(site: Site) -> Iterator[Finding]:
     for number, name in site.settings.hotline.numbers.items():
         flow = flows.get(name)
         if flow is None and not faults:
-            mend = f"Write it, or name another in [hotline] of ivr.toml: {', '.join(sorted(flows)) or 'there is none'}."
+            where = "ivr.toml" if site.machine is None else TENANT_FILE
+            mend = f"Write it, or name another in [hotline] of {where}: {', '.join(sorted(flows)) or 'there is none'}."
             yield fail("flows", f"Calls to {number!r} go to the flow {name!r}, which is not in {folder}.", mend)
         elif flow is not None and flow.kind != "hotline":
             yield fail("flows", f"Calls to {number!r} go to {name!r}, a promo flow.", "Name a hotline flow.")
     transfers = {node.to for flow in flows.values() for node in flow.nodes.values() if isinstance(node, Transfer)}
     if transfers and not site.settings.destinations:
-        mend = f"Write the number of each under [destinations] in ivr.toml: {', '.join(sorted(transfers))}."
+        mend = f"Write the number of each under [destinations]: {', '.join(sorted(transfers))}."
         yield warn("flows", "Callers who ask for an operator are told that all are busy.", mend)
     if flows and not faults:
         yield ok("flows", ", ".join(f"{flow.name} ({' '.join(flow.languages)})" for flow in flows.values()))
+
+
+def _tenants(site: Site) -> Iterator[Finding]:
+    """The site's other tenants that have a folder in it."""
+    good = []
+    for name, folder in tenant_folders(site).items():
+        if not NAME.fullmatch(name) or name == site.settings.tenant:
+            yield fail("tenants", f"{folder}: this is no name for another tenant.", "Give the folder another name.")
+            continue
+        try:
+            its = site.of_tenant(name, load_tenant(folder))
+        except UserError as error:
+            yield from of_faults("tenants", error.faults)
+            continue
+        found = list(_flows(its))
+        yield from (replace(each, topic="tenants", what=f"{name}: {each.what}") for each in found if each.mend)
+        good += [name] if all(each.level is not Level.FAIL for each in found) else []
+    if good:
+        yield ok("tenants", f"beside {site.settings.tenant}: {', '.join(good)}")
 
 
 def _kept_back(site: Site, told: Collection[Fault]) -> Iterator[Finding]:
@@ -264,6 +286,7 @@ def _trunks(site: Site) -> Iterator[Finding]:
 _LOOKS: Mapping[str, Callable[[Site], Iterable[Finding]]] = {
     "secrets": _secrets,
     "flows": _flows,
+    "tenants": _tenants,
     "speech": _speech,
     "disk": examine_disk,
     "database": _database,

@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from ivr.settings import Site
+from ivr.settings_files import tenant_folders
 from outbound.clock import Clock
 from outbound.trouble import Trouble
 from people.retention import KINDS, Kind, Rule, next_run_ms, rules
@@ -87,7 +88,11 @@ async def remove(scope: Scope, site: Site, *, clock: Clock) -> AsyncIterator[Due
 
 
 async def remove_nightly(scope: Scope, site: Site, *, clock: Clock) -> None:
-    """Apply the rules each night at the hour that is set, for ever; what is refused then, as soon as it is taken."""
+    """Apply the rules each night at the hour that is set, for ever; what is refused then, as soon as it is taken.
+
+    To the rows of the scope's tenant, and of those who have a folder in the site: the rules of others are their own
+    sites'.
+    """
     trouble = Trouble(event="not_removed", clock=clock)
     hour, zone = site.settings.retention.hour, ZoneInfo(site.settings.timezone)
     due_ms = next_run_ms(clock.now_ms(), hour=hour, zone=zone)
@@ -95,9 +100,10 @@ async def remove_nightly(scope: Scope, site: Site, *, clock: Clock) -> None:
         while (left_ms := due_ms - clock.now_ms()) > 0:
             await clock.sleep(min(_LOOK_S, left_ms / 1000))
         try:
-            async for done in remove(scope, site, clock=clock):
-                before_ms = done.rule.before_ms
-                log.info("removed", kind=done.rule.kind, what=done.what, count=done.count, before_ms=before_ms)
+            for each in (scope, *(Scope(scope.database, name) for name in tenant_folders(site))):
+                async for done in remove(each, site, clock=clock):
+                    told = {"kind": done.rule.kind, "what": done.what, "before_ms": done.rule.before_ms}
+                    log.info("removed", tenant=each.tenant, count=done.count, **told)
         except (SQLAlchemyError, OSError) as error:
             trouble.met(error)
             await clock.sleep(_LOOK_S)

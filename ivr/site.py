@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from faults import AuthorError, Fault, MachineError
 from ivr.resources import resource_dir
-from ivr.settings import Settings, Site
+from ivr.settings import TENANT_FILE, TENANTS, Settings, Site
 from ivr.settings_files import load_site, told
 
 _RTP_PORTS = 800
@@ -39,6 +39,19 @@ campaigns go on with what they were made with.
 _RECORDINGS_README = """\
 Studio recordings (WAV): one with the key of a sentence for its name replaces the synthesis: ru/hotline.greeting.wav.
 """
+_TENANT_SETTINGS = """
+# Dialled numbers of this retailer, and the flow that answers each:
+[hotline.numbers]
+# "+74951234567" = "hotline"
+
+# Where its flows may transfer to:
+[destinations]
+# operator = "+74957654321"
+
+# As in ivr.toml: the defaults of its campaigns, and its voices.
+[outbound]
+[prompts]
+"""
 _GITIGNORE = "secrets.toml\nvar/\n"
 
 
@@ -55,16 +68,10 @@ def init_site(folder: Path, chosen: Mapping[str, object], *, trunk_secret: str =
             raise AuthorError(Fault(what=what, where=folder, mend="Choose a new folder: ivr init DIR."))
         chosen, database_password = _without_password(chosen)
         text = settings_text(chosen)
-        for name in ("dialplans", "prompts/texts", "prompts/recordings", "var"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        _put_script(folder)
+        (folder / "var").mkdir(exist_ok=True)
         # The journal holds people's numbers.
         (folder / "var").chmod(0o700)
-        flows = resource_dir("dialplans")
-        # The schema lies beside the flows: their first line leads editors to it.
-        for file in (*flows.glob("*.yaml"), flows / "flow.schema.json"):
-            shutil.copyfile(file, folder / "dialplans" / file.name)
-        (folder / "prompts/texts/README").write_text(_TEXTS_README, "utf-8")
-        (folder / "prompts/recordings/README").write_text(_RECORDINGS_README, "utf-8")
         (folder / ".gitignore").write_text(_GITIGNORE, "utf-8")
         write_secrets(folder, trunk_secret=trunk_secret, database_password=database_password)
         (folder / "ivr.toml").write_text(text, "utf-8")
@@ -72,6 +79,39 @@ def init_site(folder: Path, chosen: Mapping[str, object], *, trunk_secret: str =
         what = f"The site can't be written: {error.strerror or error}."
         raise MachineError(Fault(what=what, where=folder, mend="Check the folder's rights and free space.")) from error
     return load_site(folder)
+
+
+def _put_script(folder: Path) -> None:
+    """The shipped flows, and a place for texts and recordings. Raises OSError."""
+    for name in ("dialplans", "prompts/texts", "prompts/recordings"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    flows = resource_dir("dialplans")
+    # The schema lies beside the flows: their first line leads editors to it.
+    for file in (*flows.glob("*.yaml"), flows / "flow.schema.json"):
+        shutil.copyfile(file, folder / "dialplans" / file.name)
+    (folder / "prompts/texts/README").write_text(_TEXTS_README, "utf-8")
+    (folder / "prompts/recordings/README").write_text(_RECORDINGS_README, "utf-8")
+
+
+def init_tenant(site: Site, name: str, *, title: str = "") -> Path:
+    """The folder of another tenant in the site's, to begin from: shipped flows, and the settings that it may have.
+
+    Raises AuthorError when it is there already, MachineError when it can't be written.
+    """
+    folder = site.folder / TENANTS / name
+    own = site.settings
+    try:
+        if folder.exists():
+            raise AuthorError(Fault(what="There is such a folder already.", where=folder, mend="See what is in it."))
+        _put_script(folder)
+        lines = {"title": title, "language": own.language, "timezone": own.timezone, "region": own.region}
+        said = "".join(f"{key} = {toml(value)}\n" for key, value in lines.items())
+        # Last: without it the folder is none of a tenant's yet.
+        (folder / TENANT_FILE).write_text(said + _TENANT_SETTINGS, "utf-8")
+    except OSError as error:
+        what = f"The folder can't be written: {error.strerror or error}."
+        raise MachineError(Fault(what=what, where=folder, mend="Check its rights and free space.")) from error
+    return folder
 
 
 def _without_password(chosen: Mapping[str, object]) -> tuple[Mapping[str, object], str]:

@@ -16,7 +16,9 @@ from rich.table import Table
 from app.commands.console import plain_console, put_json
 from app.commands.database import on_database, on_scope
 from app.commands.options import SiteFolder
+from ivr.settings import TENANT_FILE
 from ivr.settings_files import load_site
+from ivr.site import init_tenant
 from outbound import closing
 from outbound.clock import Clock
 from people import tenants
@@ -39,12 +41,23 @@ def _about() -> None:
 def add(
     name: Name,
     title: Annotated[str, typer.Option(help="The retailer's name as people read it.")] = "",
+    folder: Annotated[
+        bool, typer.Option("--folder", help="Make tenants/NAME in the site: settings, flows, texts to begin from.")
+    ] = False,
     site: SiteFolder = Path(),
 ) -> None:
     """Add a retailer, or open one again that was closed. A site's own is there by itself."""
     loaded = load_site(site)
     added = on_database(loaded, lambda engine: tenants.add(engine, name, title=title, now_ms=Clock().now_ms()))
-    _console.print(f"{_told(added)} is open. A site serves it that has in ivr.toml: tenant = {json.dumps(name)}")
+    _console.print(f"{_told(added)} is open.")
+    if folder:
+        made = init_tenant(loaded, name, title=title)
+        _console.print(f"Its folder is {escape(str(made))}: write its numbers into {TENANT_FILE}.", soft_wrap=True)
+    else:
+        _console.print(
+            "It is served when a number leads to it (ivr number add), or a campaign of it runs; a site of its own"
+            f" has in ivr.toml: tenant = {json.dumps(name)}"
+        )
 
 
 @app.command("list")

@@ -15,6 +15,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from app.commands.main import app
+from ivr.settings_files import load_tenant
 from ivr.site import free_ports, init_site
 from people.store.db import make_engine
 from people.store.tables import metadata
@@ -22,7 +23,7 @@ from tests.databases import put_tables, url
 from tests.edges.store.test_tenants import PHONE, THEIR_NAME, THEIR_PHONE, THEIRS, fill
 
 #: What is about machines, files, flows and tenants themselves takes names of those.
-_OF_A_TENANT = ("campaign", "report", "calls")
+_OF_A_TENANT = ("campaign", "report", "calls", "number")
 _THEIRS = {"name": THEIR_NAME, "campaign": THEIR_NAME, "phone": THEIR_PHONE, "number": THEIR_PHONE}
 
 
@@ -95,3 +96,56 @@ def test_the_commands_that_name_something_of_theirs(site: Path, tmp_path: Path) 
         assert not takes_name or "There is no campaign 'lg'" in said, (words, said)
         # Of whom they called, nothing is told.
         assert "c2" not in said, (words, said)
+
+
+def test_every_command_of_a_tenants_things_says_whose(site: Path, tmp_path: Path) -> None:
+    """As another tenant, asked for what is ours: nothing of ours is found or changed, by option or by variable."""
+    path = site / "var" / "ivr.sqlite3"
+    before, found = rows(path, "shop"), asking(tmp_path)
+    of_theirs = {THEIR_NAME: "tv", THEIR_PHONE: PHONE}
+    for words, given in sorted(found.items(), key=lambda each: "create" in each[0]):
+        ours = [of_theirs.get(word, word) for word in given]
+        for whose, variables in ((["--tenant", THEIRS], {}), ([], {"IVR_TENANT": THEIRS})):
+            done = CliRunner().invoke(app, [*words, *ours, "--site", str(site), *whose], env=variables)
+            assert rows(path, "shop") == before, words
+            said = f"{done.output} {done.exception}"
+            assert "tv" not in given or words[-1] == "create" or "There is no campaign 'tv'" in said, (words, said)
+            assert "c1" not in said, (words, said)
+
+
+def ivr(site: Path, *words: str, status: int = 0) -> str:
+    done = CliRunner().invoke(app, [*words, "--site", str(site)])
+    assert done.exit_code == status, f"{done.output} {done.exception}"
+    return f"{done.output} {done.exception or ''}"
+
+
+def doctor(site: Path) -> str:
+    """What it says, as if the terminal were wide."""
+    return " ".join(CliRunner().invoke(app, ["doctor", "--site", str(site)]).output.split())
+
+
+def test_a_tenant_that_is_not_there_is_told(site: Path) -> None:
+    for words in (("campaign", "list"), ("number", "list"), ("calls",), ("flow", "versions")):
+        assert "There is no tenant 'nobody'" in ivr(site, *words, "--tenant", "nobody", status=1)
+
+
+def test_numbers_are_added_and_taken_away(site: Path) -> None:
+    assert f"+74950000005 is answered by night of {THEIRS}" in ivr(
+        site, "number", "add", "8 495 000-00-05", "night", "--tenant", THEIRS
+    )
+    assert "+74950000005" in ivr(site, "number", "list", "--tenant", THEIRS)
+    assert "+74950000005" not in ivr(site, "number", "list")
+    assert f"'{THEIRS}' has it" in ivr(site, "number", "add", "+74950000005", "hotline", status=1)
+    assert "+74950000005 leads nowhere now" in ivr(site, "number", "remove", "+74950000005", "--tenant", THEIRS)
+    assert "+74950000005" not in ivr(site, "number", "list", "--tenant", THEIRS)
+
+
+def test_a_folder_to_begin_from(site: Path) -> None:
+    assert "write its numbers into tenant.toml" in ivr(site, "tenant", "add", "mir", "--title", "Мир", "--folder")
+    folder = site / "tenants" / "mir"
+    assert load_tenant(folder).title == "Мир"
+    assert "beside shop: mir" in doctor(site)
+    assert ivr(site, "campaign", "list", "--tenant", "mir")
+    (folder / "tenant.toml").write_text('language = "ru"\ntrunk = 5\n', "utf-8")
+    assert "There is no setting trunk" in ivr(site, "campaign", "list", "--tenant", "mir", status=1)
+    assert "There is no setting trunk" in doctor(site)
