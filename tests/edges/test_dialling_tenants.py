@@ -10,10 +10,10 @@ import pytest
 
 from ivr.settings import Settings, Trunk
 from outbound.clock import Clock
+from outbound.gateway.lease import Lease
 from outbound.ledger import Ledger
 from outbound.plan.decide import CampaignRules, Caps
 from people import do_not_call, tenants
-from people.store.ownership import Owner
 from people.store.tables import tenant
 from tests.databases import all_rows
 from tests.edges import fake_ami
@@ -144,10 +144,10 @@ async def test_nobody_is_dialled_for_a_tenant_that_is_closed(
 async def test_what_an_earlier_engine_left_is_settled_for_every_tenant(
     shop: CampaignSite, mall: CampaignSite, fake: FakeAmi
 ) -> None:
-    earlier = Ledger(database=shop.engine, owner=Owner(gateway="main", epoch=1), clock=Clock())
+    lease = Lease(shop.engine, "main")
+    await lease.take()
+    earlier = Ledger(database=shop.engine, owner=lease.owner, clock=Clock())
     claimed = []
-    async with shop.working(fake):
-        pass
     for site in (shop, mall):
         made = await site.campaign(1)
         assert made.rules is not None
@@ -157,6 +157,7 @@ async def test_what_an_earlier_engine_left_is_settled_for_every_tenant(
         assert await earlier.claim(other.scope, made.id, 1, rules=rules, caps=caps) == []
         claimed += await earlier.claim(site.scope, made.id, 1, rules=rules, caps=caps)
     assert [claim.tenant for claim in claimed] == ["shop", "mall"]
+    await lease.hand_back()
     async with shop.working(fake):
         await shop.until_state("finished")
         await mall.until_state("finished")
