@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from faults import Fault, UserError
 from outbound.plan.outcome import Outcome
 from people.store.dialect import clock_ms
+from people.store.machine_tables import gateway
 from people.store.ownership import gateways
 from people.store.scope import EveryTenant, Job
-from people.store.tables import DIALLING, attempt, gateway, lead
+from people.store.tables import DIALLING, attempt, lead
 
 
 async def retire(engine: AsyncEngine, name: str) -> int:

@@ -23,8 +23,9 @@ from outbound.campaigns import MAY_BE_DIALLED
 from outbound.gateway.records import Seen, everything
 from outbound.plan.outcome import Outcome
 from people.store.dialect import never_below
+from people.store.machine_tables import restored
 from people.store.scope import EveryTenant, Job, Scope
-from people.store.tables import DIALLING, WAITING, attempt, call, campaign, contact, lead, restored
+from people.store.tables import DIALLING, WAITING, attempt, call, campaign, contact, lead
 
 log = structlog.get_logger(__name__)
 

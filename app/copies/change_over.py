@@ -17,11 +17,12 @@ from outbound.campaigns import MOVED
 from outbound.moved import leave
 from people.store.db import file_url, make_engine, open_database, same_database, unusable
 from people.store.dialect import begin_alone, begin_snapshot, end_loading, see_rows_of
+from people.store.machine_tables import migration
 from people.store.ownership import gateways
 from people.store.results import metadata
 from people.store.roles import upgrade_as_owner
 from people.store.scope import ALL, EveryTenant, Job, Scope
-from people.store.tables import campaign, migration
+from people.store.tables import campaign
 from people.store.transfer import Compared, Differs, carry, compare
 from people.store.upgrade import upgrade
 from reports.kept import refresh

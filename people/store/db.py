@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from faults import AuthorError, Fault, MachineError
 from people.store.dialect import look_for, options, prepare, with_driver
-from people.store.tables import migration
+from people.store.machine_tables import migration
 
 VERSIONS = Path(__file__).parent / "migrations"
 

@@ -16,9 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from people.store.dialect import clock_ms, upsert
+from people.store.machine_tables import gateway
 from people.store.processes import Process
 from people.store.scope import EveryTenant, Job
-from people.store.tables import attempt, gateway
+from people.store.tables import attempt
 
 
 class GatewayLost(Exception):

@@ -1,6 +1,6 @@
 """The tables. Every time is UTC in whole milliseconds since 1970 (`*_ms`); every phone is E.164 ("+79161234567").
 
-Every row but those of `MACHINE` is a tenant's, and says whose (people.store.scope).
+Every row is a tenant's, and says whose (people.store.scope); those of no tenant are in people.store.machine_tables.
 
 contact ─< lead >─ campaign ─ version ─< content     who is to be called, why, and what is said
             │
@@ -22,31 +22,16 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     UniqueConstraint,
     literal_column,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from people.store import machine_tables
 
-#: The migrations that made these tables.
-migration = Table(
-    "migration",
-    metadata,
-    #: "0002"
-    Column("revision", String(8), primary_key=True),
-    #: The oldest release that may use the tables as this migration left them, by the number of its own.
-    Column("serves", String(8), nullable=False),
-)
+#: Of all tables, those of no tenant too.
+metadata = machine_tables.metadata
 
 #: A retailer. What is written while somebody is called has no foreign key to it, so as not to wait or fail for it.
 tenant = Table(
@@ -225,39 +210,6 @@ _by_due = (lead.c.campaign_id, lead.c.due_at_ms, lead.c.id)
 Index("ix_lead_waiting", *_by_due, sqlite_where=WAITING, postgresql_where=WAITING)
 Index("ix_lead_dialling", lead.c.campaign_id, lead.c.id, sqlite_where=DIALLING, postgresql_where=DIALLING)
 
-#: One Asterisk with its engine and audio, of no tenant. A row is never taken away: its epoch would begin again.
-gateway = Table(
-    "gateway",
-    metadata,
-    Column("name", String(64), primary_key=True),
-    #: Grows with every owner. Whoever writes for the gateway says which is his, so that an old owner writes nothing.
-    Column("epoch", Integer, nullable=False),
-    #: The owner has it until then by the database's clock, unless the lease is renewed; 0: it was given back.
-    Column("lease_until_ms", BigInteger, nullable=False),
-    #: By the database's clock, and people.store.processes.Process.
-    Column("since_ms", BigInteger, nullable=False),
-    Column("host", String(255), nullable=False),
-    Column("place", String(80), nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("born", BigInteger, nullable=False),
-    #: `epoch`, if its owner is of a release that says to the database whose rows it asks for.
-    Column("scoped_epoch", Integer),
-)
-
-#: A SIP peer that carries calls, of no tenant. Passwords are in secrets.toml.
-trunk = Table(
-    "trunk",
-    metadata,
-    #: "": every gateway that has none of its own of this name.
-    Column("gateway", String(64), primary_key=True),
-    Column("name", String(32), primary_key=True),
-    #: file (ivr.toml alone changes it), command
-    Column("source", String(16), nullable=False),
-    #: ivr.settings.Trunk as JSON.
-    Column("settings", JSON, nullable=False),
-    Column("changed_at_ms", BigInteger, nullable=False),
-)
-
 attempt = Table(
     "attempt",
     metadata,
@@ -406,24 +358,3 @@ request = Table(
     Index("ix_request_phone", "tenant", "phone"),
     sqlite_autoincrement=True,
 )
-
-#: One row for each time that this database was put back from a copy of itself.
-restored = Table(
-    "restored",
-    metadata,
-    Column("id", Integer, Identity(), primary_key=True),
-    Column("taken_at_ms", BigInteger, nullable=False),
-    Column("restored_at_ms", BigInteger, nullable=False),
-    #: Until then nobody is dialled: who was dialled since the copy was taken is looked for at the next start.
-    Column("compared_at_ms", BigInteger),
-    #: Attempts made since the copy that were found, and are unknown now.
-    Column("found", Integer, nullable=False),
-    #: Attempts found of people who are in no campaign of the copy.
-    Column("strangers", Integer, nullable=False),
-    #: People who wait in a campaign and may have been dialled since the copy without a record that is left.
-    Column("unseen", Integer, nullable=False),
-    sqlite_autoincrement=True,
-)
-
-#: Of no tenant: what is known of the database itself, and of the machines that share it.
-MACHINE = (migration, gateway, trunk, restored)

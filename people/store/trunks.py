@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from people.store.dialect import upsert
-from people.store.tables import trunk
+from people.store.machine_tables import trunk
 
 Source = Literal["file", "command"]
 

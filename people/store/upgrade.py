@@ -20,8 +20,8 @@ from sqlalchemy.exc import DBAPIError
 
 from people.store.db import NEWEST, VERSIONS, WrongTables, make_engine, read_revision, unusable
 from people.store.dialect import begin_upgrade, clock_ms, look_for, not_held_apart
+from people.store.machine_tables import gateway, migration
 from people.store.results import metadata
-from people.store.tables import gateway, migration
 
 #: Releases up to the one with these tables look at Alembic's own table, and take nothing but their own number there.
 _LAST_OF_ALEMBIC = "0002"

@@ -33,8 +33,9 @@ from outbound.plan.outcome import Outcome
 from outbound.plan.retry import Retry
 from outbound.worker import Worker
 from people.store import ownership
+from people.store.machine_tables import gateway
 from people.store.ownership import Gateway, GatewayLost, Owner
-from people.store.tables import gateway, lead
+from people.store.tables import lead
 from tests.databases import all_rows, put_tables, url_of
 from tests.edges import fake_ami
 from tests.edges.campaign_site import SETTINGS, CampaignSite, brief, engine_process, now_ms, number, opened, owning

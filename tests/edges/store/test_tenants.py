@@ -38,7 +38,7 @@ from outbound.ledger import Ledger
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.plan.outcome import Outcome
 from people.contacts import Contact, open_contacts
-from people.store import results, tables
+from people.store import machine_tables, results, tables
 from people.store.dialect import never_below
 from people.store.forgetting import chores
 from people.store.ownership import Owner
@@ -51,7 +51,7 @@ from tests.databases import a_database, all_rows
 
 OURS, THEIRS = "shop", "rival"
 PHONE, THEIR_PHONE, THEIR_NAME, THEIR_HASH = "+79160000007", "+79160000009", "lg", "theirs"
-APART = [each for each in metadata.sorted_tables if each not in tables.MACHINE]
+APART = [each for each in metadata.sorted_tables if each not in machine_tables.MACHINE]
 _GATEWAY = {
     **{"name": "main", "epoch": 1, "scoped_epoch": 1, "lease_until_ms": 0, "since_ms": 0, "host": "", "place": ""},
     **{"pid": 0, "born": 0},
@@ -130,7 +130,7 @@ async def two_tenants(folder: Path, *, alone: bool = False) -> AsyncIterator[Asy
             await fill(database, THEIRS, 2, name=THEIR_NAME, phone=THEIR_PHONE, hash=THEIR_HASH)
         await refresh(database)
         async with all_rows(database).begin() as connection:
-            await connection.execute(insert(tables.gateway).values(**_GATEWAY))
+            await connection.execute(insert(machine_tables.gateway).values(**_GATEWAY))
             # Marks that nobody has worked off.
             await connection.execute(tables.lead.update().values(outcome="busy"))
         yield database
@@ -338,7 +338,7 @@ async def test_whoever_asks_for_theirs_finds_nothing_and_changes_nothing(tmp_pat
 
 
 def test_every_table_is_a_tenants_or_the_machines() -> None:
-    assert {each.name for each in tables.MACHINE} == {"migration", "gateway", "trunk", "restored"}
+    assert {each.name for each in machine_tables.MACHINE} == {"migration", "gateway", "trunk", "restored"}
     assert [each.name for each in APART if each is not tables.tenant and "tenant" not in each.c] == []
 
 
