@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, tuple_
 
 from faults import AuthorError, Fault, UserError
 from people.numbers import Unreadable, read_phone
@@ -19,6 +19,8 @@ from prompts.files import open_file, read_lines
 
 #: A longer line is no number.
 MAX_LINE = 64 * 1024
+#: Of entries.
+PAGE = 1000
 
 Source = Literal["call", "import", "command"]
 
@@ -86,13 +88,20 @@ async def remove(scope: Scope, *, phone: str) -> bool:
     return gone.rowcount == 1
 
 
-async def entries(scope: Scope) -> list[Entry]:
-    """The list, the newest first."""
+async def entries(scope: Scope, *, after: Entry | None = None, at_most: int = PAGE) -> list[Entry]:
+    """The newest `at_most` of the list, or of what follows `after`, the newest first. Fewer: there are no more.
+
+    Whoever is added meanwhile moves nothing: each page begins where the one before ended.
+    """
+    key = (do_not_call.c.since_ms, do_not_call.c.phone)
     rows = (
         select(do_not_call)
         .where(do_not_call.c.tenant == scope.tenant)
-        .order_by(do_not_call.c.since_ms.desc(), do_not_call.c.phone)
+        .order_by(*(column.desc() for column in key))
+        .limit(at_most)
     )
+    if after is not None:
+        rows = rows.where(tuple_(*key) < (after.since_ms, after.phone))
     async with scope.begin() as connection:
         return [
             Entry(phone=row.phone, since_ms=row.since_ms, source=row.source) for row in await connection.execute(rows)

@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, tuple_
 
+from faults import Fault, UserError
 from ivr.flow.steps import Ended, NoteKind
 from people.numbers import mask_phone
 from people.store.persons import all_phones
@@ -70,13 +71,19 @@ class CallStory:
 
 
 async def read_calls(
-    scope: Scope, *, campaign_name: str | None = None, phone: str | None = None, limit: int = 20
+    scope: Scope,
+    *,
+    campaign_name: str | None = None,
+    phone: str | None = None,
+    before: str | None = None,
+    limit: int = 20,
 ) -> list[CallStory]:
     """The newest calls of the tenant, the oldest of them first; of one campaign or with one person if named.
 
-    A person is known by any of his numbers (E.164).
+    `before`: the newest of those that began before the call of that id. A person is known by any of his numbers
+    (E.164).
 
-    Raises UserError when the tenant has no such campaign.
+    Raises UserError when the tenant has no such campaign, or no such call.
     """
     query = (
         select(call, campaign.c.name.label("campaign"), attempt.c.outcome, attempt.c.trunk)
@@ -93,6 +100,11 @@ async def read_calls(
         if campaign_name is not None:
             found = await find_campaign(connection, scope, campaign_name)
             query = query.where(call.c.campaign_id == found.id)
+        if before is not None:
+            began = select(call.c.started_at_ms).where(call.c.id == before, call.c.tenant == scope.tenant)
+            if (started_at_ms := await connection.scalar(began)) is None:
+                raise UserError(Fault(what=f"There is no call {before}.", mend="See the ids with: ivr calls --json."))
+            query = query.where(tuple_(call.c.started_at_ms, call.c.id) < (started_at_ms, before))
         calls = (await connection.execute(query)).all()[::-1]
         moments: dict[str, list[Moment]] = defaultdict(list)
         ids = [row.id for row in calls]

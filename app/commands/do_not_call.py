@@ -15,6 +15,7 @@ from app.commands.database import on_scope, tenant_site
 from app.commands.options import SiteFolder, TenantName
 from outbound.clock import Clock
 from people import do_not_call
+from people.store.scope import Scope
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -54,9 +55,16 @@ def list_(site: SiteFolder = Path(), tenant: TenantName = "") -> None:
     """Print the list, the newest first: number, since when, and how it came there."""
     loaded = tenant_site(site, tenant)
     zone = ZoneInfo(loaded.settings.timezone)
-    for entry in on_scope(loaded, do_not_call.entries):
-        since = datetime.fromtimestamp(entry.since_ms / 1000, zone).strftime("%Y-%m-%d %H:%M")
-        put(f"{entry.phone}  {since}  {entry.source}")
+
+    async def put_all(scope: Scope) -> None:
+        page = await do_not_call.entries(scope)
+        while page:
+            for entry in page:
+                since = datetime.fromtimestamp(entry.since_ms / 1000, zone).strftime("%Y-%m-%d %H:%M")
+                put(f"{entry.phone}  {since}  {entry.source}")
+            page = await do_not_call.entries(scope, after=page[-1])
+
+    on_scope(loaded, put_all)
 
 
 @app.command("import")

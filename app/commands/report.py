@@ -97,6 +97,7 @@ def calls(
     campaign: Annotated[str | None, typer.Option(help="Only calls of this campaign.")] = None,
     phone: Annotated[str | None, typer.Option(help="Only calls with this number, written as people do.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="So many of the newest calls.")] = 20,
+    before: Annotated[str | None, typer.Option(metavar="ID", help="Those that began before this call.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
     show_phones: Annotated[
         bool, typer.Option("--show-phones", help="Print numbers and typed-in digits in full.")
@@ -105,7 +106,11 @@ def calls(
     """Show what happened on each call: what was heard and for how long, which keys, who hung up."""
     loaded = tenant_site(site, tenant)
     number = _phone(phone, loaded.settings.region) if phone is not None else None
-    stories = on_scope(loaded, lambda scope: read_calls(scope, campaign_name=campaign, phone=number, limit=limit))
+    stories = on_scope(
+        loaded,
+        lambda scope: read_calls(scope, campaign_name=campaign, phone=number, before=before, limit=limit),
+    )
+    older = f"Older ones: --before {stories[0].id}" if len(stories) == limit else ""
     if not show_phones:
         stories = private(stories)
     if json:
@@ -113,6 +118,8 @@ def calls(
         return
     zone = ZoneInfo(loaded.settings.timezone)
     put("\n\n".join("\n".join(timeline(story, zone)) for story in stories) or "No calls yet.")
+    if older:
+        plain_console(stderr=True).print(older, markup=False, soft_wrap=True)
 
 
 def _show_slices(slices: Slices, json: Path | None, language: Language) -> None:

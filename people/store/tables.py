@@ -324,6 +324,8 @@ do_not_call = Table(
     #: call (the opt-out key), import, command
     Column("source", String(16), nullable=False),
     Column("call_id", String(40)),
+    #: The newest first, a page at a time.
+    Index("ix_do_not_call_since", "tenant", "since_ms", "phone"),
 )
 
 #: What the journal could not keep of a call. Nothing is missing without a row here, so that reports can say so.

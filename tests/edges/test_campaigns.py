@@ -346,6 +346,24 @@ async def test_the_do_not_call_list(site: CampaignSite, tmp_path: Path) -> None:
     ]
 
 
+async def test_the_do_not_call_list_page_by_page(site: CampaignSite) -> None:
+    for since_ms in (5, 9):
+        phones = [f"+791600000{since_ms + n:02}" for n in range(3)]
+        await do_not_call.add(site.scope, phones=phones, source="command", now_ms=since_ms)
+    whole = await do_not_call.entries(site.scope)
+    read, page = list[do_not_call.Entry](), await do_not_call.entries(site.scope, at_most=2)
+    while page:
+        read += page
+        # Whoever comes meanwhile is newer than all that is still to be read.
+        await do_not_call.add(site.scope, phones=[f"+791700000{len(read):02}"], source="call", now_ms=10)
+        page = await do_not_call.entries(site.scope, after=page[-1], at_most=2)
+    assert read == whole
+    assert [(entry.since_ms, entry.phone[-2:]) for entry in read] == [
+        *((9, "11"), (9, "10"), (9, "09")),
+        *((5, "07"), (5, "06"), (5, "05")),
+    ]
+
+
 def test_records_are_read_on_and_half_a_line_waits(tmp_path: Path) -> None:
     cdr, cel = tmp_path / "cdr-custom" / "ivr.csv", tmp_path / "cel-custom" / "ivr.csv"
     records = Records(tmp_path, {"a1", "a2"})

@@ -19,6 +19,7 @@ from outbound.gateway.lease import Lease
 from outbound.ledger import Ledger, MostOpen
 from outbound.plan.decide import CampaignRules, Caps
 from outbound.running import RunningCampaigns
+from people import do_not_call
 from people.store.tables import metadata
 from reports.calls import read_calls
 from reports.metrics import compute_report
@@ -139,6 +140,14 @@ async def test_who_is_due_is_read_from_what_waits(site: CampaignSite, index: str
     assert any(index in step for step in steps), steps
     # Of that index, all: it has those that run and no other.
     assert [step for step in scans(steps) if "ix_campaign_running" not in step] == []
+
+
+async def test_a_page_sorts_nothing_and_scans_nothing(site: CampaignSite) -> None:
+    with asked() as statements:
+        await do_not_call.entries(site.scope, after=do_not_call.Entry(phone="+1", since_ms=1, source="call"))
+    steps = await plans(site.engine, statements)
+    assert any("SEARCH do_not_call" in step and "ix_do_not_call_since" in step for step in steps), steps
+    assert not any("TEMP B-TREE" in step for step in steps), steps
 
 
 async def test_what_is_asked_of_a_campaign_begins_there(site: CampaignSite) -> None:

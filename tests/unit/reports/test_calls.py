@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from faults import UserError
 from people.store.scope import Scope
 from reports.calls import CallStory, calls_json, private, read_calls, timeline
 from tests.unit.reports.rows import MOSCOW, NOON, Rows, store
@@ -105,3 +106,15 @@ async def test_phones_and_typed_in_digits_are_hidden_unless_asked_for(rows: Rows
     assert [moment["value"] for moment in json.loads(hidden)[0]["moments"]] == ["(16 digits)", "12"]
     assert "+79161234567" in full
     assert "4276123456789012" in full
+
+
+async def test_older_calls_page_by_page_also_of_one_instant(rows: Rows) -> None:
+    ids = [rows.call(None) for _ in range(5)]
+    found: list[str] = []
+    page = await read(rows, limit=2)
+    while page:
+        found = [story.id for story in page] + found
+        page = await read(rows, limit=2, before=page[0].id)
+    assert found == ids
+    with pytest.raises(UserError, match="There is no call c99"):
+        await read(rows, before="c99")
