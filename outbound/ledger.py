@@ -64,6 +64,10 @@ class _Entry:
     statements: Callable[[int], Statements]
     written: bool = False
 
+    @classmethod
+    def release(cls, claim: Claim) -> _Entry:
+        return cls(statements=lambda _: releasing(claim))
+
 
 @dataclass(kw_only=True)
 class Ledger:
@@ -182,7 +186,8 @@ class Ledger:
                     # An intent must outlive a power cut, or somebody is rung again after it.
                     left_out = await scope.transact(claim_some, outlives_power_cut=True)
                 except BaseException:
-                    self.ours.difference_update(claim.attempt_id for claim in claims)
+                    # Perhaps it was committed, and the answer lost: nothing is sent, and what is there is taken back.
+                    self._pending += [_Entry.release(claim) for claim in claims]
                     raise
             if not left_out:
                 break

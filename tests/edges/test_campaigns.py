@@ -6,9 +6,11 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import OperationalError
 
 from faults import AuthorError, UserError
 from ivr.settings import Outbound
@@ -318,6 +320,25 @@ async def test_an_attempt_that_was_never_sent_leaves_no_trace(site: CampaignSite
     await book.flush()
     await book.release(again)
     assert [row.lead_state for row in await site.attempts()] == ["dialling"]
+
+
+async def test_a_claim_whose_commit_was_not_heard_of_is_taken_back(
+    site: CampaignSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transact = Scope.transact
+
+    async def unheard(*args: Any, **how: Any) -> None:
+        await transact(*args, **how)
+        raise OperationalError("", {}, OSError("the link was lost"))
+
+    made, book = await site.campaign(3), ledger(site)
+    with monkeypatch.context() as patched, pytest.raises(OperationalError):
+        patched.setattr(Scope, "transact", unheard)
+        await claim(book, made, 2)
+    assert [row.outcome for row in await site.attempts()] == [None, None]
+    await book.flush()
+    assert await site.attempts() == []
+    assert sorted(each.number for each in await claim(book, made, 5)) == [1, 1, 1]
 
 
 async def test_settlements_at_one_time_share_a_transaction_and_none_is_lost(site: CampaignSite) -> None:
