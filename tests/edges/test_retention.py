@@ -208,8 +208,14 @@ async def test_journals_go_before_their_calls(site: Site, engine: AsyncEngine) -
     assert await count(engine, call) > 0
 
 
-async def test_it_is_done_each_night(site: Site, engine: AsyncEngine) -> None:
-    await fill(engine, example(5))
+@pytest.mark.both_databases
+async def test_it_is_done_each_night_for_whoever_has_a_folder_here(site: Site, engine: AsyncEngine) -> None:
+    rows = example(5)
+    for whose in ("mall", "elsewhere"):
+        rows.call(None, id=f"of-{whose}", tenant=whose)
+    await fill(engine, rows)
+    (site.folder / "tenants/mall").mkdir(parents=True)
+    (site.folder / "tenants/mall/tenant.toml").touch()
     clock = VirtualClock(ms("2026-12-22 00:30"))
     ran: list[int] = []
 
@@ -217,7 +223,7 @@ async def test_it_is_done_each_night(site: Site, engine: AsyncEngine) -> None:
         pass
 
     async def sleep(seconds: float) -> None:
-        if await count(engine, call) == 0:
+        if await count(engine, call) == 1:
             ran.append(clock.now_ms())
             raise Asked
         clock.step(seconds)
@@ -226,6 +232,7 @@ async def test_it_is_done_each_night(site: Site, engine: AsyncEngine) -> None:
     with contextlib.suppress(Asked):
         await remove_nightly(Scope(engine, "shop"), keeping(site, calls_days=3, hour=5), clock=clock)
     assert 0 <= ran[0] - ms("2026-12-22 02:00") < 60_000
+    assert await count(engine, call, call.c.tenant == "elsewhere") == 1
 
 
 async def test_files_that_were_put_aside_go(site: Site, engine: AsyncEngine) -> None:

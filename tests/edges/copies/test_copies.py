@@ -81,6 +81,9 @@ async def test_all_that_the_site_holds_comes_back(site: Site, copy: Path, tmp_pa
     (site.folder / "prompts/recordings/ru/promo.offer.wav").write_bytes(os.urandom(3_000_000))
     (site.audio / "ab").mkdir(parents=True)
     (site.audio / "ab/abcdef.alaw").write_bytes(b"\xd5" * 8000)
+    (site.folder / "tenants/mall/dialplans").mkdir(parents=True)
+    (site.folder / "tenants/mall/tenant.toml").write_text('title = "Mall"')
+    (site.folder / "tenants/mall/dialplans/promo.yaml").write_text("of another retailer")
     site.spool.mkdir()
     (site.spool / "wish.json").write_text("{}")
     # A JSON that nobody can read is copied, too.
@@ -95,7 +98,7 @@ async def test_all_that_the_site_holds_comes_back(site: Site, copy: Path, tmp_pa
     new = tmp_path / "new"
     await put_copy_back(copy, new, now_ms=now_ms())
     assert rows_but_of_restoring(new) == rows_but_of_restoring(site.folder)
-    for name in ("ivr.toml", "dialplans", "prompts", "var/audio", "var/spool"):
+    for name in ("ivr.toml", "dialplans", "prompts", "tenants", "var/audio", "var/spool"):
         before, after = site.folder / name, new / name
         assert (before.read_bytes() == after.read_bytes()) if before.is_file() else (tree(before) == tree(after)), name
     # The secrets are not in it: new ones were made.
