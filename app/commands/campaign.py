@@ -30,6 +30,7 @@ from outbound.trunks import trunks_in_use
 from outbound.why import Why, explain
 from people.do_not_call import parse_phone
 from people.store.scope import Scope
+from people.tenants import tenants
 
 if TYPE_CHECKING:
     from outbound.launch import Made, Started
@@ -156,7 +157,7 @@ def status(name: Name, watch: Watch = False, site: SiteFolder = Path(), tenant: 
         return
     standing = on_scope(loaded, lambda scope: following.look(scope, name))
     campaign, outcomes = standing.campaign, standing.progress.outcomes
-    _console.print(_line(standing))
+    _console.print(_line(standing, on_scope(loaded, _whose)))
     rules = campaign.rules
     if campaign.fault is not None or rules is None:
         _console.print(f"[red]{escape(str(campaign.fault))}[/red]")
@@ -213,13 +214,15 @@ def why_(
 
 @app.command("list")
 def list_(site: SiteFolder = Path(), tenant: TenantName = "") -> None:
-    """List the site's campaigns."""
+    """List a tenant's campaigns."""
     loaded = tenant_site(site, tenant)
     table = Table("name", "state", "flow", "made", box=None, pad_edge=False)
     for header in ("leads", "done", "waiting", "excluded"):
         table.add_column(header, justify="right")
     zone = ZoneInfo(loaded.settings.timezone)
     found = on_scope(loaded, following.look_at_all)
+    if whose := on_scope(loaded, _whose):
+        _console.print(f"Campaigns of {escape(whose)}:")
     for standing in found:
         campaign, progress = standing.campaign, standing.progress
         made = datetime.fromtimestamp(campaign.created_at_ms / 1000, zone).strftime("%Y-%m-%d %H:%M")
@@ -263,10 +266,10 @@ def _watch(site: Site, name: str) -> None:
     """Show the campaign's progress until it ends; Ctrl-C only ends the watching."""
 
     async def work(scope: Scope) -> None:
-        shown = ""
+        shown, whose = "", await _whose(scope)
         with _console.status("") as status:
             async for standing in following.follow(scope, name, clock=_clock):
-                line = _line(standing)
+                line = _line(standing, whose)
                 if standing.over or (line != shown and not _console.is_terminal):
                     _console.print(line)
                 status.update(line)
@@ -281,7 +284,12 @@ def _watch(site: Site, name: str) -> None:
         )
 
 
-def _line(standing: Standing) -> str:
+async def _whose(scope: Scope) -> str:
+    """The tenant's name where there are several; "": it needs no name."""
+    return scope.tenant if len(await tenants(scope.database)) > 1 else ""
+
+
+def _line(standing: Standing, whose: str) -> str:
     campaign, progress = standing.campaign, standing.progress
     parts = [f"{progress.done} of {progress.leads} done"]
     parts += [
@@ -299,4 +307,5 @@ def _line(standing: Standing) -> str:
         if progress.outcomes.get(outcome.value)
     ]
     state = f"{campaign.state} ({campaign.paused_because})" if campaign.paused_because else campaign.state
-    return f"{escape(campaign.name)} {state}: {' · '.join(parts)}"
+    named = f"{campaign.name} of {whose}" if whose else campaign.name
+    return f"{escape(named)} {state}: {' · '.join(parts)}"

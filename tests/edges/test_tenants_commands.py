@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 import typer.main
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from app.commands.main import app
-from ivr.settings_files import load_tenant
+from ivr.settings_files import load_site, load_tenant
 from ivr.site import free_ports, init_site
 from people.store.db import make_engine
 from people.store.tables import metadata
-from tests.databases import put_tables, url
+from tests.databases import a_url, all_rows
 from tests.edges.store.test_tenants import PHONE, THEIR_NAME, THEIR_PHONE, THEIRS, fill
+
+pytestmark = pytest.mark.both_databases
 
 #: What is about machines, files, flows and tenants themselves takes names of those.
 _OF_A_TENANT = ("campaign", "report", "calls", "number")
@@ -55,42 +56,42 @@ def asking(folder: Path) -> dict[tuple[str, ...], list[str]]:
     return found
 
 
-def rows(path: Path, tenant: str) -> dict[str, list[str]]:
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        return {
-            table: sorted(map(str, database.execute(f'SELECT * FROM "{table}" WHERE tenant = ?', (tenant,))))  # noqa: S608
-            for table in metadata.tables
-            if "tenant" in metadata.tables[table].c
-        }
+def rows(folder: Path, tenant: str) -> dict[str, list[str]]:
+    """What the site's database has of the tenant, by table."""
+
+    async def read() -> dict[str, list[str]]:
+        database = make_engine(load_site(folder).database_url)
+        async with all_rows(database).begin() as connection:
+            found = {
+                table.name: sorted(map(str, await connection.execute(select(table).where(table.c.tenant == tenant))))
+                for table in metadata.sorted_tables
+                if "tenant" in table.c
+            }
+        await database.dispose()
+        return found
+
+    return asyncio.run(read())
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Path:
-    folder = tmp_path / "site"
-    init_site(folder, {**free_ports(), "trunk.host": "127.0.0.1"})
-    (folder / "var").mkdir(exist_ok=True)
-    path = folder / "var" / "ivr.sqlite3"
-    put_tables(path)
-
-    async def filled() -> None:
-        database = make_engine(url(path))
+async def site(tmp_path: Path) -> AsyncIterator[Path]:
+    async with a_url(tmp_path) as url:
+        folder = init_site(tmp_path / "site", {**free_ports(), "trunk.host": "127.0.0.1", "database": url}).folder
+        database = make_engine(url)
         await fill(database, "shop", 1, name="tv", phone=PHONE)
         await fill(database, THEIRS, 2, name=THEIR_NAME, phone=THEIR_PHONE)
         await database.dispose()
-
-    asyncio.run(filled())
-    return folder
+        yield folder
 
 
 def test_the_commands_that_name_something_of_theirs(site: Path, tmp_path: Path) -> None:
-    path = site / "var" / "ivr.sqlite3"
-    before, found = rows(path, THEIRS), asking(tmp_path)
+    before, found = rows(site, THEIRS), asking(tmp_path)
     assert before["lead"]
     assert len(found) > 10
     # One of that name of our own is made last.
     for words, given in sorted(found.items(), key=lambda each: "create" in each[0]):
         done = CliRunner().invoke(app, [*words, *given, "--site", str(site)])
-        assert rows(path, THEIRS) == before, words
+        assert rows(site, THEIRS) == before, words
         said = f"{done.output} {done.exception}"
         takes_name = THEIR_NAME in given and words[-1] != "create"
         assert not takes_name or "There is no campaign 'lg'" in said, (words, said)
@@ -100,14 +101,13 @@ def test_the_commands_that_name_something_of_theirs(site: Path, tmp_path: Path) 
 
 def test_every_command_of_a_tenants_things_says_whose(site: Path, tmp_path: Path) -> None:
     """As another tenant, asked for what is ours: nothing of ours is found or changed, by option or by variable."""
-    path = site / "var" / "ivr.sqlite3"
-    before, found = rows(path, "shop"), asking(tmp_path)
+    before, found = rows(site, "shop"), asking(tmp_path)
     of_theirs = {THEIR_NAME: "tv", THEIR_PHONE: PHONE}
     for words, given in sorted(found.items(), key=lambda each: "create" in each[0]):
         ours = [of_theirs.get(word, word) for word in given]
         for whose, variables in ((["--tenant", THEIRS], {}), ([], {"IVR_TENANT": THEIRS})):
             done = CliRunner().invoke(app, [*words, *ours, "--site", str(site), *whose], env=variables)
-            assert rows(path, "shop") == before, words
+            assert rows(site, "shop") == before, words
             said = f"{done.output} {done.exception}"
             assert "tv" not in given or words[-1] == "create" or "There is no campaign 'tv'" in said, (words, said)
             assert "c1" not in said, (words, said)
@@ -127,6 +127,13 @@ def doctor(site: Path) -> str:
 def test_a_tenant_that_is_not_there_is_told(site: Path) -> None:
     for words in (("campaign", "list"), ("number", "list"), ("calls",), ("flow", "versions")):
         assert "There is no tenant 'nobody'" in ivr(site, *words, "--tenant", "nobody", status=1)
+
+
+def test_a_campaign_is_told_with_its_tenant(site: Path) -> None:
+    assert f"{THEIR_NAME} of {THEIRS} running: " in ivr(site, "campaign", "status", THEIR_NAME, "--tenant", THEIRS)
+    assert "tv of shop running: " in ivr(site, "campaign", "status", "tv")
+    for words, whose in (((), "shop"), (("--tenant", THEIRS), THEIRS)):
+        assert ivr(site, "campaign", "list", *words).startswith(f"Campaigns of {whose}:\n")
 
 
 def test_numbers_are_added_and_taken_away(site: Path) -> None:
