@@ -21,7 +21,7 @@ from ivr.settings_files import load_site, load_tenant
 from ivr.spool import pick_up
 from ivr.tenants import Tenants
 from people import do_not_call
-from people.hotline_numbers import Meaning
+from people.hotline_numbers import Meaning, add_number, remove_number
 from people.store.scope import Scope
 from people.store.tables import call, request
 from prompts.engines.choice import engines
@@ -226,6 +226,17 @@ async def test_a_tenants_settings_are_taken_without_a_restart(site: Site, databa
         served = engine.tenants.get("mall")
         assert served is not None
         assert served.settings.title == "Новый молл"
+
+
+async def test_numbers_by_command_are_taken_without_a_restart(site: Site, database: AsyncEngine) -> None:
+    mall, scope = mall_in(site), Scope(database, "mall")
+    async with running(site, database) as engine:
+        await add_number(scope, NOBODYS, "hotline", region="RU")
+        await engine.serving.look(engine.tenants)
+        assert await engine.hears(NOBODYS) == speaks(clip_of(mall, GREETING))
+        await remove_number(scope, NOBODYS, region="RU")
+        await engine.serving.look(engine.tenants)
+        assert await engine.hears(NOBODYS) != speaks(clip_of(mall, GREETING))
 
 
 async def test_a_number_that_two_tenants_want_stays_with_whom_has_it(site: Site, database: AsyncEngine) -> None:
