@@ -10,9 +10,7 @@ A site is a folder that `ivr init` makes:
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import re
-import socket
 from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
@@ -20,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
+from ivr.addresses import one_address
 from people.numbers import Unreadable, is_country, read_phone
 from prompts.languages import Language
 
@@ -35,20 +34,6 @@ TENANT_FILE = "tenant.toml"
 #: A number inside the operator's or the retailer's own exchange.
 _INTERNAL = re.compile(r"[0-9*#]{1,15}")
 _NUMBER_FIELD = re.compile(r"\{(e164|digits|national)\}")
-
-
-def _one_address(host: str) -> str:
-    """`host`, which is connected to. Raises ValueError for one that stands for every address, however it is written."""
-    if host == "*":
-        raise ValueError("is no address; write one, such as 127.0.0.1")
-    try:
-        found = socket.getaddrinfo(host.strip("[]"), None, flags=socket.AI_NUMERICHOST)
-    except (OSError, UnicodeError):
-        return host
-    numbers = [ipaddress.ip_address(address[0]) for *_, address in found]
-    if any((getattr(each, "ipv4_mapped", None) or each).is_unspecified for each in numbers):
-        raise ValueError("stands for every address, and one is needed to connect to, such as 127.0.0.1")
-    return host
 
 
 class _Section(BaseModel):
@@ -88,7 +73,7 @@ class Trunk(_Section):
     tenants: tuple[str, ...] = ()
     enabled: bool = True
 
-    _host = field_validator("host")(_one_address)
+    _host = field_validator("host")(one_address)
 
     @property
     def encrypted(self) -> bool:
@@ -139,7 +124,7 @@ class Agi(_Section):
     #: moves each second, and the whole seconds of two clocks are compared. systemd's own patience is 30 s.
     hung_after_s: int = Field(10, ge=6, le=25)
 
-    _host = field_validator("host")(_one_address)
+    _host = field_validator("host")(one_address)
 
 
 class AsteriskSettings(_Section):
@@ -170,7 +155,7 @@ class AsteriskSettings(_Section):
     #: An Asterisk that gives no answer for so long is ended and started again.
     hung_after_s: float = Field(30.0, ge=3, le=3600)
 
-    _hosts = field_validator("public_host", "ami_host")(_one_address)
+    _hosts = field_validator("public_host", "ami_host")(one_address)
 
     @field_validator("ami_user")
     @classmethod
