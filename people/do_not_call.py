@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy import delete, select, tuple_
 
 from faults import AuthorError, Fault, UserError
-from people.numbers import Unreadable, read_phone
+from people.numbers import Unreadable, read_callable, read_phone
 from people.store.dialect import upsert
 from people.store.scope import Scope
 from people.store.tables import do_not_call
@@ -113,7 +113,7 @@ async def import_file(scope: Scope, path: Path, *, region: str, now_ms: int) -> 
     added, batch = 0, list[str]()
     refused: list[tuple[int, str]] = []
     for number, cell in _first_cells(path):
-        phone = read_phone(cell, region=region)
+        phone = read_callable(cell, region=region)
         if isinstance(phone, Unreadable):
             if number > 1:
                 refused.append((number, phone.why))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Excel writes 79161234567 as 7,91612E+10 or as 79161234567.0: the first has lost digits, the second has not.
 _SHORTENED = re.compile(r"\d[.,]\d+E\+?\d+", re.IGNORECASE)
+#: 7.9161234567E10 has all of them.
+_WHOLE = re.compile(r"([1-9])[.,](\d{10})E\+?10", re.IGNORECASE | re.ASCII)
 _FLOAT = re.compile(r"(\+?\d{5,15})[.,]0+")
 _LATIN = re.compile("[A-Za-z]")
 #: In +7 there are ten more digits, whatever the plan of the day.
@@ -45,6 +47,16 @@ _BESIDE = re.compile(
     r"\(\s*[^\W\d_]+\.?\s*\)|\b(?:моб|раб|дом|сот|тел|mob|work|home|cell|tel)[^\W\d_]*\b[.:]*", re.IGNORECASE
 )
 _DIGITS = re.compile(r"\d")
+#: Written for want of a number: one digit throughout, or the digits in their order.
+_PLACEHOLDER = re.compile(r".*?(?:([0-9])\1{9}|0123456789|1234567890)", re.ASCII)
+#: By the beginning of a number: who is not rung by it. The library is asked about other countries only.
+_NOT_RUNG = (
+    (re.compile(r"\+7[01]"), "the numbering plan has no such number"),
+    (re.compile(r"\+7800|\+7804|\+380800"), "a toll-free number"),
+    (re.compile(r"\+780[1-35-9]|\+380900"), "a premium number"),
+    (re.compile(r"\+8(?:70|8[123])"), "a satellite or worldwide number"),
+)
+_WRONG_PLUS = "the plus is in the wrong place: without it this is a number of ours"
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}", re.ASCII)
 
 
@@ -67,7 +79,7 @@ class Numbers:
 
 def read_phones(text: str, *, region: str) -> Numbers:
     """All numbers of a cell: several stand behind each other with a comma, a slash, "или" or a line's end between."""
-    if (own := _own_form(text.strip(), region)) is not None:
+    if (own := _own_form(text.strip(), region)) is not None and not _why_not_rung(text, own, region):
         return Numbers(phones=(own,))
     parts = [part for part in _BETWEEN.split(text) if _DIGITS.search(part)]
     read: list[str | Unreadable] = []
@@ -84,11 +96,50 @@ def read_phones(text: str, *, region: str) -> Numbers:
 
 
 def _read_beside(text: str, region: str) -> str | Unreadable:
-    read = read_phone(text, region=region)
+    read = read_callable(text, region=region)
     if isinstance(read, str) or (bare := _BESIDE.sub(" ", text)) == text:
         return read
-    again = read_phone(bare, region=region)
+    again = read_callable(bare, region=region)
     return again if isinstance(again, str) else read
+
+
+def read_callable(text: str, *, region: str) -> str | Unreadable:
+    """What `read_phone` gives, for a file of people: a number that is nobody's, or a stranger's, is none.
+
+    Callers and those who never want to be called are read by `read_phone`: whoever has such a number is known by it.
+    """
+    phone = read_phone(text, region=region)
+    if isinstance(phone, Unreadable):
+        return phone
+    why = _why_not_rung(text.strip(), phone, region)
+    return Unreadable(why=why) if why else phone
+
+
+def _why_not_rung(text: str, phone: str, region: str) -> str:
+    """Why nobody is to be rung by `phone` (E.164) that was read from `text`; "" when it is good."""
+    if _PLACEHOLDER.fullmatch(phone):
+        return "a placeholder"
+    if why := next((why for beginning, why in _NOT_RUNG if beginning.match(phone)), ""):
+        return why
+    if phone.startswith(("+7", "+380")):
+        return ""
+    import phonenumbers
+
+    number = phonenumbers.parse(phone)
+    valid = phonenumbers.is_valid_number(number)
+    # +84951234567 is right in Viet Nam; whoever writes +8 (495) 123-45-67 means Moscow.
+    if text.startswith("+") and not (valid and _E164.fullmatch(text)):
+        ours = read_phone(phonenumbers.normalize_digits_only(text), region=region)
+        if isinstance(ours, str) and ours != phone:
+            own = phonenumbers.parse(ours)
+            if phonenumbers.is_valid_number_for_region(own, region):
+                return _WRONG_PLUS
+    if not valid:
+        return "the numbering plan has no such number"
+    kinds = phonenumbers.PhoneNumberType
+    return {kinds.TOLL_FREE: "a toll-free number", kinds.PREMIUM_RATE: "a premium number"}.get(
+        phonenumbers.number_type(number), ""
+    )
 
 
 def read_phone(text: str, *, region: str) -> str | Unreadable:
@@ -161,7 +212,9 @@ def _read_phone(text: str, region: str) -> str | Unreadable:
     """What `read_phone` gives, by the numbering library alone."""
     if not text:
         return Unreadable(why="empty")
-    if _SHORTENED.search(text):
+    if whole := _WHOLE.fullmatch(text):
+        text = whole[1] + whole[2]
+    elif _SHORTENED.search(text):
         return Unreadable(why="a spreadsheet shortened it (7.9E+10); format the column as text")
     if whole := _FLOAT.fullmatch(text):
         text = whole[1]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from people import numbers
 from people.contacts import Contact, open_contacts
 from people.do_not_call import parse_phone
-from people.numbers import Unreadable, dial_string, mask_phone, normal_form, read_phone, read_phones
+from people.numbers import Unreadable, dial_string, mask_phone, normal_form, read_callable, read_phone, read_phones
 from tests.plain_numbers import draw
 
 
@@ -81,6 +81,58 @@ def test_what_is_no_number(text: str, why: str) -> None:
     refused = read_phone(text, region="RU")
     assert isinstance(refused, Unreadable), refused
     assert refused.why == why
+
+
+_PLUS = "the plus is in the wrong place: without it this is a number of ours"
+_NO_SUCH = "the numbering plan has no such number"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("+8 (495) 123-45-67", _PLUS),
+        ("+8 (499) 123-45-67", _PLUS),
+        ("+8 (863) 123-45-67", _PLUS),
+        ("+8 (900) 123-45-67", "no such country code"),
+        ("+9161234567", _PLUS),
+        ("+495 123-45-67", _PLUS),
+        ("+812 123 45 67", _PLUS),
+        ("0000000000", "no such country code"),
+        ("+79999999999", "a placeholder"),
+        ("9999999999", "a placeholder"),
+        ("1234567890", "a placeholder"),
+        ("+71000123456", _NO_SUCH),
+        ("+70000123456", _NO_SUCH),
+        ("8 800 555-35-35", "a toll-free number"),
+        ("+1 800 234 5678", "a toll-free number"),
+        ("+7 809 123 45 67", "a premium number"),
+        ("+881 6 1234 5678", "a satellite or worldwide number"),
+        ("+1 555 123", "too short"),
+    ],
+)
+def test_a_number_of_nobody_or_of_a_stranger_is_not_rung(text: str, why: str) -> None:
+    assert read_callable(text, region="RU") == Unreadable(why=why)
+    assert read_phones(text, region="RU").phones == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "phone"),
+    [
+        ("+84 90 123 4567", "+84901234567"),
+        ("+380 67 123 45 67", "+380671234567"),
+        ("+84951234567", "+84951234567"),
+        ("7.9161234567E10", "+79161234567"),
+        ("7.9161234568E+10", "+79161234568"),
+        ("7,9161234569E+10", "+79161234569"),
+    ],
+)
+def test_a_number_that_is_right_stays_so(text: str, phone: str) -> None:
+    assert read_phones(text, region="RU").phones == (phone,)
+
+
+def test_who_calls_from_such_a_number_is_known_by_it() -> None:
+    assert normal_form("+84951234567", "RU") == "+84951234567"
+    assert normal_form("8 800 555-35-35", "RU") == "+78005553535"
 
 
 @pytest.mark.parametrize("given", ["", "100", "anonymous", "*", "1234567", "+", "+++7", "\ud800", "7" * 400])
