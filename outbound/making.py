@@ -33,6 +33,8 @@ class Created:
     leads: int
     #: Rows of the file that never became a lead, by reason.
     refused: Mapping[str, int]
+    #: Of those without a number to ring: how many, by what is wrong with it.
+    numbers: Mapping[str, int]
     #: The first of them, to show.
     examples: tuple[RefusedRow, ...]
     notices: tuple[str, ...]
@@ -64,6 +66,7 @@ async def create(
     how = {"flow": flow, "version": version, "main_message": main_message, "rules": rules.model_dump()}
     campaign_id = await _begin(scope, name, how, clock_ms())
     refused: Counter[str] = Counter()
+    numbers: Counter[str] = Counter()
     examples: list[RefusedRow] = []
     leads = 0
     adding = _Adding(scope=scope, campaign_id=campaign_id)
@@ -82,6 +85,7 @@ async def create(
             look(row)
         leads += len(good)
         refused.update(row.reason for row in bad)
+        numbers.update(row.detail for row in bad if row.reason == "invalid_number")
         examples += bad[: 5 - len(examples)]
         told(leads + refused.total())
     async with scope.begin() as connection:
@@ -95,6 +99,7 @@ async def create(
         campaign_id=campaign_id,
         leads=leads,
         refused=refused,
+        numbers=numbers,
         examples=tuple(examples),
         notices=(*contacts.notices, *adding.notices),
     )

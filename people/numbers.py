@@ -49,6 +49,8 @@ _BESIDE = re.compile(
 _DIGITS = re.compile(r"\d")
 #: Written for want of a number: one digit throughout, or the digits in their order.
 _PLACEHOLDER = re.compile(r".*?(?:([0-9])\1{9}|0123456789|1234567890)", re.ASCII)
+#: Neither a placeholder nor one of those below, as nearly every number of a Russian file is.
+_RUNG = re.compile(r"\+7(?!([0-9])\1{9})[3-79][0-9]{9}", re.ASCII)
 #: By the beginning of a number: who is not rung by it. The library is asked about other countries only.
 _NOT_RUNG = (
     (re.compile(r"\+7[01]"), "the numbering plan has no such number"),
@@ -117,6 +119,8 @@ def read_callable(text: str, *, region: str) -> str | Unreadable:
 
 def _why_not_rung(text: str, phone: str, region: str) -> str:
     """Why nobody is to be rung by `phone` (E.164) that was read from `text`; "" when it is good."""
+    if _RUNG.fullmatch(phone):
+        return ""
     if _PLACEHOLDER.fullmatch(phone):
         return "a placeholder"
     if why := next((why for beginning, why in _NOT_RUNG if beginning.match(phone)), ""):

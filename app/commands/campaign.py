@@ -240,6 +240,9 @@ def _print_made(made: Made, name: str, contacts: Path) -> None:
     _console.print(f"{escape(name)}: {created.leads} people to call.")
     for reason, count in sorted(created.refused.items()):
         _console.print(f"  left out, {reason}: {count}")
+        if reason == "invalid_number":
+            for why, many in sorted(created.numbers.items()):
+                _console.print(f"    {escape(why)}: {many}")
     for row in created.examples:
         _console.print(f"    {escape(str(contacts))}:{row.line}: {row.reason}: {escape(row.detail)}")
     if more := sum(created.refused.values()) - len(created.examples):

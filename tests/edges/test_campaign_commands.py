@@ -45,6 +45,7 @@ def create(*more: str) -> str:
 def test_create_says_what_was_taken_what_was_not_and_what_will_be_heard(folder: Path) -> None:
     output = create("--cps", "5", "--max-attempts", "2")
     assert "sony: 1 people to call." in output
+    assert "\n    too short: 1\n" in output
     assert "contacts.csv:3: invalid_number: too short" in output
     assert "contacts.csv:4: duplicate" in output
     assert "look like cp1251" in output
