@@ -8,9 +8,10 @@ is served from the store when a number leads to it or a campaign of it runs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,7 +30,8 @@ from outbound.clock import Clock
 from outbound.trouble import Trouble
 from people.hotline_numbers import import_numbers, numbers_of_all
 from people.store.scope import Scope
-from people.tenants import keep_settings, register, wanted_tenants
+from people.store.versions import Version, find_version
+from people.tenants import keep_settings, register, settings_of, wanted_tenants
 from prompts.workers import Workers
 
 log = structlog.get_logger(__name__)
@@ -38,8 +40,9 @@ log = structlog.get_logger(__name__)
 _LOOK_EVERY_S = 5.0
 
 
-#: What of a folder is looked at: the settings' file as it lies there, None where there is none; and the rest.
-_Look = tuple[tuple[int, int] | None, frozenset[Seen]]
+#: What of a tenant is looked at. Of a folder: the settings' file as it lies there, None where there is none; and the
+#: rest. Of the store: what it keeps of the settings, and the newest version.
+_Look = tuple[tuple[int, int] | None, frozenset[Seen]] | tuple[Mapping[str, Any] | None, Version | None]
 
 
 @dataclass(kw_only=True)
@@ -61,7 +64,7 @@ class Serving:
         #: They make the audio of all tenants.
         self.workers = Workers()
         self._known: dict[str, _Tenant] = {}
-        #: Of folders that could not be taken, what they held: an edit is looked at again.
+        #: Of those that could not be taken, what there was: an edit is looked at again.
         self._refused: dict[str, _Look] = {}
         self._trouble = Trouble(event="tenants_not_looked_at", clock=self._clock)
 
@@ -116,9 +119,12 @@ class Serving:
                 self._refused[name] = holds
                 await self._serve(tenants, name, folder)
         for name in await wanted_tenants(self._database):
-            if tenants.get(name) is None and name not in folders and name not in self._refused:
-                self._refused[name] = (None, frozenset())
-                await self._serve(tenants, name, None)
+            if tenants.get(name) is None and name not in folders:
+                scope = Scope(self._database, name)
+                stored = (await settings_of(scope), await find_version(scope))
+                if self._refused.get(name) != stored:
+                    self._refused[name] = stored
+                    await self._serve(tenants, name, None)
 
     async def _serve(self, tenants: Tenants, name: str, folder: Path | None) -> None:
         """Serve a tenant as its settings are now; with faults, as it was served before, if it was."""

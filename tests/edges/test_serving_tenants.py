@@ -262,3 +262,20 @@ async def test_a_tenant_without_a_folder_here_is_served_from_the_store(
         assert served is not None
         assert served.settings.title == "Молл"
         assert engine.reporter.faults == []
+
+
+async def test_a_tenant_without_a_folder_is_served_as_soon_as_another_machine_publishes_it(
+    site: Site, database: AsyncEngine, tmp_path: Path
+) -> None:
+    other = load_site(shutil.copytree(site.folder, tmp_path / "other"))
+    await add_number(Scope(database, "mall"), THEIRS, "hotline", region="RU")
+    async with running(site, database) as engine:
+        for _ in range(2):
+            await engine.serving.look(engine.tenants)
+        (fault,) = engine.reporter.faults
+        assert "nothing was ever published for it" in str(fault)
+        theirs = speaks(clip_of(mall_in(other), GREETING))
+        async with running(other, database):
+            pass
+        await engine.serving.look(engine.tenants)
+        assert await engine.hears(THEIRS) == theirs.replace(str(other.audio), str(site.audio))
