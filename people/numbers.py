@@ -50,10 +50,10 @@ _DIGITS = re.compile(r"\d")
 #: Written for want of a number: one digit throughout, or the digits in their order.
 _PLACEHOLDER = re.compile(r".*?(?:([0-9])\1{9}|0123456789|1234567890)", re.ASCII)
 #: Neither a placeholder nor one of those below, as nearly every number of a Russian file is.
-_RUNG = re.compile(r"\+7(?!([0-9])\1{9})[3-79][0-9]{9}", re.ASCII)
+_RUNG = re.compile(r"\+7(?!([0-9])\1{9})[3479][0-9]{9}", re.ASCII)
 #: By the beginning of a number: who is not rung by it. The library is asked about other countries only.
 _NOT_RUNG = (
-    (re.compile(r"\+7[01]"), "the numbering plan has no such number"),
+    (re.compile(r"\+7[01256]"), "the numbering plan has no such number"),
     (re.compile(r"\+7800|\+7804|\+380800"), "a toll-free number"),
     (re.compile(r"\+780[1-35-9]|\+380900"), "a premium number"),
     (re.compile(r"\+8(?:70|8[123])"), "a satellite or worldwide number"),

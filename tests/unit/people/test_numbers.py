@@ -103,6 +103,8 @@ _NO_SUCH = "the numbering plan has no such number"
         ("1234567890", "a placeholder"),
         ("+71000123456", _NO_SUCH),
         ("+70000123456", _NO_SUCH),
+        ("+7 212 345-67-89", _NO_SUCH),
+        ("8 (567) 123-45-67", _NO_SUCH),
         ("8 800 555-35-35", "a toll-free number"),
         ("+1 800 234 5678", "a toll-free number"),
         ("+7 809 123 45 67", "a premium number"),
