@@ -17,6 +17,8 @@ from people.store.scope import Scope
 from people.store.tables import do_not_call
 from prompts.files import open_file, read_lines
 
+#: A first line without so many digits together is a header.
+_DIGITS = re.compile(r"\d{3}")
 #: A longer line is no number.
 MAX_LINE = 64 * 1024
 #: Of entries.
@@ -115,7 +117,7 @@ async def import_file(scope: Scope, path: Path, *, region: str, now_ms: int) -> 
     for number, cell in _first_cells(path):
         phone = read_callable(cell, region=region)
         if isinstance(phone, Unreadable):
-            if number > 1:
+            if number > 1 or _DIGITS.search(cell):
                 refused.append((number, phone.why))
             continue
         batch.append(phone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -77,6 +78,8 @@ def import_(file: Path, site: SiteFolder = Path(), tenant: TenantName = "") -> N
         lambda scope: do_not_call.import_file(scope, file, region=region, now_ms=Clock().now_ms()),
     )
     _console.print(f"{imported.added} added.")
+    for why, many in sorted(Counter(why for _, why in imported.refused).items()):
+        _console.print(f"  left out, {why}: {many}")
     for line, why in imported.refused[:_MOST_SHOWN]:
         _console.print(f"  {escape(str(file))}:{line}: {why}")
     if (more := len(imported.refused) - _MOST_SHOWN) > 0:

@@ -175,4 +175,5 @@ def test_the_do_not_call_list(folder: Path) -> None:
     assert "may be called again" in ivr("do-not-call", "remove", "89161234567")
     output = ivr("do-not-call", "import", "contacts.csv")
     assert "1 added." in output
+    assert "left out, too short: 1\n" in output
     assert "contacts.csv:3: too short" in output

@@ -356,6 +356,9 @@ async def test_the_do_not_call_list(site: CampaignSite, tmp_path: Path) -> None:
     file.write_text("Телефон;когда\n89161234567;вчера\n\n+7 916 123-45-68\nнеизвестно\n89161234567\n")
     imported = await do_not_call.import_file(site.scope, file, region="RU", now_ms=5)
     assert (imported.added, imported.refused) == (2, ((5, "not a phone number"),))
+    file.write_text("+8 (495) 123-45-67\n+84 90 123 4567\n")
+    imported = await do_not_call.import_file(Scope(site.engine, "other"), file, region="RU", now_ms=5)
+    assert (imported.added, [line for line, _ in imported.refused]) == (1, [1])
     phones = ["+79161234568", "+79161234569"]
     assert await do_not_call.add(site.scope, phones=phones, source="command", now_ms=9) == 1
     assert await do_not_call.remove(site.scope, phone="+79161234567")
