@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import Connection, Executable, func, insert, select, update
+from sqlalchemy import Connection, Executable, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outbound.attempts import (
@@ -38,6 +38,8 @@ from outbound.gateway.trunks import Offer
 from outbound.plan.decide import Because, CampaignRules, Caps, Decision, Dial, Lead, LeaveOut, Person, WaitUntil, decide
 from outbound.plan.recovery import Journalled
 from outbound.plan.trunks import By, NotNow
+from people.store.dialect import clock_ms
+from people.store.machine_tables import gateway
 from people.store.ownership import Owner, fence
 from people.store.persons import NUMBER_DIALLED
 from people.store.scope import EveryTenant, Job, Scope
@@ -56,6 +58,8 @@ class MostOpen(NamedTuple):
 
     of_campaign: int
     of_tenant: int | None = None
+    #: An attempt that is older is over, though its gateway, which nobody has now, has not settled it.
+    longest_s: float = math.inf
 
 
 @dataclass(kw_only=True, eq=False)
@@ -238,6 +242,14 @@ class Ledger:
         its = (campaign.c.id == campaign_id, campaign.c.tenant == whose)
         connection.execute(select(campaign.c.id).where(*its).with_for_update(key_share=True))
         dialling = select(func.count()).select_from(lead).where(lead.c.tenant == whose, DIALLING)
+        if most.longest_s < math.inf:
+            now_ms = clock_ms(connection.dialect.name)
+            left_behind = exists().where(
+                *(attempt.c.lead_id == lead.c.id, attempt.c.number == lead.c.attempts, attempt.c.tenant == whose),
+                *(gateway.c.name == attempt.c.gateway, gateway.c.lease_until_ms < now_ms),
+                attempt.c.planned_at_ms < now_ms - round(most.longest_s * 1000),
+            )
+            dialling = dialling.where(~left_behind)
         of_campaign = connection.scalar(dialling.where(lead.c.campaign_id == campaign_id)) or 0
         free = most.of_campaign - of_campaign
         if most.of_tenant is not None:

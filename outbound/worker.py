@@ -83,6 +83,7 @@ class Worker:
             adopt=self._adopt,
             grace_s=grace_s,
         )
+        self._longest_call_s = settings.agi.max_call_s
         self._campaigns = RunningCampaigns(database, clock)
         self._lines = Lines(clock=clock, trunks=self.trunks)
         self._read_at_s, self._turns = -math.inf, 0
@@ -181,13 +182,18 @@ class Worker:
         room = self._lines.room(line)
         return room if room and self._ready_to_dial(line) else 0
 
+    def _most_open(self, line: Line) -> MostOpen:
+        rules = line.open.rules
+        longest_s = rules.ring_s + self._longest_call_s + _LOST_AFTER_S
+        return MostOpen(rules.channels, line.open.limits.channels, longest_s)
+
     async def _claim(self, line: Line, count: int) -> None:
         campaign, (own, trunks) = line.open.campaign, self._lines.free(line)
         offer = self.trunks.offer(campaign.tenant)
         rules = CampaignRules(state="running", retry=line.open.rules.retry)
         # Of the pace is taken care at the instant at which each leaves.
         caps = Caps(campaign_channels=own, trunk_channels=trunks)
-        most_open = MostOpen(line.open.rules.channels, line.open.limits.channels) if self._lease.shared else None
+        most_open = self._most_open(line) if self._lease.shared else None
         line.claimed_at = line.share.claimed_at = self._turns
         try:
             claims = await self._ledger.claim(

@@ -435,6 +435,29 @@ async def test_a_campaign_waits_for_the_gateway_that_is_gone(site: CampaignSite)
     assert {(row.outcome, row.settled_by) for row in await site.attempts()} == {("human", "cdr")}
 
 
+async def test_a_machine_that_is_gone_holds_no_channels_for_ever(site: CampaignSite) -> None:
+    made = await site.campaign(6)
+    assert made.rules is not None
+    rules, caps = CampaignRules(state="running", retry=made.rules.retry), Caps(campaign_channels=9, trunk_channels=9)
+
+    ledgers = {}
+    for name in ("main", "b"):
+        lease = Lease(site.engine, name)
+        await lease.take()
+        ledgers[name] = Ledger(database=site.engine, owner=lease.owner, clock=Clock())
+
+    async def claimed(name: str, *, longest_s: float) -> int:
+        most = MostOpen(4, longest_s=longest_s)
+        return len(await ledgers[name].claim(site.scope, made.id, 4, rules=rules, caps=caps, most_open=most))
+
+    assert await claimed("main", longest_s=0) == 4
+    # It may still have the gateway, or its calls may still go on.
+    assert await claimed("b", longest_s=0) == 0
+    await set_row(site, lease_until_ms=1)
+    assert await claimed("b", longest_s=PATIENCE_S) == 0
+    assert await claimed("b", longest_s=0) == 2
+
+
 async def test_what_a_retired_gateway_left_is_unknown_and_dialled_no_more(site: CampaignSite) -> None:
     await site.campaign(3, max_attempts=3)
     site.terms = SHORT
