@@ -136,7 +136,7 @@ def test_a_campaign_is_stopped_for_good(folder: Path) -> None:
     create()
     assert "sony is stopped" in ivr("stop", "sony")
     assert "stopped" in ivr("list")
-    assert "sony stopped: 0 of 1 done" in ivr("status", "sony", "--watch")
+    assert "sony of shop stopped: 0 of 1 done" in ivr("status", "sony", "--watch")
     with pytest.raises(UserError, match="never dialled again"):
         ivr("start", "sony")
 
