@@ -65,7 +65,7 @@ async def test_an_older_copy_after_the_death_of_all_rings_nobody_twice(new_site:
             await process.prints("The database was put back from the copy of")
             await process.prints("The site is up.")
             status, said = await run_ivr("campaign", "status", "sony", site=site.folder)
-            assert "sony paused (restored)" in said
+            assert "sony of shop paused (restored)" in said
             assert rung() == before
             status, said = await run_ivr("campaign", "resume", "sony", site=site.folder)
             assert status == 0, said
