@@ -116,22 +116,24 @@ class Serving:
                 continue
             holds = (_seen(folder), await asyncio.to_thread(look, folder))
             if self._refused.get(name) != holds:
-                self._refused[name] = holds
-                await self._serve(tenants, name, folder)
+                await self._serve(tenants, name, folder, holds)
         for name in await wanted_tenants(self._database):
             if tenants.get(name) is None and name not in folders:
                 scope = Scope(self._database, name)
                 stored = (await settings_of(scope), await find_version(scope))
                 if self._refused.get(name) != stored:
-                    self._refused[name] = stored
-                    await self._serve(tenants, name, None)
+                    await self._serve(tenants, name, None, stored)
 
-    async def _serve(self, tenants: Tenants, name: str, folder: Path | None) -> None:
-        """Serve a tenant as its settings are now; with faults, as it was served before, if it was."""
+    async def _serve(self, tenants: Tenants, name: str, folder: Path | None, holds: _Look) -> None:
+        """Serve a tenant as its settings are now; with faults, as it was served before, if it was.
+
+        What the database refuses is tried again.
+        """
         try:
             site = await site_of_tenant(self._site, self._database, name)
             versions = await self._take(site, where="" if folder is None else str(folder / TENANT_FILE))
         except UserError as error:
+            self._refused[name] = holds
             for fault in error.faults:
                 self._reporter.warning(fault)
             return

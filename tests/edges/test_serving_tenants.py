@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
@@ -226,6 +227,22 @@ async def test_a_tenants_settings_are_taken_without_a_restart(site: Site, databa
         served = engine.tenants.get("mall")
         assert served is not None
         assert served.settings.title == "Новый молл"
+
+
+async def test_a_tenant_that_the_database_refuses_for_a_moment_is_served_the_next_time(
+    site: Site, database: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuses(*_: object, **__: object) -> None:
+        raise OperationalError("", {}, OSError("disk full"))
+
+    async with running(site, database) as engine:
+        mall = mall_in(site)
+        with monkeypatch.context() as patched:
+            patched.setattr("app.service.tenants.keep_settings", refuses)
+            await engine.serving.look(engine.tenants)
+        assert engine.tenants.get("mall") is None
+        await engine.serving.look(engine.tenants)
+        assert await engine.hears(THEIRS) == speaks(clip_of(mall, GREETING))
 
 
 async def test_numbers_by_command_are_taken_without_a_restart(site: Site, database: AsyncEngine) -> None:
