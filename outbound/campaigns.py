@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
-from sqlalchemy import Text, cast, exists, func, literal, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Text, cast, exists, func, literal, or_, select, true, union_all, update
 
 from faults import Fault, UserError
 from ivr.settings import Outbound
@@ -147,10 +147,10 @@ async def adopt_version(scope: Scope, *, flows: Collection[str], version: int) -
 
 async def find(scope: Scope, *, name: str) -> Campaign:
     """The campaign of this name. Raises UserError when there is none."""
-    for each in await list_campaigns(scope):
-        if each.name == name:
-            return each
-    raise UserError(Fault(what=f"There is no campaign {name!r}.", mend="See the names with: ivr campaign list."))
+    found = await _read(scope, campaign.c.name == name)
+    if not found:
+        raise UserError(Fault(what=f"There is no campaign {name!r}.", mend="See the names with: ivr campaign list."))
+    return found[0]
 
 
 async def list_campaigns(scope: Scope, *, ids: Collection[int] | None = None) -> list[Campaign]:
@@ -158,12 +158,14 @@ async def list_campaigns(scope: Scope, *, ids: Collection[int] | None = None) ->
 
     One that this release does not understand is among them, with its fault: the others are read all the same.
     """
+    return await _read(scope, true() if ids is None else campaign.c.id.in_(ids))
+
+
+async def _read(scope: Scope, which: ColumnElement[bool]) -> list[Campaign]:
     # As text: JSON that can't be read would otherwise lose every row.
     columns = [each for each in campaign.c if each.name != "rules"]
     rows = select(*columns, cast(campaign.c.rules, Text).label("rules"))
-    rows = rows.where(campaign.c.tenant == scope.tenant).order_by(campaign.c.id)
-    if ids is not None:
-        rows = rows.where(campaign.c.id.in_(ids))
+    rows = rows.where(campaign.c.tenant == scope.tenant, which).order_by(campaign.c.id)
     async with scope.begin() as connection:
         return [_campaign(row) for row in await connection.execute(rows)]
 

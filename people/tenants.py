@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from faults import Fault, UserError
@@ -68,6 +68,13 @@ async def tenants(database: AsyncEngine) -> list[Tenant]:
     """All that there ever were, by name."""
     async with EveryTenant(database, Job.TENANTS).begin() as connection:
         return [_tenant(row) for row in await connection.execute(select(tenant).order_by(tenant.c.name))]
+
+
+async def name_among_several(scope: Scope) -> str:
+    """The tenant's name, where people must be told whose something is; "": there is no other tenant."""
+    others = select(exists().where(tenant.c.name != scope.tenant))
+    async with EveryTenant(scope.database, Job.TENANTS).begin() as connection:
+        return scope.tenant if await connection.scalar(others) else ""
 
 
 async def set_limits(

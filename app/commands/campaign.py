@@ -30,7 +30,7 @@ from outbound.trunks import trunks_in_use
 from outbound.why import Why, explain
 from people.do_not_call import parse_phone
 from people.store.scope import Scope
-from people.tenants import tenants
+from people.tenants import name_among_several
 
 if TYPE_CHECKING:
     from outbound.launch import Made, Started
@@ -155,9 +155,13 @@ def status(name: Name, watch: Watch = False, site: SiteFolder = Path(), tenant: 
     if watch:
         _watch(loaded, name)
         return
-    standing = on_scope(loaded, lambda scope: following.look(scope, name))
+
+    async def work(scope: Scope) -> tuple[Standing, str]:
+        return await following.look(scope, name), await name_among_several(scope)
+
+    standing, whose = on_scope(loaded, work)
     campaign, outcomes = standing.campaign, standing.progress.outcomes
-    _console.print(_line(standing, on_scope(loaded, _whose)))
+    _console.print(_line(standing, whose))
     rules = campaign.rules
     if campaign.fault is not None or rules is None:
         _console.print(f"[red]{escape(str(campaign.fault))}[/red]")
@@ -220,8 +224,12 @@ def list_(site: SiteFolder = Path(), tenant: TenantName = "") -> None:
     for header in ("leads", "done", "waiting", "excluded"):
         table.add_column(header, justify="right")
     zone = ZoneInfo(loaded.settings.timezone)
-    found = on_scope(loaded, following.look_at_all)
-    if whose := on_scope(loaded, _whose):
+
+    async def work(scope: Scope) -> tuple[list[Standing], str]:
+        return await following.look_at_all(scope), await name_among_several(scope)
+
+    found, whose = on_scope(loaded, work)
+    if whose:
         _console.print(f"Campaigns of {escape(whose)}:")
     for standing in found:
         campaign, progress = standing.campaign, standing.progress
@@ -269,7 +277,7 @@ def _watch(site: Site, name: str) -> None:
     """Show the campaign's progress until it ends; Ctrl-C only ends the watching."""
 
     async def work(scope: Scope) -> None:
-        shown, whose = "", await _whose(scope)
+        shown, whose = "", await name_among_several(scope)
         with _console.status("") as status:
             async for standing in following.follow(scope, name, clock=_clock):
                 line = _line(standing, whose)
@@ -285,11 +293,6 @@ def _watch(site: Site, name: str) -> None:
             f"{escape(name)} goes on without us. Watch it again: ivr campaign status {escape(name)} --watch;"
             f" pause it: ivr campaign pause {escape(name)}"
         )
-
-
-async def _whose(scope: Scope) -> str:
-    """The tenant's name where there are several; "": it needs no name."""
-    return scope.tenant if len(await tenants(scope.database)) > 1 else ""
 
 
 def _line(standing: Standing, whose: str) -> str:
