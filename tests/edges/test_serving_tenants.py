@@ -27,14 +27,16 @@ from people.store.scope import Scope
 from people.store.tables import call, request
 from prompts.engines.choice import engines
 from tests.databases import a_database, all_rows
-from tests.edges.fake_asterisk import KEY, FakeAsterisk, opening
+from tests.edges.fake_asterisk import FakeAsterisk, opening
 from tests.edges.versions.shop import (
     HOTLINE,
     OFFER,
     PHONE,
     PROMO,
     Quiet,
+    answering,
     clip_of,
+    first_clip,
     make_campaign,
     make_shop,
     plan_attempt,
@@ -91,20 +93,9 @@ class Running:
     reporter: Quiet
 
     async def hears(self, dialled: str, *, script: str = "inbound", uniqueid: str = "1.1", key: str = "") -> str:
-        """The command with which the engine speaks the first clip of a call; the caller then hangs up, or presses."""
-        async with FakeAsterisk(self.engine.server.port) as asterisk:
-            args = [dialled] if script == "inbound" else []
-            await asterisk.says(opening(script, *args, uniqueid=uniqueid))
-            heard = await asterisk.hears()
-            if heard == "ANSWER":
-                await asterisk.says("200 result=0")
-                heard = await asterisk.hears()
-            if key:
-                await asterisk.says(f"200 result={ord(key)} endpos=800")
-                await asterisk.hears()
-            await asterisk.says("200 result=-1 endpos=800", "HANGUP")
-            await asterisk.expects_end()
-        return heard
+        """What `first_clip` gives of a call to `dialled`, or of one that was answered."""
+        args = [dialled] if script == "inbound" else []
+        return await first_clip(self.engine, opening(script, *args, uniqueid=uniqueid), key=key)
 
 
 @contextlib.asynccontextmanager
@@ -112,13 +103,10 @@ async def running(site: Site, database: AsyncEngine) -> AsyncIterator[Running]:
     reporter = Quiet()
     serving = Serving(site, database, reporter)
     tenants = await serving.begin()
-    engine = Engine(tenants, database=database, agi_key=KEY, var=site.var)
-    await engine.journal.start()
-    await engine.server.start("127.0.0.1", 0)
     try:
-        yield Running(serving=serving, tenants=tenants, engine=engine, reporter=reporter)
+        async with answering(tenants, database, site) as engine:
+            yield Running(serving=serving, tenants=tenants, engine=engine, reporter=reporter)
     finally:
-        await engine.drain(5)
         serving.close()
 
 

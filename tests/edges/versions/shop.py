@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.service.publishing import Publishing
 from app.service.reporter import Reporter
@@ -18,7 +19,7 @@ from ivr.engine import Engine
 from ivr.settings import Site
 from ivr.settings_files import load_site
 from ivr.site import init_site
-from ivr.tenants import alone
+from ivr.tenants import Tenants, alone
 from ivr.versions.loaded import Versions
 from outbound import campaigns, launch
 from outbound.campaigns import Rules
@@ -148,16 +149,37 @@ class Running:
         await self.look(2)
 
     async def begins_with(self, script: str, uniqueid: str = "1.1") -> str:
-        """A call comes in, or is answered; the command with which the engine speaks its first clip. Then it ends."""
-        async with FakeAsterisk(self.engine.server.port) as asterisk:
-            await asterisk.says(opening(script, *(["100"] if script == "inbound" else []), uniqueid=uniqueid))
+        """What `first_clip` gives of a call that comes in, or was answered."""
+        args = ["100"] if script == "inbound" else []
+        return await first_clip(self.engine, opening(script, *args, uniqueid=uniqueid))
+
+
+@contextlib.asynccontextmanager
+async def answering(tenants: Tenants, database: AsyncEngine, site: Site) -> AsyncIterator[Engine]:
+    """The engine of `site`, with which a FakeAsterisk may speak."""
+    engine = Engine(tenants, database=database, agi_key=KEY, var=site.var)
+    await engine.journal.start()
+    await engine.server.start("127.0.0.1", 0)
+    try:
+        yield engine
+    finally:
+        await engine.drain(5)
+
+
+async def first_clip(engine: Engine, begins: bytes, *, key: str = "") -> str:
+    """The command that speaks the first clip of a call; the caller then presses `key`, if any, and hangs up."""
+    async with FakeAsterisk(engine.server.port) as asterisk:
+        await asterisk.says(begins)
+        heard = await asterisk.hears()
+        if heard == "ANSWER":
+            await asterisk.says("200 result=0")
             heard = await asterisk.hears()
-            if heard == "ANSWER":
-                await asterisk.says("200 result=0")
-                heard = await asterisk.hears()
-            await asterisk.says("200 result=-1 endpos=800", "HANGUP")
-            await asterisk.expects_end()
-        return heard
+        if key:
+            await asterisk.says(f"200 result={ord(key)} endpos=800")
+            await asterisk.hears()
+        await asterisk.says("200 result=-1 endpos=800", "HANGUP")
+        await asterisk.expects_end()
+    return heard
 
 
 @contextlib.asynccontextmanager
@@ -165,20 +187,17 @@ async def running(site: Site, scope: Scope) -> AsyncIterator[Running]:
     reporter = Quiet()
     publishing = Publishing(site, scope, reporter)
     versions = await publishing.begin()
-    engine = Engine(alone(site.settings, versions), database=scope.database, agi_key=KEY, var=site.var)
-    await engine.journal.start()
-    await engine.server.start("127.0.0.1", 0)
     try:
-        yield Running(
-            site=site,
-            scope=scope,
-            publishing=publishing,
-            versions=versions,
-            engine=engine,
-            reporter=reporter,
-        )
+        async with answering(alone(site.settings, versions), scope.database, site) as engine:
+            yield Running(
+                site=site,
+                scope=scope,
+                publishing=publishing,
+                versions=versions,
+                engine=engine,
+                reporter=reporter,
+            )
     finally:
-        await engine.drain(5)
         await asyncio.to_thread(publishing.close)
 
 
