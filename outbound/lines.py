@@ -187,8 +187,9 @@ class Lines:
 
         Who goes by a trunk with room does not wait for who came before and goes by another.
         """
-        claim = min(line.ready, key=lambda each: self.trunks.leaves_s(each.trunk))
-        return claim, max(line.next_s, self.trunks.leaves_s(claim.trunk))
+        leaves_s = {name: self.trunks.leaves_s(name) for name in {each.trunk for each in line.ready}}
+        claim = line.ready[0] if len(leaves_s) == 1 else min(line.ready, key=lambda each: leaves_s[each.trunk])
+        return claim, max(line.next_s, leaves_s[claim.trunk])
 
     def left(self, line: Line, claim: Claim, *, now_s: float) -> None:
         """The Originate left."""
